@@ -1,0 +1,89 @@
+"""LoRA adapters as values: which weights an iteration works with, identified by their content."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sl_dagster.errors import UserError
+from sl_dagster.identity import fingerprint, hash_files
+
+Role = Literal["generator", "extender"]
+
+WEIGHTS_FILE = "adapter_model.safetensors"
+CONFIG_FILE = "adapter_config.json"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """The weights of one role: a LoRA adapter, or the bare base model.
+
+    Attributes:
+        role: who works with it.
+        fingerprint: digest of the adapter's weights and shape; of the base model's identity for the
+            bare model, then with the prefix ``base-``.
+        path: the adapter's folder; None for the bare base model.
+        iteration: the iteration that trained it; 0 for the base model.
+    """
+
+    role: Role
+    fingerprint: str
+    path: str | None = None
+    iteration: int = 0
+
+    def verified(self) -> "Adapter":
+        """The same adapter, its files checked against the fingerprint.
+
+        Raises:
+            UserError: the files are missing, damaged or have been replaced.
+        """
+        if self.path is None:
+            return self
+        asset = f"{self.role}_lora of iteration {self.iteration}"
+        try:
+            found = adapter_fingerprint(Path(self.path))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{self.path}: the adapter cannot be read ({error}): materialize {asset} again"
+            ) from error
+        if found != self.fingerprint:
+            raise UserError(
+                f"{self.path}: the adapter has fingerprint {found}, expected {self.fingerprint}: "
+                f"it is damaged or was replaced. Materialize previous_{self.role} of iteration "
+                f"{self.iteration + 1} if you retrained it, otherwise {asset}"
+            )
+        return self
+
+
+def adapter_fingerprint(folder: Path) -> str:
+    """Digest of an adapter's weights and of the settings that decide what they do.
+
+    The base model's path is left out, so that moving a project changes nothing.
+
+    Raises:
+        OSError, ValueError: a file is missing or is not what it should be.
+    """
+    config: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    shape = {
+        "r": config["r"],
+        "alpha": config["lora_alpha"],
+        "modules": sorted(config["target_modules"]),
+    }
+    return fingerprint(shape, hash_files(folder, [WEIGHTS_FILE]))
+
+
+def base_model_fingerprint(base_model: str, revision: str) -> str:
+    """Identity of a base model: the content of a local folder, or the id and revision on the hub.
+
+    Of a large local file (a real model's weights) the first megabyte and the size count, which
+    includes every tensor's name, shape and place.
+    """
+    folder = Path(base_model)
+    if not folder.is_dir():
+        return "base-" + fingerprint(base_model, revision)
+    parts = []
+    for path in sorted(folder.glob("*")):
+        if path.suffix in (".json", ".jinja", ".safetensors"):
+            with path.open("rb") as file:
+                parts.append([path.name, path.stat().st_size, file.read(1 << 20).hex()])
+    return "base-" + fingerprint(parts)

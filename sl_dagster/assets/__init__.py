@@ -1,0 +1,38 @@
+"""The assets, one module per stage of the loop, named like the assets it defines.
+
+Stages are thin: they say what is asked of the model and what becomes of the answer. Rules live in
+``method``, files and processes in ``resources``. What all stages share stands in ``stage_asset.py``
+(declaring), ``generation.py`` (running) and ``description.py`` (metadata).
+"""
+
+import dagster as dg
+
+from sl_dagster.assets.extended_responses import extended_responses_asset
+from sl_dagster.assets.extension_rounds import extension_round_assets
+from sl_dagster.assets.heldout import heldout_assets
+from sl_dagster.assets.initial_responses import initial_responses_asset
+from sl_dagster.assets.instructions import instructions_asset
+from sl_dagster.assets.length_growth import length_growth_asset
+from sl_dagster.assets.length_report import length_report_asset
+from sl_dagster.assets.lora_adapters import lora_assets
+from sl_dagster.assets.previous_adapters import previous_adapter_assets
+from sl_dagster.assets.seeds import seeds_asset
+from sl_dagster.assets.sft_sets import sft_assets
+from sl_dagster.experiment import Experiment
+
+
+def experiment_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
+    """Every asset of one experiment, in the order of the loop."""
+    return [
+        seeds_asset(experiment),
+        *previous_adapter_assets(experiment),
+        instructions_asset(experiment),
+        initial_responses_asset(experiment),
+        *extension_round_assets(experiment),
+        extended_responses_asset(experiment),
+        *sft_assets(experiment),
+        *lora_assets(experiment),
+        *heldout_assets(experiment),
+        length_report_asset(experiment),
+        length_growth_asset(experiment),
+    ]

@@ -1,0 +1,160 @@
+"""What an asset's page shows of a stage: counts, lengths, a histogram, samples.
+
+Everything is taken from the stored files, so a stage that is reused tells the same as a new one.
+"""
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import numpy as np
+
+from sl_dagster.adapters import Adapter
+from sl_dagster.records import Record
+from sl_dagster.resources.stage_store import StoredStage
+
+_SAMPLE_CHARACTERS = 600
+
+
+def stage_result(
+    stage: StoredStage, adapter: Adapter | None = None, more: dict[str, Any] | None = None
+) -> dg.MaterializeResult:
+    """What a stage's asset returns: the stored records, described.
+
+    Args:
+        stage: the stage, published or not.
+        adapter: whose weights wrote it, if a model did.
+        more: further metadata.
+    """
+    facts = stage.manifest
+    metadata: dict[str, Any] = {
+        "records_in": facts["records_in"],
+        "kept": facts["kept"],
+        "dropped": sum(facts["dropped"].values()),
+        **{f"dropped_{reason}": count for reason, count in sorted(facts["dropped"].items())},
+        **{f"retried_{reason}": count for reason, count in sorted(facts["retried"].items())},
+        **length_metadata(_kept_words(stage)),
+        "samples": _samples(stage),
+        "parquet": dg.MetadataValue.path(str(stage.path)),
+        "fingerprint": facts["fingerprint"],
+    }
+    if "tokens_per_second" in facts:
+        metadata["tokens_per_second"] = facts["tokens_per_second"]
+        metadata["generated_tokens"] = facts["generated_tokens"]
+        metadata["seconds"] = facts["seconds"]
+    if adapter:
+        metadata |= adapter_metadata(adapter)
+    return dg.MaterializeResult(
+        value=stage,
+        data_version=dg.DataVersion(stage.content_hash),
+        metadata=metadata | (more or {}),
+    )
+
+
+def length_metadata(words: Sequence[int]) -> dict[str, Any]:
+    """Mean, p10, p50, p90 and maximum of numbers of words, as numbers, and their histogram."""
+    if not words:
+        return {}
+    p10, p50, p90 = (float(p) for p in np.percentile(words, [10, 50, 90]))
+    return {
+        "mean_words": float(np.mean(words)),
+        "p10_words": p10,
+        "p50_words": p50,
+        "p90_words": p90,
+        "max_words": max(words),
+        "lengths": histogram(words),
+    }
+
+
+def adapter_metadata(adapter: Adapter) -> dict[str, Any]:
+    """Which adapter wrote a stage."""
+    return {
+        "adapter": adapter.fingerprint,
+        "adapter_from": (
+            f"{adapter.role}_lora of iteration {adapter.iteration}"
+            if adapter.path
+            else "base model"
+        ),
+    }
+
+
+def histogram(words: Sequence[int]) -> dg.MarkdownMetadataValue:
+    """A picture of how the lengths are distributed."""
+    figure, axes = new_figure()
+    axes.hist(words, bins=min(30, max(5, len(set(words)))), color="#4f6bed", edgecolor="white")
+    axes.axvline(float(np.mean(words)), color="#c2410c", linewidth=2)
+    axes.set_xlabel("words (line: mean)")
+    axes.set_ylabel("records")
+    return picture(figure, "histogram of lengths")
+
+
+def new_figure() -> tuple[Any, Any]:
+    """An empty plot of the size that an asset's page shows."""
+    # Imported late and without pyplot: definitions load without it, and no global state is kept.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.2), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def picture(figure: Any, title: str) -> dg.MarkdownMetadataValue:
+    """A plot as metadata that the web UI shows as a picture."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")
+
+
+def _kept_words(stage: StoredStage) -> list[int]:
+    pairs = zip(stage.column("words"), stage.column("kept"), strict=True)
+    return [words for words, kept in pairs if kept]
+
+
+def _samples(stage: StoredStage) -> dg.TableMetadataValue:
+    """The shortest, the median and the longest kept record."""
+    words, kept = stage.column("words"), stage.column("kept")
+    order = sorted((index for index, good in enumerate(kept) if good), key=words.__getitem__)
+    chosen = {}
+    if order:
+        middle = order[len(order) // 2]
+        chosen = {order[0]: "shortest", middle: "median", order[-1]: "longest"}
+    found = [
+        (chosen[index], record) for index, record in enumerate(stage.records()) if index in chosen
+    ]
+    found.sort(key=lambda pair: pair[1].words)
+    return dg.MetadataValue.table([_sample(*pair) for pair in found], schema=_SAMPLE_SCHEMA)
+
+
+_SAMPLE_SCHEMA = dg.TableSchema(
+    columns=[
+        dg.TableColumn("sample"),
+        dg.TableColumn("words", "int"),
+        dg.TableColumn("record_id"),
+        dg.TableColumn("instruction"),
+        dg.TableColumn("text"),
+    ]
+)
+
+
+def _sample(name: str, record: Record) -> dg.TableRecord:
+    text = record.text if record.completion is None else record.completion[-1]["content"]
+    return dg.TableRecord(
+        {
+            "sample": name,
+            "words": record.words,
+            "record_id": record.record_id,
+            "instruction": record.instruction or "",
+            "text": _shortened(text or ""),
+        }
+    )
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _SAMPLE_CHARACTERS:
+        return text
+    half = _SAMPLE_CHARACTERS // 2
+    return f"{text[:half]} [...] {text[-half:]}"

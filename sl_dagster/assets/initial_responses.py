@@ -1,0 +1,105 @@
+"""``initial_responses``: the Generator answers the instructions (paper, section 3.2)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import dagster as dg
+
+from sl_dagster.adapters import Adapter
+from sl_dagster.assets.description import stage_result
+from sl_dagster.assets.stage_asset import StageConfig, stage_asset
+from sl_dagster.assets.stage_run import begin, slots_from
+from sl_dagster.experiment import Experiment
+from sl_dagster.identity import seed_from
+from sl_dagster.method.filters import drop_reason
+from sl_dagster.method.prompts import Message
+from sl_dagster.method.selection import select_longest
+from sl_dagster.records import Record
+from sl_dagster.resources.engines import Request
+from sl_dagster.resources.journal import Outcome
+from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRunner
+from sl_dagster.resources.stage_store import StoredStage
+
+
+def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
+    """The Generator's answers as records."""
+    settings = experiment.initial_responses
+
+    @stage_asset(
+        experiment,
+        "initial_responses",
+        description=(
+            "The Generator's answers to the instructions that pass the response filter; the longer "
+            "an answer, the likelier it was selected."
+        ),
+        kinds={"huggingface", "parquet"},
+        inputs=("instructions", "previous_generator"),
+    )
+    def initial_responses(
+        context: dg.AssetExecutionContext,
+        config: StageConfig,
+        runner: StageRunner,
+        instructions: StoredStage,
+        previous_generator: Adapter,
+    ) -> dg.MaterializeResult:
+        sampling = experiment.sampling.overlaid(settings.sampling)
+        run = begin(
+            context,
+            config,
+            experiment,
+            made_from=[instructions, previous_generator],
+            settings=[s.model_dump() for s in (settings, sampling, experiment.filter)],
+        )
+
+        async def attempt(slot: Slot, number: int, ask: Ask) -> Record:
+            assert slot.source
+            message = Message(role="user", content=str(slot.source.text))
+            request = Request(message, sampling, slot.seed(number), previous_generator)
+            return await response_attempt(experiment, slot, request, ask)
+
+        generation = Generation(
+            slots=lambda: slots_from(
+                run, instructions.records(), settings.samples, previous_generator
+            ),
+            count=len(instructions) * settings.samples,
+            tries=settings.tries,
+            attempt=attempt,
+            choose=reasons_against_short_ones(seed_from(run.fingerprint, "selection")),
+        )
+        return stage_result(runner.generate(run, experiment, generation), previous_generator)
+
+    return initial_responses
+
+
+async def response_attempt(
+    experiment: Experiment, slot: Slot, request: Request, ask: Ask
+) -> Record:
+    """Ask for an answer to an instruction, and judge it by the response filter."""
+    assert slot.source
+    completion = await ask(request)
+    text = completion.text.strip()
+    reason = drop_reason(
+        text,
+        slot.blank.language,
+        truncated=completion.truncated,
+        preset=experiment.filter.preset,
+    )
+    return replace(
+        slot.blank,
+        instruction=slot.source.text,
+        text=text,
+        tokens=completion.tokens,
+        finish_reason=completion.finish_reason,
+        kept=reason is None,
+        drop_reason=reason,
+    )
+
+
+def reasons_against_short_ones(seed: int) -> Callable[[Sequence[Outcome]], list[str | None]]:
+    """Length-biased selection as a ``Generation.choose``."""
+
+    def choose(outcomes: Sequence[Outcome]) -> list[str | None]:
+        stays = select_longest([outcome.characters for outcome in outcomes], seed)
+        return [None if stay else "selection" for stay in stays]
+
+    return choose

@@ -1,0 +1,78 @@
+"""``length_growth``: all iterations in one picture and one table."""
+
+import dagster as dg
+
+from sl_dagster.assets.description import new_figure, picture
+from sl_dagster.assets.stage_asset import stage_asset
+from sl_dagster.experiment import Experiment
+from sl_dagster.growth import GrowthRow, growth_table
+from sl_dagster.resources.stage_store import StageStore
+
+
+def length_growth_asset(experiment: Experiment) -> dg.AssetsDefinition:
+    """The experiment's growth so far."""
+
+    @stage_asset(
+        experiment,
+        "length_growth",
+        description=(
+            "The Generator's mean words on held-out instructions, from the base model on; beside "
+            "it the control, if the experiment names one."
+        ),
+        kinds={"duckdb"},
+        deps=("length_report",),
+        partitioned=False,
+    )
+    def length_growth(stages: StageStore) -> dg.MaterializeResult:
+        rows = growth_table(experiment, stages)
+        if not rows:
+            return dg.MaterializeResult(metadata={"iterations": 0})
+        return dg.MaterializeResult(
+            metadata={
+                "iterations": rows[-1].iteration,
+                "mean_words": rows[-1].scores.mean_words,
+                "growth": _plot(rows),
+                "table": _table(rows),
+            }
+        )
+
+    return length_growth
+
+
+def _plot(rows: list[GrowthRow]) -> dg.MarkdownMetadataValue:
+    figure, axes = new_figure()
+    iterations = [row.iteration for row in rows]
+    axes.plot(
+        iterations,
+        [row.scores.mean_words for row in rows],
+        marker="o",
+        color="#4f6bed",
+        label="with extension",
+    )
+    control = [(row.iteration, row.control.mean_words) for row in rows if row.control]
+    if control:
+        axes.plot(*zip(*control, strict=True), marker="s", color="#9ca3af", label="control")
+        axes.legend(frameon=False)
+    axes.set_xticks(iterations)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("iteration (0: base model)")
+    axes.set_ylabel("mean words, held-out")
+    return picture(figure, "growth over the iterations")
+
+
+def _table(rows: list[GrowthRow]) -> dg.TableMetadataValue:
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {
+                    "iteration": row.iteration,
+                    "mean_words": round(row.scores.mean_words, 1),
+                    "ratio": round(row.ratio, 2) if row.ratio else "",
+                    "accepted": round(row.scores.accepted, 3),
+                    "relevant": round(row.scores.relevant, 3),
+                    "control_mean_words": round(row.control.mean_words, 1) if row.control else "",
+                }
+            )
+            for row in rows
+        ]
+    )

@@ -1,0 +1,77 @@
+"""``previous_generator`` and ``previous_extender``: the adapters that an iteration starts from.
+
+Here the loop closes. Dagster refuses a cycle between assets, even one that goes from iteration to
+iteration, so these two look up what the iteration before has made instead of depending on it.
+"""
+
+from typing import get_args
+
+import dagster as dg
+
+from sl_dagster.adapters import Adapter, Role
+from sl_dagster.assets.description import adapter_metadata
+from sl_dagster.assets.stage_asset import ADAPTER_IO, key_of, stage_asset
+from sl_dagster.assets.stage_run import base_model
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import Experiment
+from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
+from sl_dagster.resources.stage_runner import StageRunner
+from sl_dagster.resources.stage_store import StageKey
+
+
+def previous_adapter_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
+    """One asset per role."""
+    return [_previous_adapter(experiment, role) for role in get_args(Role)]
+
+
+def _previous_adapter(experiment: Experiment, role: Role) -> dg.AssetsDefinition:
+    @stage_asset(
+        experiment,
+        f"previous_{role}",
+        description=(
+            f"The {role.capitalize()} that this iteration starts from: the `{role}_lora` of the "
+            "iteration before, verified; in iteration 1 the bare base model."
+        ),
+        kinds={"huggingface"},
+        io_manager=ADAPTER_IO,
+    )
+    def previous_adapter(
+        context: dg.AssetExecutionContext, adapters: AdapterStore, runner: StageRunner
+    ) -> dg.MaterializeResult:
+        key = key_of(context)
+        assert key.iteration is not None
+        runner.claim(key, context.run_id)
+        if key.iteration == 1:
+            adapter, origin = base_model(experiment, role), {}
+        else:
+            adapter, origin = _trained(context, adapters, role, key)
+        return dg.MaterializeResult(
+            value=StoredAdapter(adapter, made_from=adapter.fingerprint),
+            data_version=dg.DataVersion(adapter.fingerprint),
+            metadata=adapter_metadata(adapter) | origin,
+        )
+
+    return previous_adapter
+
+
+def _trained(
+    context: dg.AssetExecutionContext, adapters: AdapterStore, role: Role, key: StageKey
+) -> tuple[Adapter, dict]:
+    """The adapter of the iteration before, and links to where it came from."""
+    assert key.iteration is not None
+    before = StageKey(key.experiment, f"{role}_lora", key.iteration - 1)
+    asset = dg.AssetKey([before.experiment, before.stage])
+    events = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[str(before.iteration)]), limit=1
+    ).records
+    if not events:
+        raise UserError(
+            f"iteration {key.iteration} starts from {before}, which has not been made yet: "
+            f"materialize iteration {before.iteration} first"
+        )
+    adapter = adapters.read(before).adapter.verified()
+    return adapter, {
+        "made_by": dg.MetadataValue.asset(asset),
+        "made_in_run": dg.MetadataValue.dagster_run(events[0].run_id),
+        "made_at": dg.MetadataValue.timestamp(events[0].timestamp),
+    }

@@ -1,0 +1,88 @@
+"""``generator_sft`` and ``extender_sft``: what both roles learn from (paper, section 3.3)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import dagster as dg
+
+from sl_dagster.assets.description import stage_result
+from sl_dagster.assets.stage_asset import StageConfig, stage_asset
+from sl_dagster.assets.stage_run import begin, slots_from
+from sl_dagster.experiment import Experiment
+from sl_dagster.method.prompts import Message
+from sl_dagster.method.training_pairs import extender_pair, generator_pair
+from sl_dagster.records import SFT_SCHEMA
+from sl_dagster.resources.stage_runner import Slot, StageRunner
+from sl_dagster.resources.stage_store import StoredStage
+
+_Pair = tuple[list[Message], list[Message]]
+
+
+def sft_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
+    """One training set per role."""
+
+    def for_generator(slot: Slot) -> _Pair:
+        instruction, _, extended = _texts(slot)
+        return generator_pair(instruction, extended)
+
+    def for_extender(slot: Slot) -> _Pair:
+        return extender_pair(
+            *_texts(slot),
+            experiment.prompts_by_language[slot.blank.language],
+            dropout=experiment.extension.line_dropout,
+            seed=slot.seed(1),
+        )
+
+    prompts = [experiment.prompts_by_language[name].extend for name in experiment.languages]
+    return [
+        _sft_set(
+            experiment,
+            "generator_sft",
+            "Training examples of the Generator: the instruction leads to the extended response.",
+            for_generator,
+            settings=[],
+        ),
+        _sft_set(
+            experiment,
+            "extender_sft",
+            "Training examples of the Extender: the extension prompt of the initial response, "
+            "some of its lines missing, leads to the extended response.",
+            for_extender,
+            settings=[prompts, experiment.extension.line_dropout],
+        ),
+    ]
+
+
+def _sft_set(
+    experiment: Experiment,
+    name: str,
+    description: str,
+    pair: Callable[[Slot], _Pair],
+    settings: list,
+) -> dg.AssetsDefinition:
+    @stage_asset(
+        experiment, name, description=description, kinds={"parquet"}, inputs=("extended_responses",)
+    )
+    def sft_set(
+        context: dg.AssetExecutionContext,
+        config: StageConfig,
+        runner: StageRunner,
+        extended_responses: StoredStage,
+    ) -> dg.MaterializeResult:
+        run = begin(context, config, experiment, made_from=[extended_responses], settings=settings)
+
+        def records() -> Iterator:
+            for slot in slots_from(run, extended_responses.records(), 1, None):
+                prompt, completion = pair(slot)
+                yield replace(slot.blank, prompt=tuple(prompt), completion=tuple(completion))
+
+        return stage_result(runner.write(run, records(), len(extended_responses), SFT_SCHEMA))
+
+    return sft_set
+
+
+def _texts(slot: Slot) -> tuple[str, str, str]:
+    """Instruction, initial response and extended response."""
+    source = slot.source
+    assert source and source.text is not None
+    return str(source.instruction), str(source.initial_response), source.text

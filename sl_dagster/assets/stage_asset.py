@@ -1,0 +1,87 @@
+"""Declaring an asset of an experiment: what all of them have in common."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+
+from sl_dagster.experiment import Experiment
+from sl_dagster.resources.io_managers import shown_to_the_user, stage_key
+from sl_dagster.resources.stage_store import StageKey
+
+STAGE_IO = "stage_io"
+ADAPTER_IO = "adapter_io"
+
+
+class StageConfig(dg.Config):
+    """What can be changed when a stage is launched.
+
+    Attributes:
+        force: make it anew even if a result of the same inputs, settings and code is stored.
+    """
+
+    force: bool = False
+
+
+def stage_asset(
+    experiment: Experiment,
+    name: str,
+    *,
+    description: str,
+    kinds: set[str],
+    inputs: tuple[str, ...] | dict[str, str] = (),
+    deps: tuple[str, ...] = (),
+    partitioned: bool = True,
+    io_manager: str = STAGE_IO,
+    code_version: str = "1",
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Decorate a function as an asset of an experiment.
+
+    Args:
+        experiment: gives the key's prefix, the group and the iterations.
+        name: the asset's name; its key is ``<experiment>/<name>``.
+        inputs: assets of the experiment that the function takes, by its parameters' names if
+            these differ.
+        deps: assets of the experiment that it depends on without taking them.
+        partitioned: whether there is one per iteration.
+        io_manager: who stores what the function returns.
+        code_version: to be raised when the function's results change.
+    """
+    named = inputs if isinstance(inputs, dict) else {asset: asset for asset in inputs}
+
+    def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        @functools.wraps(function)
+        def explained(*args: Any, **kwargs: Any) -> Any:
+            with shown_to_the_user():
+                return function(*args, **kwargs)
+
+        return dg.asset(
+            name=name,
+            key_prefix=experiment.name,
+            group_name=experiment.name,
+            description=description,
+            kinds=kinds,
+            ins={
+                parameter: dg.AssetIn(key=[experiment.name, asset])
+                for parameter, asset in named.items()
+            },
+            deps=[dg.AssetKey([experiment.name, asset]) for asset in deps],
+            partitions_def=partitions_of(experiment) if partitioned else None,
+            io_manager_key=io_manager,
+            code_version=code_version,
+        )(explained)
+
+    return declare
+
+
+def partitions_of(experiment: Experiment) -> dg.StaticPartitionsDefinition:
+    """The experiment's iterations as partitions, "1" first."""
+    return dg.StaticPartitionsDefinition(experiment.partitions)
+
+
+def key_of(context: dg.AssetExecutionContext) -> StageKey:
+    """The stage and iteration that is being materialized."""
+    # A run of an iteration has a partition key, even while it makes an asset without partitions.
+    partitioned = context.assets_def.partitions_def is not None
+    return stage_key(context.asset_key, context.partition_key if partitioned else None)

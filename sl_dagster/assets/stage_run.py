@@ -1,0 +1,83 @@
+"""Beginning a materialization: what a stage's result depends on, and the slots to fill."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import dagster as dg
+
+from sl_dagster.adapters import Adapter, Role, base_model_fingerprint
+from sl_dagster.assets.stage_asset import StageConfig, key_of
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import Experiment
+from sl_dagster.identity import fingerprint
+from sl_dagster.records import Record
+from sl_dagster.resources.stage_runner import Slot, StageRun
+from sl_dagster.resources.stage_store import StoredStage
+
+
+def begin(
+    context: dg.AssetExecutionContext,
+    config: StageConfig,
+    experiment: Experiment,
+    *,
+    made_from: list[StoredStage | Adapter],
+    settings: list[Any],
+) -> StageRun:
+    """Describe the materialization that has begun.
+
+    Args:
+        made_from: the stages and adapters that the result depends on.
+        settings: whatever else it depends on, as JSON-serialisable values.
+
+    Raises:
+        UserError: a stage that it is made from has no records.
+    """
+    for stage in made_from:
+        if isinstance(stage, StoredStage) and not len(stage):
+            raise UserError(_emptiness(stage))
+    version = context.assets_def.code_versions_by_key[context.asset_key]
+    inputs = [i.content_hash if isinstance(i, StoredStage) else i.fingerprint for i in made_from]
+    base = base_model_fingerprint(experiment.base_model, experiment.revision)
+    key = key_of(context)
+    return StageRun(
+        key=key,
+        fingerprint=fingerprint(str(key), version, base, experiment.seed, inputs, settings),
+        force=config.force,
+        run_id=context.run_id,
+        say=context.log.info,
+    )
+
+
+def _emptiness(stage: StoredStage) -> str:
+    facts = stage.manifest
+    reasons = ", ".join(f"{count} {reason}" for reason, count in facts["dropped"].items())
+    return (
+        f"{stage.key} is empty: all of its {facts['records_in']} records were dropped ({reasons}). "
+        f"Read them in {stage.rejected_path}, change the experiment and materialize it again"
+    )
+
+
+def base_model(experiment: Experiment, role: Role = "generator") -> Adapter:
+    """The bare base model in a role."""
+    return Adapter(role, base_model_fingerprint(experiment.base_model, experiment.revision))
+
+
+def slots_from(
+    run: StageRun, sources: Iterable[Record], samples: int, adapter: Adapter | None
+) -> Iterator[Slot]:
+    """The slots of a stage that makes ``samples`` records from each source record."""
+    position = 0
+    for source in sources:
+        for sample in range(samples):
+            blank = Record(
+                record_id=fingerprint(run.fingerprint, source.record_id, sample),
+                parents=(source.record_id,),
+                experiment=run.key.experiment,
+                iteration=run.key.iteration or 0,
+                stage=run.key.stage,
+                position=position,
+                language=source.language,
+                adapter=adapter and adapter.fingerprint,
+            )
+            yield Slot(blank, source)
+            position += 1

@@ -1,0 +1,237 @@
+"""The command line: run an experiment, look at what it made, follow a record to its sources.
+
+Exit codes: 0 done, 1 something is wrong that the message explains, 2 wrong usage, 130 interrupted.
+"""
+
+import csv
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sl_dagster.errors import UserError
+from sl_dagster.settings import data_dir, ensure_dagster_home, experiments_dir
+
+app = typer.Typer(
+    name="sl-dagster",
+    help="Self-Lengthen as Dagster assets: teach a language model to write long texts.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_console = Console(highlight=False)
+_errors = Console(stderr=True, highlight=False)
+
+ExperimentOption = Annotated[
+    str, typer.Option("--experiment", "-e", help="Name of a file in the experiments folder.")
+]
+
+
+class StatsFormat(StrEnum):
+    """How ``stats`` prints."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class TraceFormat(StrEnum):
+    """How ``trace`` prints."""
+
+    TREE = "tree"
+    JSON = "json"
+
+
+@app.command()
+def run(
+    experiment: ExperimentOption,
+    iterations: Annotated[
+        int | None,
+        typer.Option(min=1, help="The last iteration to run; all of the experiment by default."),
+    ] = None,
+    start: Annotated[int, typer.Option("--from", min=1, help="The first iteration to run.")] = 1,
+) -> None:
+    """Run iterations of an experiment, one after another.
+
+    What is stored already and still up to date is not made again, so a run that was interrupted
+    goes on where it stopped. The web UI (`sl-dagster ui`) shows the same runs.
+    """
+    from sl_dagster.launch import run_iterations
+
+    run_iterations(experiment, start, iterations)
+    _print_growth(experiment)
+
+
+@app.command()
+def growth(experiment: ExperimentOption) -> None:
+    """Print how the held-out answers have grown, iteration by iteration."""
+    _print_growth(experiment)
+
+
+@app.command()
+def stats(
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", "-e", help="Only this experiment.")
+    ] = None,
+    format: Annotated[StatsFormat, typer.Option(help="How to print.")] = StatsFormat.TABLE,
+) -> None:
+    """Print the lengths of every stage and iteration: the view `length_stats`.
+
+    Words are measured over the records that were kept.
+    """
+    from sl_dagster.resources.lengths import STATS_COLUMNS, LengthsDatabase
+
+    rows = _in_stage_order(LengthsDatabase(data_dir=str(data_dir())).stats(experiment))
+    if experiment and not rows:
+        raise UserError(f"there is nothing stored of an experiment {experiment!r} yet")
+    if format is StatsFormat.JSON:
+        print(json.dumps(rows, indent=2))
+    elif format is StatsFormat.CSV:
+        writer = csv.DictWriter(sys.stdout, list(STATS_COLUMNS), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        _print_stats(rows)
+
+
+@app.command()
+def trace(
+    record_id: Annotated[str, typer.Argument(help="A record's id, as tables and files show it.")],
+    format: Annotated[TraceFormat, typer.Option(help="How to print.")] = TraceFormat.TREE,
+) -> None:
+    """Follow a record back to the seeds and to the adapters it was made with."""
+    from sl_dagster.trace import as_tree, trace_record
+
+    traced = trace_record(record_id, data_dir())
+    if format is TraceFormat.JSON:
+        print(json.dumps(traced, indent=2, ensure_ascii=False))
+    else:
+        _console.print(as_tree(traced))
+
+
+@app.command()
+def validate(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Experiment files; all in the experiments folder by default."),
+    ] = None,
+) -> None:
+    """Check experiment files and everything they name, without running anything."""
+    from sl_dagster.validation import validate_experiment
+
+    wrong = 0
+    for file in files or sorted(experiments_dir().glob("*.yaml")):
+        try:
+            validate_experiment(file)
+        except UserError as error:
+            wrong += 1
+            _errors.print(f"[red]✗[/] {escape(str(error))}")
+        else:
+            _console.print(f"[green]✓[/] {escape(str(file))}")
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Where the web UI listens.")] = 3000,
+    host: Annotated[str, typer.Option(help="The address it listens on.")] = "127.0.0.1",
+) -> None:
+    """Open the web UI on the history of all runs (`dagster dev` with the project's settings)."""
+    home = ensure_dagster_home()
+    _console.print(f"Dagster's history is kept in {home}; stop with Ctrl-C.")
+    command = ["dagster", "dev", "-m", "sl_dagster.definitions", "-h", host, "-p", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", *command])
+
+
+def main() -> None:
+    """Run the command line; a user's mistake becomes a message and exit code 1."""
+    code: Any = 0
+    try:
+        app()
+    except UserError as error:
+        _errors.print(f"[red]Error:[/] {escape(str(error))}")
+        code = 1
+    except SystemExit as end:
+        code = end.code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: when torch is loaded, DuckDB's bindings complain about leaks at shutdown.
+    os._exit(code if isinstance(code, int) else 0)
+
+
+def _print_growth(experiment: str) -> None:
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.growth import growth_table
+    from sl_dagster.resources.stage_store import StageStore
+
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    rows = growth_table(settings, StageStore(data_dir=str(data_dir())))
+    if not rows:
+        _console.print("No held-out answers yet, so there is no growth to show.")
+        return
+    table = Table(title=f"{experiment}: the Generator on {rows[0].scores.answers} held-out texts")
+    for name in ("iteration", "mean words", "x before", "median", "accepted", "relevant"):
+        table.add_column(name, justify="right")
+    if settings.control:
+        table.add_column("control: mean words", justify="right")
+    for row in rows:
+        cells = [
+            "0 (base)" if row.iteration == 0 else str(row.iteration),
+            f"{row.scores.mean_words:.1f}",
+            f"{row.ratio:.2f}" if row.ratio else "",
+            f"{row.scores.median_words:.0f}",
+            f"{row.scores.accepted:.0%}",
+            f"{row.scores.relevant:.0%}",
+        ]
+        if settings.control:
+            cells.append(f"{row.control.mean_words:.1f}" if row.control else "")
+        table.add_row(*cells)
+    _console.print(table)
+
+
+def _in_stage_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By experiment and iteration, the stages in the order of the loop."""
+    from sl_dagster.experiment import stage_names
+
+    rounds = sum(row["stage"].endswith("_stage2") for row in rows)
+    order = {stage: place for place, stage in enumerate(stage_names(rounds))}
+    return sorted(
+        rows,
+        key=lambda row: (
+            row["experiment"],
+            row["iteration"],
+            order.get(row["stage"], len(order)),
+            row["stage"],
+        ),
+    )
+
+
+def _print_stats(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        _console.print("Nothing has been stored yet.")
+        return
+    table = Table(title="length_stats (words of kept records)")
+    for name in rows[0]:
+        numeric = name not in ("experiment", "stage")
+        table.add_column(name, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    _console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()

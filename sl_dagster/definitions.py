@@ -1,0 +1,49 @@
+"""The one Definitions object: every experiment file becomes a group of assets with its job.
+
+Loading it reads the experiment files and imports neither torch nor transformers.
+"""
+
+import dagster as dg
+
+from sl_dagster.assets import experiment_assets
+from sl_dagster.assets.stage_asset import ADAPTER_IO, STAGE_IO
+from sl_dagster.experiment import load_experiments
+from sl_dagster.jobs import iteration_job
+from sl_dagster.jobs.previous_adapters_sensor import previous_adapters_sensor
+from sl_dagster.jobs.terminal_logger import terminal_logger
+from sl_dagster.resources.adapter_store import AdapterStore
+from sl_dagster.resources.io_managers import AdapterIOManager, StageIOManager
+from sl_dagster.resources.lengths import LengthsDatabase
+from sl_dagster.resources.stage_runner import StageRunner
+from sl_dagster.resources.stage_store import StageStore
+from sl_dagster.resources.trainer import Trainer
+from sl_dagster.settings import data_dir, experiments_dir
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """All experiments' assets, and what they work with."""
+    experiments = load_experiments(experiments_dir())
+    return dg.Definitions(
+        assets=[asset for experiment in experiments for asset in experiment_assets(experiment)],
+        jobs=[iteration_job(experiment) for experiment in experiments],
+        sensors=[previous_adapters_sensor(experiment) for experiment in experiments],
+        resources=_resources(str(data_dir())),
+        loggers={"terminal": terminal_logger},
+        # The heavy parts live in processes of their own; one process per run keeps one engine.
+        executor=dg.in_process_executor,
+    )
+
+
+def _resources(data: str) -> dict[str, object]:
+    stages, adapters = StageStore(data_dir=data), AdapterStore(data_dir=data)
+    lengths = LengthsDatabase(data_dir=data)
+    return {
+        "stages": stages,
+        "adapters": adapters,
+        "lengths": lengths,
+        "runner": StageRunner(stages=stages),
+        "trainer": Trainer(),
+        STAGE_IO: StageIOManager(stages=stages, lengths=lengths),
+        ADAPTER_IO: AdapterIOManager(adapters=adapters, lengths=lengths),
+    }

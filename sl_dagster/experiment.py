@@ -1,0 +1,353 @@
+"""The experiment file as pydantic models: every setting a run needs, checked when it is read.
+
+Fields, defaults and checks belong here; what the settings do belongs to the code that uses them.
+Defaults are the paper's (arXiv 2410.23933) wherever it states one.
+"""
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from sl_dagster.errors import UserError
+from sl_dagster.method.filters import Language, Preset
+from sl_dagster.method.prompts import Prompts, builtin_prompts_file, read_prompts
+
+Temperature = Annotated[float, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+TopP = Annotated[float, Field(gt=0, le=1)]
+RepetitionPenalty = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sampling(_Settings):
+    """How the model draws tokens. ``temperature: 0`` is greedy; ``top_k: 0`` means no limit."""
+
+    temperature: Temperature = 0.7
+    top_p: TopP = 0.8
+    top_k: NonNegative = 20
+    repetition_penalty: RepetitionPenalty = 1.1
+    max_tokens: Positive = 16384
+    stop: tuple[str, ...] = ("\n\n\n", "---")
+
+    def overlaid(self, changes: "SamplingChanges") -> "Sampling":
+        """These settings with the given changes on top."""
+        return self.model_copy(update=changes.model_dump(exclude_unset=True, exclude_none=True))
+
+
+class SamplingChanges(_Settings):
+    """What one stage samples differently from the experiment's ``sampling``."""
+
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    top_k: NonNegative | None = None
+    repetition_penalty: RepetitionPenalty | None = None
+    max_tokens: Positive | None = None
+    stop: tuple[str, ...] | None = None
+
+
+class TransformersEngine(_Settings):
+    """Generation in the run's own process with transformers: a CPU or one GPU.
+
+    Attributes:
+        device: where the model lives; ``auto`` takes the GPU if there is one.
+        dtype: the weights' precision; ``auto`` takes bfloat16 on a GPU and float32 on a CPU.
+        batch_size: sequences generated at the same time.
+        batch_tokens: bound on batch size x longest sequence (prompt + allowed completion).
+    """
+
+    type: Literal["transformers"] = "transformers"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    batch_size: Positive = 64
+    batch_tokens: Positive = 65536
+
+
+class Instructions(_Settings):
+    """Self-instruct: ``count`` new instructions per iteration, each tried up to ``tries`` times."""
+
+    count: Positive = 5000
+    tries: Positive = 10
+    sampling: SamplingChanges = SamplingChanges()
+
+
+class InitialResponses(_Settings):
+    """``samples`` answers per instruction, each asked for up to ``tries`` times."""
+
+    samples: Positive = 2
+    tries: Positive = 20
+    sampling: SamplingChanges = SamplingChanges()
+
+
+class Extension(_Settings):
+    """The micro-iterations.
+
+    Attributes:
+        rounds: how often stage 1 and stage 2 follow each other; 0 is the control without extension.
+        samples: extensions per initial response.
+        tries: how often a stage asks again for a record whose output is not good enough.
+        growth: a response is kept when it was extended to more than this many times its words.
+        max_tokens_per_input_word: an output may have at most this many tokens for each word of its
+            input, which ends runaway generations early; no such limit by default.
+        line_dropout: probability with which the Extender's training drops a line of its input.
+    """
+
+    rounds: NonNegative = 3
+    samples: Positive = 2
+    tries: Positive = 4
+    growth: Annotated[float, Field(ge=1)] = 1.2
+    max_tokens_per_input_word: Annotated[float, Field(gt=1)] | None = None
+    line_dropout: Probability = 0.2
+    sampling: SamplingChanges = SamplingChanges()
+
+
+class Filter(_Settings):
+    """Which rule decides that a response is good enough (``reference``: the paper's code)."""
+
+    preset: Preset = "default"
+
+
+class Heldout(_Settings):
+    """Held-out instructions that measure the Generator before and after every iteration."""
+
+    file: Path
+    sampling: SamplingChanges = SamplingChanges()
+
+
+class Lora(_Settings):
+    """Shape of the adapters, on all linear layers. ``alpha`` / ``rank`` scales their output."""
+
+    rank: Positive = 16
+    alpha: Positive = 32
+    dropout: Probability = 0.0
+
+
+class Training(_Settings):
+    """Fine-tuning of each role with TRL's SFTTrainer.
+
+    Attributes:
+        learning_rate: peak of the schedule.
+        scheduler: transformers' name of the learning-rate schedule.
+        warmup_ratio: share of the steps over which the learning rate rises.
+        epochs: passes over the training set.
+        batch_size: examples per device and step.
+        gradient_accumulation: steps whose gradients are added up before an update.
+        max_length: longest example in tokens; longer ones are cut, and counted.
+        precision: arithmetic of the forward pass (weights stay float32 in ``bf16``).
+    """
+
+    lora: Lora = Lora()
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    scheduler: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
+    warmup_ratio: Probability = 0.1
+    epochs: Annotated[float, Field(gt=0)] = 4
+    batch_size: Positive = 1
+    gradient_accumulation: Positive = 1
+    max_length: Positive = 16384
+    precision: Literal["bf16", "fp32"] = "bf16"
+
+
+class Experiment(_Settings):
+    """One experiment: one YAML file, one group of assets.
+
+    Attributes:
+        name: the file's name without its ending; prefix of the assets' keys.
+        description: what the experiment is for; shown in the web UI.
+        base_model: a model's folder, or its id on the Hugging Face hub.
+        revision: the hub revision of ``base_model``.
+        seed: every random draw of the experiment is derived from it.
+        prompts: per language, a file that replaces the project's own prompts.
+        control: name of another experiment to be shown beside this one.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    description: str = ""
+    base_model: str
+    revision: str = "main"
+    languages: tuple[Language, ...] = Field(default=("en",), min_length=1)
+    seeds: Path
+    iterations: Positive = 3
+    seed: NonNegative = 0
+    engine: TransformersEngine = TransformersEngine()
+    prompts: dict[Language, Path] = {}
+    sampling: Sampling = Sampling()
+    instructions: Instructions = Instructions()
+    initial_responses: InitialResponses = InitialResponses()
+    extension: Extension = Extension()
+    filter: Filter = Filter()
+    heldout: Heldout | None = None
+    training: Training = Training()
+    control: str | None = None
+
+    @field_validator("base_model")
+    @classmethod
+    def _find_model(cls, value: str, info: ValidationInfo) -> str:
+        if not _looks_like_a_path(value):
+            return value
+        folder = _resolve(Path(value), info)
+        if not (folder / "config.json").is_file():
+            raise ValueError(f"{folder} is no model folder: it has no config.json")
+        return str(folder)
+
+    @field_validator("seeds")
+    @classmethod
+    def _find_seeds(cls, value: Path, info: ValidationInfo) -> Path:
+        return _existing_file(value, info)
+
+    @field_validator("heldout")
+    @classmethod
+    def _find_heldout(cls, value: Heldout | None, info: ValidationInfo) -> Heldout | None:
+        return value and value.model_copy(update={"file": _existing_file(value.file, info)})
+
+    @field_validator("prompts")
+    @classmethod
+    def _find_prompts(cls, value: dict[Language, Path], info: ValidationInfo):
+        found = {language: _existing_file(path, info) for language, path in value.items()}
+        for path in found.values():
+            try:
+                read_prompts(path)
+            except ValidationError as error:
+                raise ValueError(f"{path}: {describe_problems(error)}") from None
+            except yaml.YAMLError as error:
+                raise ValueError(f"{path} is no YAML: {error}") from None
+        return found
+
+    @cached_property
+    def prompts_by_language(self) -> dict[str, Prompts]:
+        """The prompts to use, the user's where given."""
+        return {
+            language: read_prompts(self.prompts.get(language, builtin_prompts_file(language)))
+            for language in self.languages
+        }
+
+    @property
+    def stages(self) -> list[str]:
+        """The names of the stages that hold records, in the order of the loop."""
+        return stage_names(self.extension.rounds)
+
+    @property
+    def partitions(self) -> list[str]:
+        """The keys of the iterations, "1" first."""
+        return [str(iteration) for iteration in range(1, self.iterations + 1)]
+
+
+def stage_names(rounds: int) -> list[str]:
+    """The names of the stages that hold records, in the order of a loop with so many rounds."""
+    return [
+        "seeds",
+        "heldout_base",
+        "instructions",
+        "initial_responses",
+        *(f"round{number}_stage{stage}" for number in range(1, rounds + 1) for stage in (1, 2)),
+        "extended_responses",
+        "generator_sft",
+        "extender_sft",
+        "heldout_responses",
+    ]
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Read one experiment file.
+
+    Paths in it are relative to the file's folder. With ``extends: other.yaml`` it takes over the
+    settings of another file in the same folder and changes only those it names.
+
+    Raises:
+        UserError: naming the file, the field, and what was expected there.
+    """
+    content = _read(path)
+    if "name" in content:
+        raise UserError(f"{path}: name: an experiment is named by its file; remove this line")
+    if "extends" in content:
+        base = path.parent / str(content.pop("extends"))
+        content = _merged(_read(base), content)
+    try:
+        return Experiment.model_validate(
+            {"name": path.stem, **content}, context={"folder": path.parent}
+        )
+    except ValidationError as error:
+        raise UserError(f"{path}: {describe_problems(error)}") from None
+
+
+def load_experiments(folder: Path) -> list[Experiment]:
+    """Read every experiment of a folder, in the order of their names.
+
+    Raises:
+        UserError: for the first file that is not right, or when there is none.
+    """
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise UserError(f"{folder}: no experiment file (*.yaml) in this folder")
+    return [load_experiment(path) for path in files]
+
+
+def describe_problems(error: ValidationError) -> str:
+    """Say in one line per problem which field is wrong, what was expected and what was found."""
+    return "\n  ".join(_describe(problem) for problem in error.errors())
+
+
+def _describe(problem: Any) -> str:
+    field = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{field}: unknown key; remove it or correct its spelling"
+    if problem["type"] == "missing":
+        return f"{field}: this key is missing"
+    if field == "name":
+        return "the file's name must be lower-case letters, digits and underscores"
+    message = problem["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
+    message = re.sub(r"^Input should be", "expected", message)
+    if problem["type"] == "model_type":
+        message = "expected a group of settings (indented `key: value` lines)"
+    found = problem["input"]
+    if problem["type"] == "value_error" or isinstance(found, dict | list):
+        return f"{field}: {message}"
+    return f"{field}: {message}, found {found!r}"
+
+
+def _looks_like_a_path(value: str) -> bool:
+    return value.startswith((".", "/", "~"))
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder", Path.cwd())
+    return (folder / path.expanduser()).resolve()
+
+
+def _existing_file(path: Path, info: ValidationInfo) -> Path:
+    resolved = _resolve(path, info)
+    if not resolved.is_file():
+        raise ValueError(f"there is no file {resolved}")
+    return resolved
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such experiment file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: is no YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected settings (`key: value` lines), found none")
+    return content
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The base with the changes on top, group by group."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            value = _merged(old, value)
+        merged[key] = value
+    return merged

@@ -1,0 +1,60 @@
+"""Reading files of instructions: one JSON object per line, checked line by line."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import describe_problems
+from sl_dagster.method.filters import Language
+
+
+class InstructionLine(BaseModel):
+    """One line of a file of instructions.
+
+    Attributes:
+        instruction: what the model is asked to write.
+        language: of the instruction and of its answer.
+        kind: the kind of writing, for the user's own bookkeeping.
+        mentions: what a good answer must name (held-out instructions only).
+    """
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    instruction: str = Field(min_length=1)
+    language: Language
+    kind: str | None = None
+    mentions: tuple[str, ...] = ()
+
+
+def read_instructions(path: Path, languages: tuple[Language, ...]) -> list[InstructionLine]:
+    """Read a file of instructions, leaving out other languages than those asked for.
+
+    Raises:
+        UserError: naming the line and what is wrong with it, or that nothing is left.
+    """
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    lines = [
+        _parse(path, number, line)
+        for number, line in enumerate(content.splitlines(), start=1)
+        if line.strip()
+    ]
+    chosen = [line for line in lines if line.language in languages]
+    if not chosen:
+        found = "the file is empty" if not lines else f"its {len(lines)} lines are in others"
+        raise UserError(f"{path}: no instruction in {' or '.join(languages)}: {found}")
+    return chosen
+
+
+def _parse(path: Path, number: int, line: str) -> InstructionLine:
+    try:
+        return InstructionLine.model_validate_json(line)
+    except ValidationError as error:
+        problem = describe_problems(error).removeprefix(": ")
+        raise UserError(
+            f"{path}, line {number}: {problem} (expected a JSON object such as "
+            '{"instruction": "Write a story about ...", "language": "en"})'
+        ) from None

@@ -1,0 +1,55 @@
+"""A sensor that notices a retrained adapter and refreshes the next iteration's starting point.
+
+With that, the assets of the next iteration show as out of date, and a person decides what to rerun.
+"""
+
+from typing import get_args
+
+import dagster as dg
+
+from sl_dagster.adapters import Role
+from sl_dagster.experiment import Experiment
+
+
+def previous_adapters_sensor(experiment: Experiment) -> dg.SensorDefinition:
+    """The sensor of one experiment; switched off by default."""
+    roots = [dg.AssetKey([experiment.name, f"previous_{role}"]) for role in get_args(Role)]
+
+    @dg.sensor(
+        name=f"{experiment.name}_retrained",
+        asset_selection=dg.AssetSelection.assets(*roots),
+        minimum_interval_seconds=30,
+        description=(
+            "When an iteration's adapter is trained anew, materializes `previous_*` of the next "
+            "one, if that has been begun; its assets then show as out of date."
+        ),
+    )
+    def retrained(context: dg.SensorEvaluationContext) -> list[dg.RunRequest]:
+        requests = []
+        for role in get_args(Role):
+            for iteration in range(1, experiment.iterations):
+                lora = _latest(context, experiment, f"{role}_lora", iteration)
+                previous = _latest(context, experiment, f"previous_{role}", iteration + 1)
+                if lora and previous and lora.storage_id > previous.storage_id:
+                    requests.append(
+                        dg.RunRequest(
+                            run_key=f"{role}-{iteration}-{lora.storage_id}",
+                            asset_selection=[dg.AssetKey([experiment.name, f"previous_{role}"])],
+                            partition_key=str(iteration + 1),
+                        )
+                    )
+        return requests
+
+    return retrained
+
+
+def _latest(
+    context: dg.SensorEvaluationContext, experiment: Experiment, asset: str, iteration: int
+) -> dg.EventLogRecord | None:
+    records = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(
+            asset_key=dg.AssetKey([experiment.name, asset]), asset_partitions=[str(iteration)]
+        ),
+        limit=1,
+    ).records
+    return records[0] if records else None

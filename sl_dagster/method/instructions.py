@@ -1,0 +1,37 @@
+"""Deciding which self-made instructions are fit for the loop (paper, section 3.1)."""
+
+from typing import Literal
+
+from sl_dagster.method.words import count_words
+
+MIN_WORDS = 4
+MAX_WORDS = 499
+
+InstructionDropReason = Literal["truncated", "too_short", "too_long", "known", "judged_no"]
+
+
+def instruction_drop_reason(
+    instruction: str, *, truncated: bool, known: set[str]
+) -> InstructionDropReason | None:
+    """Say why a self-made instruction cannot be used, or None when only the judge is left to ask.
+
+    Args:
+        instruction: what the model wrote, without surrounding white space.
+        truncated: it was cut off by the token limit.
+        known: instructions that it must not repeat (seeds, held-out instructions).
+    """
+    if truncated:
+        return "truncated"
+    words = count_words(instruction)
+    if words < MIN_WORDS:
+        return "too_short"
+    if words > MAX_WORDS:
+        return "too_long"
+    if instruction in known:
+        return "known"
+    return None
+
+
+def says_yes(judgement: str) -> bool:
+    """Whether the judge's answer begins with yes."""
+    return judgement.strip().lower().startswith(("yes", "是"))

@@ -1,0 +1,84 @@
+"""The prompts of the method, per language, read from YAML files that a user can replace."""
+
+import string
+from pathlib import Path
+from typing import Annotated, TypedDict
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+_FOLDER = Path(__file__).parent / "prompts"
+
+
+class Message(TypedDict):
+    """One chat message, as chat templates take it."""
+
+    role: str
+    content: str
+
+
+def _with_placeholders(*expected: str) -> AfterValidator:
+    """A check that a template has these placeholders and no others."""
+
+    def check(template: str) -> str:
+        try:
+            found = {
+                name for _, name, _, _ in string.Formatter().parse(template) if name is not None
+            }
+        except ValueError as error:
+            raise ValueError(f"is not a template: {error} (write {{{{ for a brace)") from None
+        if found != set(expected):
+            need = ", ".join(f"{{{name}}}" for name in expected) or "none"
+            have = ", ".join(f"{{{name}}}" for name in sorted(found)) or "none"
+            raise ValueError(f"placeholders must be: {need}; found: {have}")
+        return template
+
+    return AfterValidator(check)
+
+
+class Prompts(BaseModel):
+    """The wording of one language.
+
+    Attributes:
+        self_instruct: asks for three new instructions.
+        self_instruct_turn: the assistant turn already begun, with two example instructions; the
+            model writes the third.
+        judge: asks whether an instruction suits a long text; answered with yes or no.
+        extend: asks to enrich a text that answers an instruction.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    self_instruct: Annotated[str, _with_placeholders()]
+    self_instruct_turn: Annotated[str, _with_placeholders("first", "second")]
+    judge: Annotated[str, _with_placeholders("instruction")]
+    extend: Annotated[str, _with_placeholders("instruction", "response")]
+
+    def self_instruction(self, first: str, second: str) -> tuple[Message, str]:
+        """The self-instruct message and the begun assistant turn that follows it."""
+        turn = self.self_instruct_turn.format(first=first, second=second)
+        return Message(role="user", content=self.self_instruct), turn
+
+    def judgement(self, instruction: str) -> Message:
+        """The message that asks whether an instruction suits a long text."""
+        return Message(role="user", content=self.judge.format(instruction=instruction))
+
+    def extension(self, instruction: str, response: str) -> Message:
+        """The message that asks the Extender to enrich a response (or its first part)."""
+        content = self.extend.format(instruction=instruction, response=response)
+        return Message(role="user", content=content)
+
+
+def builtin_prompts_file(language: str) -> Path:
+    """The project's own prompts of a language."""
+    return _FOLDER / f"{language}.yaml"
+
+
+def read_prompts(path: Path) -> Prompts:
+    """Read one language's prompts.
+
+    Raises:
+        pydantic.ValidationError: a prompt is missing, unknown, or has wrong placeholders.
+        yaml.YAMLError, OSError: the file is no YAML or cannot be read.
+    """
+    return Prompts.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))

@@ -1,0 +1,118 @@
+"""Records: what a stage writes, one row per text, and the schema of their Parquet files.
+
+The data model belongs here. Where files lie and how they are written is resources/stage_store.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from sl_dagster.method.filters import Language
+from sl_dagster.method.prompts import Message
+from sl_dagster.method.words import count_words
+
+_MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+
+_IDENTITY = [
+    ("record_id", pa.string()),
+    ("parents", pa.list_(pa.string())),
+    ("experiment", pa.string()),
+    ("iteration", pa.int32()),
+    ("stage", pa.string()),
+    ("position", pa.int64()),
+    ("language", pa.string()),
+]
+_OUTCOME = [
+    ("adapter", pa.string()),
+    ("attempt", pa.int32()),
+    ("finish_reason", pa.string()),
+    ("words", pa.int64()),
+    ("characters", pa.int64()),
+    ("tokens", pa.int64()),
+    ("kept", pa.bool_()),
+    ("drop_reason", pa.string()),
+]
+TEXT_SCHEMA = pa.schema(
+    [
+        *_IDENTITY,
+        ("instruction", pa.string()),
+        ("initial_response", pa.string()),
+        ("response", pa.string()),
+        ("text", pa.string()),
+        ("mentions", pa.list_(pa.string())),
+        ("missing_mentions", pa.list_(pa.string())),
+        *_OUTCOME,
+    ]
+)
+SFT_SCHEMA = pa.schema([*_IDENTITY, ("prompt", _MESSAGES), ("completion", _MESSAGES), *_OUTCOME])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One text of one stage, with where it came from and what became of it.
+
+    Attributes:
+        record_id: 16 hexadecimal digits, the same in every run with the same inputs and settings.
+        parents: ids of the records it was made from.
+        iteration: 0 for what stands before the first iteration (seeds, base model).
+        stage: the name of the asset.
+        position: its place in the stage's order.
+        instruction: the instruction that the text answers.
+        initial_response: in extension stages, the response that the extension started from.
+        response: in stage 1, the text whose first half was given to the Extender.
+        text: what this stage made: an instruction, a response, or in stage 1 the prefix.
+        mentions, missing_mentions: held-out instructions only: what must be named, and what is not.
+        prompt, completion: training examples only, as chat messages.
+        adapter: fingerprint of the adapter that wrote it; None when no model did.
+        attempt: how often the model had been asked, this time included.
+        tokens: length of the text in tokens, as the engine counted; None if no model wrote it.
+        finish_reason: ``stop`` or ``length``, as the engine reported.
+        kept: this stage's output was good enough.
+        drop_reason: why it was not.
+    """
+
+    record_id: str
+    parents: tuple[str, ...] = ()
+    experiment: str
+    iteration: int
+    stage: str
+    position: int
+    language: Language
+    instruction: str | None = None
+    initial_response: str | None = None
+    response: str | None = None
+    text: str | None = None
+    mentions: tuple[str, ...] | None = None
+    missing_mentions: tuple[str, ...] | None = None
+    prompt: tuple[Message, ...] | None = None
+    completion: tuple[Message, ...] | None = None
+    adapter: str | None = None
+    attempt: int | None = None
+    finish_reason: str | None = None
+    tokens: int | None = None
+    kept: bool = True
+    drop_reason: str | None = None
+    words: int = field(init=False)
+    characters: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        text = self.text if self.completion is None else self.completion[-1]["content"]
+        object.__setattr__(self, "words", count_words(text or ""))
+        object.__setattr__(self, "characters", len(text or ""))
+
+    def as_row(self) -> dict[str, Any]:
+        """The record as a mapping of plain values, the way journals and Parquet take it."""
+        return asdict(self)
+
+
+def record_from_row(row: Mapping[str, Any]) -> Record:
+    """The inverse of ``Record.as_row``; columns that the row lacks are None."""
+    values = {name: _frozen(value) for name, value in row.items()}
+    del values["words"], values["characters"]
+    return Record(**values)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,5 @@
+"""What the assets work with: engines, the trainer, stored stages and adapters, the database.
+
+Everything that touches files, processes or a database belongs here. Resources know the method and
+the experiment, never an asset.
+"""

@@ -1,0 +1,115 @@
+"""Stored adapters: a folder per fingerprint, and a file that says which one is current.
+
+``<data>/<experiment>/<role>_lora/iteration=<i>/adapter.json`` names the current adapter's folder
+beside it; replacing that small file is what makes a new adapter appear, whole or not at all.
+"""
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from sl_dagster.adapters import Adapter, Role, adapter_fingerprint
+from sl_dagster.errors import UserError
+from sl_dagster.resources.stage_store import StageKey
+from sl_dagster.training.job import TrainingOutcome
+
+_POINTER = "adapter.json"
+_WORKPLACE = ".training"
+
+
+@dataclass(frozen=True)
+class StoredAdapter:
+    """An adapter and how it was made.
+
+    Attributes:
+        adapter: the weights.
+        made_from: fingerprint of training set, settings and previous adapter.
+        outcome: what the training reported; None for one that was only taken over.
+    """
+
+    adapter: Adapter
+    made_from: str
+    outcome: TrainingOutcome | None = None
+
+
+class AdapterStore(dg.ConfigurableResource):
+    """All stored adapters under one data folder.
+
+    Attributes:
+        data_dir: the data folder.
+    """
+
+    data_dir: str
+
+    def workplace(self, key: StageKey) -> Path:
+        """An empty folder in which a training can write its adapter."""
+        folder = self._folder(key) / _WORKPLACE
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def read(self, key: StageKey) -> StoredAdapter:
+        """The current adapter of a role and iteration.
+
+        Raises:
+            UserError: there is none, or its description is damaged.
+        """
+        pointer = self._folder(key) / _POINTER
+        if not pointer.is_file():
+            raise UserError(f"{key} has not been made yet (no {pointer}): materialize it first")
+        try:
+            content: dict[str, Any] = json.loads(pointer.read_text(encoding="utf-8"))
+            outcome = content["outcome"]
+            return StoredAdapter(
+                Adapter(**content["adapter"]),
+                content["made_from"],
+                outcome and TrainingOutcome.model_validate(outcome),
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{pointer} is damaged ({error}): materialize {key} again") from error
+
+    def find(self, key: StageKey, made_from: str) -> StoredAdapter | None:
+        """The current adapter, if it was made from this and its files are whole."""
+        try:
+            stored = self.read(key)
+            stored.adapter.verified()
+        except UserError:
+            return None
+        return stored if stored.made_from == made_from else None
+
+    def adopt(
+        self, key: StageKey, role: Role, made_from: str, outcome: TrainingOutcome
+    ) -> StoredAdapter:
+        """Take over what a training wrote into its workplace; ``publish`` makes it current."""
+        assert key.iteration is not None
+        workplace = self._folder(key) / _WORKPLACE
+        fingerprint = adapter_fingerprint(workplace)
+        folder = self._folder(key) / fingerprint
+        shutil.rmtree(folder, ignore_errors=True)
+        workplace.rename(folder)
+        return StoredAdapter(
+            Adapter(role, fingerprint, str(folder), key.iteration), made_from, outcome
+        )
+
+    def publish(self, key: StageKey, stored: StoredAdapter) -> None:
+        """Make an adapter the current one, and remove those that it replaces."""
+        folder = self._folder(key)
+        folder.mkdir(parents=True, exist_ok=True)
+        content = {
+            "adapter": asdict(stored.adapter),
+            "made_from": stored.made_from,
+            "outcome": stored.outcome and stored.outcome.model_dump(),
+        }
+        new = folder / f".{_POINTER}"
+        new.write_text(json.dumps(content, indent=2), encoding="utf-8")
+        new.replace(folder / _POINTER)
+        for old in folder.iterdir():
+            if old.is_dir() and str(old) != stored.adapter.path:
+                shutil.rmtree(old)
+
+    def _folder(self, key: StageKey) -> Path:
+        return Path(self.data_dir) / key.folder

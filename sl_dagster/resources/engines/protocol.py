@@ -1,0 +1,86 @@
+"""What every engine offers, and what is asked of it. No engine's own code belongs here."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+
+from sl_dagster.adapters import Adapter
+from sl_dagster.experiment import Sampling
+from sl_dagster.method.prompts import Message
+
+
+@dataclass(frozen=True)
+class Request:
+    """One turn to be written by the model.
+
+    Attributes:
+        message: the user's message.
+        sampling: how to draw the tokens.
+        seed: makes the draw repeatable.
+        adapter: whose weights to use; the bare base model has no path.
+        begun: the beginning of the assistant's turn, which the model continues.
+    """
+
+    message: Message
+    sampling: Sampling
+    seed: int
+    adapter: Adapter
+    begun: str = ""
+
+    def limited_to(self, max_tokens: int) -> "Request":
+        """The same request with at most this many tokens for the completion."""
+        limit = min(max_tokens, self.sampling.max_tokens)
+        sampling = self.sampling.model_copy(update={"max_tokens": limit})
+        return replace(self, sampling=sampling)
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What the model wrote.
+
+    Attributes:
+        text: without the begun part, special tokens and stop strings.
+        tokens: number of tokens generated, the end-of-turn token not counted.
+        prompt_tokens: number of tokens of the rendered prompt, the begun part included.
+        finish_reason: ``stop`` (end of turn or a stop string) or ``length`` (cut off by a limit).
+    """
+
+    text: str
+    tokens: int
+    prompt_tokens: int
+    finish_reason: str
+
+    @property
+    def truncated(self) -> bool:
+        """Whether a limit cut the text off."""
+        return self.finish_reason == "length"
+
+
+class Engine(ABC):
+    """Something that completes turns with a base model and any number of LoRA adapters.
+
+    Many requests should be awaited at the same time: an engine batches what is waiting and answers
+    each as it finishes, in any order.
+    """
+
+    @property
+    @abstractmethod
+    def concurrency(self) -> int:
+        """How many requests keep the engine busy; more only wait."""
+
+    @abstractmethod
+    async def complete(self, request: Request) -> Completion:
+        """Write one turn.
+
+        The same request gives the same text, up to the rounding of different batches.
+
+        Raises:
+            UserError: the model or the adapter cannot be used; the message says why.
+        """
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give the memory of the device back; the next request takes it again."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the engine for good."""

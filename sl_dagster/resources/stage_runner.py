@@ -1,0 +1,300 @@
+"""Running a stage: filling its slots with what a model writes, and writing the finished stage.
+
+A generated stage consists of slots, each to be filled with one record. A slot is asked for until
+its record is good enough or its tries are used up, while the other slots run on; a finished slot
+goes to the journal at once. When all are finished, the stage is written from the journal.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+from pydantic import PrivateAttr
+
+from sl_dagster.experiment import Experiment
+from sl_dagster.identity import seed_from
+from sl_dagster.progress import Progress
+from sl_dagster.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.engines import Completion, Engine, Request
+from sl_dagster.resources.engines.pool import EnginePool
+from sl_dagster.resources.journal import Journal, Outcome
+from sl_dagster.resources.run_lock import RunLock
+from sl_dagster.resources.stage_store import (
+    StageDraft,
+    StageKey,
+    StageStore,
+    StoredStage,
+    disk_errors_explained,
+)
+
+Ask = Callable[[Request], Awaitable[Completion]]
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One materialization of a stage.
+
+    Attributes:
+        key: which stage.
+        fingerprint: digest of all that the result depends on; an equal result is not made twice.
+        force: make it anew nevertheless.
+        run_id: the Dagster run.
+        say: takes a line for the run's log.
+    """
+
+    key: StageKey
+    fingerprint: str
+    force: bool
+    run_id: str
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place of a stage, to be filled with one record.
+
+    Attributes:
+        blank: the record to be, with its identity and without a text.
+        source: what it is made from; None for what has no source.
+    """
+
+    blank: Record
+    source: Record | None = None
+
+    def seed(self, attempt: int, purpose: str = "") -> int:
+        """The seed for one of the draws of an attempt."""
+        return seed_from(self.blank.record_id, attempt, purpose)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """What a stage asks the model for, and what becomes of the answers.
+
+    Attributes:
+        slots: the slots in order; called more than once.
+        count: how many there are.
+        tries: how often a slot is asked for.
+        attempt: asks the model for a slot, once, and judges the answer in ``kept``.
+        choose: given the outcomes of all kept slots in order, why each is dropped after all.
+        carried: what flows on in place of a slot without a good record; nothing by default.
+    """
+
+    slots: Callable[[], Iterable[Slot]]
+    count: int
+    tries: int
+    attempt: Callable[[Slot, int, Ask], Awaitable[Record]]
+    choose: Callable[[Sequence[Outcome]], Sequence[str | None]] | None = None
+    carried: Callable[[Slot, Record], Record] | None = None
+
+
+@dataclass
+class _Counts:
+    """How the slots of a stage ended."""
+
+    records_in: int = 0
+    kept: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    retried: Counter[str] = field(default_factory=Counter)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "records_in": self.records_in,
+            "kept": self.kept,
+            "dropped": dict(self.dropped),
+            "retried": dict(self.retried),
+        }
+
+
+class StageRunner(dg.ConfigurableResource):
+    """Makes stages, or finds that an equal one is stored already.
+
+    It holds what a run holds: the engines that are open and the iterations that are claimed.
+    """
+
+    stages: dg.ResourceDependency[StageStore]
+    _engines: EnginePool = PrivateAttr(default_factory=EnginePool)
+    _lock: RunLock = PrivateAttr(default_factory=RunLock)
+
+    @property
+    def engines(self) -> EnginePool:
+        """The engines of this run."""
+        return self._engines
+
+    def claim(self, key: StageKey, run_id: str) -> None:
+        """Claim the stage's iteration for this run.
+
+        Raises:
+            UserError: another run works on it.
+        """
+        self._lock.hold(Path(self.stages.data_dir), key.experiment, key.iteration, run_id)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """End the engines and free the iterations, however the run ended."""
+        self._engines.close()
+        self._lock.free()
+
+    def generate(
+        self, run: StageRun, experiment: Experiment, generation: Generation
+    ) -> StoredStage:
+        """Make a stage that a model writes.
+
+        Returns:
+            An unpublished draft, or the stored stage if an equal one exists.
+
+        Raises:
+            UserError: the engine failed, the disk is full, or another run works on the iteration.
+        """
+        return self._made(run, lambda: self._generated(run, experiment, generation))
+
+    def write(
+        self,
+        run: StageRun,
+        records: Iterable[Record],
+        count: int,
+        schema: pa.Schema = TEXT_SCHEMA,
+    ) -> StoredStage:
+        """Make a stage that no model writes: kept records flow on, the others are rejected.
+
+        Args:
+            run: which stage.
+            records: its records in order.
+            count: how many records it was made from.
+            schema: the columns to store.
+
+        Returns, raises: as ``generate``.
+        """
+
+        def written() -> StoredStage:
+            counts = _Counts(records_in=count)
+            with self.stages.draft(run.key, run.fingerprint, schema) as draft:
+                for record in records:
+                    _place(record, draft, counts)
+                return draft.finish(counts.facts())
+
+        return self._made(run, written)
+
+    def _made(self, run: StageRun, make: Callable[[], StoredStage]) -> StoredStage:
+        self.claim(run.key, run.run_id)
+        stored = None if run.force else self.stages.find(run.key, run.fingerprint)
+        if stored:
+            run.say("up to date: inputs, settings and code are those of the stored result")
+            return stored
+        return make()
+
+    def _generated(
+        self, run: StageRun, experiment: Experiment, generation: Generation
+    ) -> StoredStage:
+        journal = self.stages.journal(run.key, run.fingerprint)
+        try:
+            if journal.outcomes:
+                run.say(f"continuing: {len(journal.outcomes)} records are in the journal")
+            progress = Progress(run.say, generation.count, done=len(journal.outcomes))
+            engine = self._engines.of(experiment)
+            with disk_errors_explained(f"{run.key}: cannot write {journal.path}"):
+                _run_async(_fill(generation, engine, journal, progress))
+            with self.stages.draft(run.key, run.fingerprint, TEXT_SCHEMA) as draft:
+                counts = _write_from_journal(generation, journal, draft)
+                return draft.finish(counts.facts() | _speed(progress))
+        finally:
+            journal.close()
+
+
+async def _fill(
+    generation: Generation, engine: Engine, journal: Journal, progress: Progress
+) -> None:
+    """Fill every slot that the journal does not have, many at a time."""
+    missing = iter(
+        slot for slot in generation.slots() if slot.blank.record_id not in journal.outcomes
+    )
+
+    async def ask(request: Request) -> Completion:
+        completion = await engine.complete(request)
+        progress.tokens += completion.tokens
+        return completion
+
+    async def worker() -> None:
+        for slot in missing:
+            attempts = await _attempts(generation, slot, ask)
+            journal.append(slot.blank.record_id, attempts)
+            progress.finished(attempts[-1].kept)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(engine.concurrency):
+            group.create_task(worker())
+
+
+async def _attempts(generation: Generation, slot: Slot, ask: Ask) -> list[Record]:
+    attempts: list[Record] = []
+    for number in range(1, generation.tries + 1):
+        record = await generation.attempt(slot, number, ask)
+        attempts.append(replace(record, attempt=number))
+        if record.kept:
+            break
+    return attempts
+
+
+def _run_async(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end; of several failures at the same time, raise the first."""
+    try:
+        asyncio.run(work)
+    except BaseExceptionGroup as group:
+        first: BaseException = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
+
+
+def _write_from_journal(generation: Generation, journal: Journal, draft: StageDraft) -> _Counts:
+    counts = _Counts(records_in=generation.count)
+    chosen_against = _chosen_against(generation, journal)
+    for slot in generation.slots():
+        *failed, final = journal.read(slot.blank.record_id)
+        counts.retried.update(str(attempt.drop_reason) for attempt in failed)
+        late_reason = chosen_against.get(final.record_id)
+        if late_reason:
+            final = replace(final, kept=False, drop_reason=late_reason)
+        elif not final.kept and generation.carried:
+            failed.append(final)
+            final = replace(
+                generation.carried(slot, final), kept=False, drop_reason=final.drop_reason
+            )
+        for number, attempt in enumerate(failed, start=1):
+            draft.reject(replace(attempt, record_id=f"{attempt.record_id}.{number}"))
+        _place(final, draft, counts, flows_on=final.kept or bool(generation.carried))
+    return counts
+
+
+def _chosen_against(generation: Generation, journal: Journal) -> dict[str, str]:
+    """The records that are good enough and yet not chosen, with the reason."""
+    if not generation.choose:
+        return {}
+    ids = [slot.blank.record_id for slot in generation.slots()]
+    kept = [record_id for record_id in ids if journal.outcomes[record_id].kept]
+    reasons = generation.choose([journal.outcomes[record_id] for record_id in kept])
+    return {record_id: reason for record_id, reason in zip(kept, reasons, strict=True) if reason}
+
+
+def _place(
+    record: Record, draft: StageDraft, counts: _Counts, flows_on: bool | None = None
+) -> None:
+    if record.kept:
+        counts.kept += 1
+    else:
+        counts.dropped[str(record.drop_reason)] += 1
+    if record.kept if flows_on is None else flows_on:
+        draft.add(record)
+    else:
+        draft.reject(record)
+
+
+def _speed(progress: Progress) -> dict[str, Any]:
+    return {
+        "generated_tokens": progress.tokens,
+        "seconds": round(progress.seconds, 1),
+        "tokens_per_second": round(progress.tokens / max(progress.seconds, 1e-9), 1),
+    }

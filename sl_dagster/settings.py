@@ -1,0 +1,40 @@
+"""Where things lie: experiment files, data, and Dagster's own history.
+
+Environment variables move each of them; without any, everything lies in the project's folder.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+def experiments_dir() -> Path:
+    """The folder whose YAML files are the experiments (``SL_DAGSTER_EXPERIMENTS``)."""
+    return _folder("SL_DAGSTER_EXPERIMENTS", "experiments")
+
+
+def data_dir() -> Path:
+    """The folder that holds every artifact and ``lengths.duckdb`` (``SL_DAGSTER_DATA``)."""
+    return _folder("SL_DAGSTER_DATA", "data")
+
+
+def ensure_dagster_home() -> Path:
+    """Point ``DAGSTER_HOME`` at a folder that lasts, holding the project's instance settings.
+
+    A ``DAGSTER_HOME`` that the user has set is left as it is.
+    """
+    if "DAGSTER_HOME" in os.environ:
+        home = Path(os.environ["DAGSTER_HOME"])
+        home.mkdir(parents=True, exist_ok=True)
+        return home
+    home = PROJECT_ROOT / ".dagster"
+    home.mkdir(exist_ok=True)
+    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def _folder(variable: str, default: str) -> Path:
+    return Path(os.environ.get(variable, PROJECT_ROOT / default)).resolve()

@@ -1,0 +1,36 @@
+"""Checking an experiment and everything it names, without running it."""
+
+from pathlib import Path
+
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import Experiment, load_experiment
+from sl_dagster.instruction_files import read_instructions
+
+
+def validate_experiment(path: Path) -> Experiment:
+    """Check an experiment file, its instruction files, its prompts and its model's tokenizer.
+
+    Raises:
+        UserError: naming the file and field (or line), what is wrong and what was expected.
+    """
+    experiment = load_experiment(path)
+    read_instructions(experiment.seeds, experiment.languages)
+    if experiment.heldout:
+        read_instructions(experiment.heldout.file, experiment.languages)
+    if experiment.control and not (path.parent / f"{experiment.control}.yaml").is_file():
+        raise UserError(f"{path}: control: there is no experiment {experiment.control}.yaml")
+    _check_tokenizer(path, experiment)
+    return experiment
+
+
+def _check_tokenizer(path: Path, experiment: Experiment) -> None:
+    # Imported late: it takes seconds.
+    from transformers import AutoTokenizer
+
+    name = experiment.base_model
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=experiment.revision)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: base_model: {name} cannot be loaded: {error}") from error
+    if not tokenizer.chat_template:
+        raise UserError(f"{path}: base_model: the tokenizer of {name} has no chat template")
