@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -26,7 +27,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_console = Console(highlight=False)
+# Where nobody looks (a file, CI), lines need not be as short as a terminal's.
+_console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 _errors = Console(stderr=True, highlight=False)
 
 ExperimentOption = Annotated[
@@ -147,6 +149,7 @@ def ui(
     """Open the web UI on the history of all runs (`dagster dev` with the project's settings)."""
     home = ensure_dagster_home()
     _console.print(f"Dagster's history is kept in {home}; stop with Ctrl-C.")
+    os.chdir(home)  # where its settings are, so that Dagster looks for no others
     command = ["dagster", "dev", "-m", "sl_dagster.definitions", "-h", host, "-p", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", *command])
 
@@ -177,7 +180,8 @@ def _print_growth(experiment: str) -> None:
     if not rows:
         _console.print("No held-out answers yet, so there is no growth to show.")
         return
-    table = Table(title=f"{experiment}: the Generator on {rows[0].scores.answers} held-out texts")
+    title = f"{experiment}: the Generator on {rows[0].scores.answers} held-out instructions"
+    table = Table(title=title, box=box.SIMPLE_HEAD)
     for name in ("iteration", "mean words", "x before", "median", "accepted", "relevant"):
         table.add_column(name, justify="right")
     if settings.control:
@@ -218,7 +222,7 @@ def _print_stats(rows: list[dict[str, Any]]) -> None:
     if not rows:
         _console.print("Nothing has been stored yet.")
         return
-    table = Table(title="length_stats (words of kept records)")
+    table = Table(title="length_stats (words of kept records)", box=box.SIMPLE_HEAD)
     for name in rows[0]:
         numeric = name not in ("experiment", "stage")
         table.add_column(name, justify="right" if numeric else "left")

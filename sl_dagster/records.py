@@ -98,9 +98,13 @@ class Record:
     characters: int = field(init=False)
 
     def __post_init__(self) -> None:
-        text = self.text if self.completion is None else self.completion[-1]["content"]
-        object.__setattr__(self, "words", count_words(text or ""))
-        object.__setattr__(self, "characters", len(text or ""))
+        object.__setattr__(self, "words", count_words(self.written))
+        object.__setattr__(self, "characters", len(self.written))
+
+    @property
+    def written(self) -> str:
+        """The text that counts: this stage's own, or the completion of a training example."""
+        return (self.completion[-1]["content"] if self.completion else self.text) or ""
 
     def as_row(self) -> dict[str, Any]:
         """The record as a mapping of plain values, the way journals and Parquet take it."""

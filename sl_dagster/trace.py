@@ -65,7 +65,7 @@ def _label(node: dict[str, Any]) -> str:
     if "missing" in node:
         return f"{node['record_id']} [dim]({node['missing']})[/]"
     iteration = f", iteration {node['iteration']}" if node["iteration"] else ""
-    dropped = "" if node["kept"] else f" [red]dropped: {node['drop_reason']}[/]"
+    dropped = "" if node["kept"] else f" [red]not kept: {node['drop_reason']}[/]"
     writer = node["adapter"]
     by = f"\n[dim]written by {writer['name']} ({writer['fingerprint']})[/]" if writer else ""
     snippet = " ".join((node["text"] or "").split())
@@ -88,7 +88,6 @@ def _read(keys: dict[str, StageKey], stages: StageStore) -> dict[str, Record]:
 
 
 def _facts(record: Record) -> dict[str, Any]:
-    text = record.text if record.completion is None else record.completion[-1]["content"]
     return {
         "record_id": record.record_id,
         "experiment": record.experiment,
@@ -98,7 +97,7 @@ def _facts(record: Record) -> dict[str, Any]:
         "kept": record.kept,
         "drop_reason": record.drop_reason,
         "attempt": record.attempt,
-        "text": text,
+        "text": record.written,
     }
 
 

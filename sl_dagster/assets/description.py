@@ -15,7 +15,7 @@ from sl_dagster.adapters import Adapter
 from sl_dagster.records import Record
 from sl_dagster.resources.stage_store import StoredStage
 
-_SAMPLE_CHARACTERS = 600
+_SAMPLE_EDGE = 120  # characters of a text's beginning and end
 
 
 def stage_result(
@@ -36,7 +36,7 @@ def stage_result(
         **{f"dropped_{reason}": count for reason, count in sorted(facts["dropped"].items())},
         **{f"retried_{reason}": count for reason, count in sorted(facts["retried"].items())},
         **length_metadata(_kept_words(stage)),
-        "samples": _samples(stage),
+        **_samples(stage),
         "parquet": dg.MetadataValue.path(str(stage.path)),
         "fingerprint": facts["fingerprint"],
     }
@@ -59,10 +59,10 @@ def length_metadata(words: Sequence[int]) -> dict[str, Any]:
         return {}
     p10, p50, p90 = (float(p) for p in np.percentile(words, [10, 50, 90]))
     return {
-        "mean_words": float(np.mean(words)),
-        "p10_words": p10,
-        "p50_words": p50,
-        "p90_words": p90,
+        "mean_words": round(float(np.mean(words)), 1),
+        "p10_words": round(p10, 1),
+        "p50_words": round(p50, 1),
+        "p90_words": round(p90, 1),
         "max_words": max(words),
         "lengths": histogram(words),
     }
@@ -114,19 +114,21 @@ def _kept_words(stage: StoredStage) -> list[int]:
     return [words for words, kept in pairs if kept]
 
 
-def _samples(stage: StoredStage) -> dg.TableMetadataValue:
-    """The shortest, the median and the longest kept record."""
+def _samples(stage: StoredStage) -> dict[str, dg.MetadataValue]:
+    """The shortest, the median and the longest kept record, at a glance and in full."""
     words, kept = stage.column("words"), stage.column("kept")
     order = sorted((index for index, good in enumerate(kept) if good), key=words.__getitem__)
-    chosen = {}
-    if order:
-        middle = order[len(order) // 2]
-        chosen = {order[0]: "shortest", middle: "median", order[-1]: "longest"}
+    if not order:
+        return {}
+    chosen = {order[0]: "shortest", order[len(order) // 2]: "median", order[-1]: "longest"}
     found = [
         (chosen[index], record) for index, record in enumerate(stage.records()) if index in chosen
     ]
     found.sort(key=lambda pair: pair[1].words)
-    return dg.MetadataValue.table([_sample(*pair) for pair in found], schema=_SAMPLE_SCHEMA)
+    return {
+        "samples": dg.MetadataValue.table([_row(*pair) for pair in found], schema=_SAMPLE_SCHEMA),
+        "sample_texts": dg.MetadataValue.md("\n\n".join(_in_full(*pair) for pair in found)),
+    }
 
 
 _SAMPLE_SCHEMA = dg.TableSchema(
@@ -134,27 +136,27 @@ _SAMPLE_SCHEMA = dg.TableSchema(
         dg.TableColumn("sample"),
         dg.TableColumn("words", "int"),
         dg.TableColumn("record_id"),
-        dg.TableColumn("instruction"),
         dg.TableColumn("text"),
     ]
 )
 
 
-def _sample(name: str, record: Record) -> dg.TableRecord:
-    text = record.text if record.completion is None else record.completion[-1]["content"]
+def _row(name: str, record: Record) -> dg.TableRecord:
+    text = " ".join(record.written.split())
+    if len(text) > 2 * _SAMPLE_EDGE:
+        text = f"{text[:_SAMPLE_EDGE]} [...] {text[-_SAMPLE_EDGE:]}"
     return dg.TableRecord(
-        {
-            "sample": name,
-            "words": record.words,
-            "record_id": record.record_id,
-            "instruction": record.instruction or "",
-            "text": _shortened(text or ""),
-        }
+        {"sample": name, "words": record.words, "record_id": record.record_id, "text": text}
     )
 
 
-def _shortened(text: str) -> str:
-    if len(text) <= _SAMPLE_CHARACTERS:
-        return text
-    half = _SAMPLE_CHARACTERS // 2
-    return f"{text[:half]} [...] {text[-half:]}"
+def _in_full(name: str, record: Record) -> str:
+    """A sample as Markdown; what a model wrote stands in a code block, so that it stays text."""
+    parts = [f"**{name}, {record.words} words** (`{record.record_id}`)"]
+    if record.instruction:
+        parts.append(_as_code(record.instruction))
+    return "\n\n".join([*parts, _as_code(record.written)])
+
+
+def _as_code(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -143,8 +143,9 @@ class StoredStage:
         try:
             yield
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            why = " ".join(str(error).split())
             raise UserError(
-                f"{self.path} is damaged ({error}): materialize {self.key} again"
+                f"{self.path} is damaged ({why}): materialize {self.key} again"
             ) from error
 
 

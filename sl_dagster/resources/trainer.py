@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import dagster as dg
@@ -29,6 +30,8 @@ class Trainer(dg.ConfigurableResource):
         job.output.mkdir(parents=True, exist_ok=True)
         job_file = job.output / "job.json"
         job_file.write_text(job.model_dump_json(indent=2), encoding="utf-8")
+        # The reader of the program's messages works, and says of itself that it is a preview.
+        warnings.filterwarnings("ignore", category=dg.PreviewWarning)
         try:
             invocation = dg.PipesSubprocessClient().run(
                 context=context.op_execution_context,

@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import datasets
 import psutil
 import torch
 from accelerate import PartialState
 from dagster_pipes import PipesContext, open_dagster_pipes
 from datasets import Dataset, load_dataset
 from peft import LoraConfig, PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
+from transformers.utils import logging as transformers_logging
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -38,6 +40,8 @@ _SECONDS_BETWEEN_REPORTS = 2.0
 def main() -> None:
     """Run the job whose file is named on the command line."""
     _end_with_the_run()
+    datasets.disable_progress_bars()
+    transformers_logging.disable_progress_bar()
     job = TrainingJob.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
     with _pipes() as pipes:
         outcome = train(job, pipes)
@@ -66,6 +70,7 @@ def train(job: TrainingJob, pipes: PipesContext | None) -> TrainingOutcome:
         peft_config=new_adapter,
         callbacks=[_Progress(pipes)] if pipes else None,
     )
+    trainer.remove_callback(PrinterCallback)
     start = time.monotonic()
     trainer.train()
     seconds = time.monotonic() - start

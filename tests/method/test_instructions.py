@@ -1,0 +1,29 @@
+"""Which self-made instructions are used."""
+
+import pytest
+
+from sl_dagster.method.instructions import instruction_drop_reason, says_yes
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"), [(3, "too_short"), (4, None), (499, None), (500, "too_long")]
+)
+def test_bounds(words: int, reason: str | None) -> None:
+    text = " ".join(["word"] * words)
+    assert instruction_drop_reason(text, truncated=False, known=set()) == reason
+
+
+def test_known_and_truncated_ones() -> None:
+    text = "Write about a very old bridge."
+    assert instruction_drop_reason(text, truncated=False, known={text}) == "known"
+    assert instruction_drop_reason(text, truncated=True, known=set()) == "truncated"
+
+
+@pytest.mark.parametrize("answer", ["yes", " Yes.", "YES, because", "是的"])
+def test_yes(answer: str) -> None:
+    assert says_yes(answer)
+
+
+@pytest.mark.parametrize("answer", ["no", "", "Not yes", "否"])
+def test_not_yes(answer: str) -> None:
+    assert not says_yes(answer)

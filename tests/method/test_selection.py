@@ -1,0 +1,34 @@
+"""Length-biased selection."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sl_dagster.method.selection import select_longest
+
+
+def test_the_shortest_fifth_never_stays_and_the_longest_almost_always() -> None:
+    lengths = list(range(10_000))
+    stays = select_longest(lengths, seed=1)
+    assert not any(stays[:2_000])
+    assert sum(stays[-1_000:]) > 990
+
+
+def test_about_59_5_percent_stay() -> None:
+    draw = random.Random(0)
+    lengths = [draw.randrange(10**9) for _ in range(50_000)]
+    share = sum(select_longest(lengths, seed=2)) / len(lengths)
+    assert abs(share - 0.595) < 0.01
+
+
+def test_equal_lengths_share_the_rank_of_the_first() -> None:
+    # All have rank 1, so u > 2 never holds.
+    assert select_longest([7] * 100, seed=3) == [False] * 100
+
+
+@given(st.lists(st.integers(min_value=0, max_value=50)), st.integers())
+def test_repeatable_and_one_flag_each(lengths: list[int], seed: int) -> None:
+    first = select_longest(lengths, seed)
+    assert first == select_longest(lengths, seed)
+    assert len(first) == len(lengths)

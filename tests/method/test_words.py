@@ -1,0 +1,28 @@
+"""Counting words in mixed scripts."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sl_dagster.method.words import count_words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", 0),
+        ("one two\nthree\t four ", 4),
+        ("你好", 2),
+        ("你好，world。", 5),  # two ideographs, two wide punctuation marks, one English word
+        ("ＡＢＣ", 3),  # full-width letters count one by one
+        ("a你b", 3),
+        ("well-known 😀", 2),
+    ],
+)
+def test_examples(text: str, words: int) -> None:
+    assert count_words(text) == words
+
+
+@given(st.text(), st.text())
+def test_texts_apart_count_like_each_alone(first: str, second: str) -> None:
+    assert count_words(f"{first} {second}") == count_words(first) + count_words(second)

@@ -1,0 +1,219 @@
+"""Running stages: attempts, the journal and resuming, choosing, and what is stored in the end."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sl_dagster.adapters import Adapter
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import Experiment, Sampling, load_experiment
+from sl_dagster.method.prompts import Message
+from sl_dagster.records import Record
+from sl_dagster.resources.engines import Completion, Request
+from sl_dagster.resources.journal import Journal
+from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRun, StageRunner
+from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
+from tests.conftest import ScriptedEngine
+
+KEY = StageKey("small", "initial_responses", 1)
+BASE = Adapter("generator", "base-1")
+SLOTS = 20
+
+
+class Killed(BaseException):
+    """Stands for the end of the process in the middle of a stage."""
+
+
+class Workshop:
+    """A runner whose engine is scripted, and a stage to run with it."""
+
+    def __init__(self, experiment: Experiment, data_dir: Path, monkeypatch) -> None:
+        self.experiment = experiment
+        self.stages = StageStore(data_dir=str(data_dir))
+        self.said: list[str] = []
+        self._patch = monkeypatch
+
+    def run(
+        self,
+        answer: Callable[[Request], str | Completion | Exception],
+        *,
+        tries: int = 3,
+        fingerprint: str = "f1",
+        force: bool = False,
+        **options,
+    ) -> tuple[StoredStage, ScriptedEngine]:
+        engine = ScriptedEngine(answer)
+        self._patch.setattr("sl_dagster.resources.engines.pool.open_engine", lambda _: engine)
+        runner = StageRunner(stages=self.stages)
+        run = StageRun(KEY, fingerprint, force, "run-1", self.said.append)
+        generation = Generation(
+            slots=lambda: slots(fingerprint), count=SLOTS, tries=tries, attempt=attempt, **options
+        )
+        try:
+            stage = runner.generate(run, self.experiment, generation)
+            return self.stages.publish(stage), engine
+        finally:
+            runner.teardown_after_execution(None)  # type: ignore[arg-type]
+            assert engine.closed or not engine.requests
+
+
+@pytest.fixture
+def workshop(write_experiment, tmp_path: Path, monkeypatch) -> Workshop:
+    return Workshop(load_experiment(write_experiment()), tmp_path / "data", monkeypatch)
+
+
+def slots(fingerprint: str) -> Iterator[Slot]:
+    for position in range(SLOTS):
+        yield Slot(
+            Record(
+                record_id=f"{fingerprint}-{position}",
+                experiment="small",
+                iteration=1,
+                stage="initial_responses",
+                position=position,
+                language="en",
+            )
+        )
+
+
+async def attempt(slot: Slot, number: int, ask: Ask) -> Record:
+    """A text is good when it begins with "good"."""
+    message = Message(role="user", content=f"{slot.blank.position}/{number}")
+    request = Request(message, Sampling(), slot.seed(number), BASE)
+    completion = await ask(request)
+    good = completion.text.startswith("good")
+    return replace(slot.blank, text=completion.text, kept=good, drop_reason=None if good else "bad")
+
+
+def good(request: Request) -> str:
+    return f"good {request.message['content']}"
+
+
+def good_at_the_second_try(request: Request) -> str:
+    position, number = map(int, request.message["content"].split("/"))
+    if position == 7:
+        return "never"
+    return f"good {position}" if number == 2 else "not yet"
+
+
+def test_slots_are_asked_for_until_they_are_good(workshop: Workshop) -> None:
+    stage, engine = workshop.run(good_at_the_second_try)
+    records = list(stage.records())
+    assert [r.position for r in records] == [p for p in range(SLOTS) if p != 7]
+    assert {r.attempt for r in records} == {2}
+    assert len(engine.requests) == 2 * (SLOTS - 1) + 3
+    facts = stage.manifest
+    assert (facts["records_in"], facts["kept"]) == (SLOTS, SLOTS - 1)
+    assert facts["dropped"] == {"bad": 1}
+    assert facts["retried"] == {"bad": SLOTS - 1 + 2}
+    assert stage.manifest["rejected"] == SLOTS - 1 + 3
+    rejected = stage.pick({"f1-7", "f1-7.1", "f1-7.2", "f1-7.3", "f1-0.1"})
+    assert sorted(r.record_id for r in rejected) == ["f1-0.1", "f1-7", "f1-7.1", "f1-7.2"]
+
+
+def test_each_attempt_has_its_own_seed(workshop: Workshop) -> None:
+    _, engine = workshop.run(good_at_the_second_try)
+    assert len({request.seed for request in engine.requests}) == len(engine.requests)
+
+
+def test_an_equal_stage_is_not_made_twice_unless_forced(workshop: Workshop) -> None:
+    first, _ = workshop.run(good)
+    again, engine = workshop.run(good)
+    assert engine.requests == []
+    assert again.content_hash == first.content_hash
+    assert "up to date" in workshop.said[-1]
+    _, engine = workshop.run(good, force=True)
+    assert len(engine.requests) == SLOTS
+    _, engine = workshop.run(good, fingerprint="f2")
+    assert len(engine.requests) == SLOTS
+
+
+@pytest.mark.parametrize("answers_before", [0, 1, 9, SLOTS - 1])
+def test_a_killed_stage_asks_only_for_what_is_missing(
+    workshop: Workshop, answers_before: int
+) -> None:
+    undisturbed = list(workshop.run(good)[0].records())
+    shutil.rmtree(workshop.stages.data_dir)
+    asked: Counter[str] = Counter()
+
+    def killed_after_some(request: Request) -> str:
+        if sum(asked.values()) == answers_before:
+            raise Killed
+        asked[request.message["content"]] += 1
+        return good(request)
+
+    with pytest.raises(Killed):
+        workshop.run(killed_after_some)
+    with pytest.raises(UserError):
+        workshop.stages.read(KEY)
+    stage, engine = workshop.run(good)
+    asked.update(request.message["content"] for request in engine.requests)
+    # Whoever had its answer when the kill came, but was not in the journal, is asked again.
+    assert sum(asked.values()) <= SLOTS + engine.concurrency
+    assert set(asked) == {f"{position}/1" for position in range(SLOTS)}
+    assert list(stage.records()) == undisturbed
+
+
+def test_another_fingerprint_does_not_continue_the_journal(workshop: Workshop) -> None:
+    def killed_at_the_tenth(request: Request) -> str:
+        if request.message["content"].startswith("10/"):
+            raise Killed
+        return good(request)
+
+    with pytest.raises(Killed):
+        workshop.run(killed_at_the_tenth)
+    _, engine = workshop.run(good, fingerprint="f2")
+    assert len(engine.requests) == SLOTS
+
+
+def test_records_can_be_chosen_against_in_the_end(workshop: Workshop) -> None:
+    stage, _ = workshop.run(
+        good, choose=lambda outcomes: ["shorter" if o.characters < 9 else None for o in outcomes]
+    )
+    assert all(record.characters >= 9 for record in stage.records())
+    assert stage.manifest["dropped"] == {"shorter": SLOTS - len(stage)}
+    assert 0 < len(stage) < SLOTS
+    dropped = stage.pick({f"f1-{position}" for position in range(SLOTS)})
+    assert {r.drop_reason for r in dropped if not r.kept} == {"shorter"}
+
+
+def test_a_slot_without_a_good_record_can_flow_on(workshop: Workshop) -> None:
+    stage, _ = workshop.run(
+        good_at_the_second_try, carried=lambda slot, failed: replace(failed, text="as before")
+    )
+    assert len(stage) == SLOTS
+    carried = [record for record in stage.records() if not record.kept]
+    assert [(r.position, r.text, r.drop_reason) for r in carried] == [(7, "as before", "bad")]
+    assert [r.text for r in stage.pick({"f1-7.3"})] == ["never"]
+
+
+def test_the_engines_message_reaches_the_user(workshop: Workshop) -> None:
+    with pytest.raises(UserError, match="no such model"):
+        workshop.run(lambda _: UserError("no such model"))
+
+
+def test_a_full_disk_is_told_and_keeps_the_journal(workshop: Workshop, monkeypatch) -> None:
+    whole = Journal.append
+
+    def full_at_the_tenth(self: Journal, slot_id: str, attempts: list[Record]) -> None:
+        if len(self.outcomes) == 10:
+            raise OSError(28, "No space left on device")
+        whole(self, slot_id, attempts)
+
+    monkeypatch.setattr(Journal, "append", full_at_the_tenth)
+    with pytest.raises(UserError, match="the disk is full"):
+        workshop.run(good)
+    monkeypatch.setattr(Journal, "append", whole)
+    stage, engine = workshop.run(good)
+    assert len(engine.requests) == SLOTS - 10
+    assert len(stage) == SLOTS
+
+
+def test_tokens_per_second_are_of_this_run(workshop: Workshop) -> None:
+    stage, _ = workshop.run(good)
+    assert stage.manifest["generated_tokens"] == 2 * SLOTS
+    assert stage.manifest["tokens_per_second"] > 0
