@@ -57,20 +57,11 @@ def train(job: TrainingJob, pipes: PipesContext | None) -> TrainingOutcome:
         pipes: where the progress goes; None on every process but the main one.
     """
     tokenizer = AutoTokenizer.from_pretrained(job.base_model, revision=job.revision)
-    examples = load_dataset("parquet", data_files=str(job.training_set), split="train")
-    assert isinstance(examples, Dataset)
-    examples = examples.select_columns(["prompt", "completion"])
+    examples = _examples(job)
     lengths = _lengths(examples, tokenizer)
-    model, new_adapter = _model(job)
-    trainer = SFTTrainer(
-        model=model,
-        args=_arguments(job),
-        train_dataset=examples,
-        processing_class=tokenizer,
-        peft_config=new_adapter,
-        callbacks=[_Progress(pipes)] if pipes else None,
-    )
-    trainer.remove_callback(PrinterCallback)
+    trainer = make_trainer(job, examples, tokenizer)
+    if pipes:
+        trainer.add_callback(_Progress(pipes))
     start = time.monotonic()
     trainer.train()
     seconds = time.monotonic() - start
@@ -86,6 +77,26 @@ def train(job: TrainingJob, pipes: PipesContext | None) -> TrainingOutcome:
         seconds=seconds,
         losses=[LossPoint(step=e["step"], loss=e["loss"]) for e in log if "loss" in e],
     )
+
+
+def make_trainer(job: TrainingJob, examples: Dataset, tokenizer: Any) -> SFTTrainer:
+    """The trainer of a job, whose loss falls on the completions and their end-of-turn tokens."""
+    model, new_adapter = _model(job)
+    trainer = SFTTrainer(
+        model=model,
+        args=_arguments(job),
+        train_dataset=examples,
+        processing_class=tokenizer,
+        peft_config=new_adapter,
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _examples(job: TrainingJob) -> Dataset:
+    examples = load_dataset("parquet", data_files=str(job.training_set), split="train")
+    assert isinstance(examples, Dataset)
+    return examples.select_columns(["prompt", "completion"])
 
 
 def _model(job: TrainingJob) -> tuple[Any, LoraConfig | None]:

@@ -1,0 +1,127 @@
+"""A small loop on the miniature model: the real command line, engine, trainer and storage."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sl_dagster.experiment import Experiment, load_experiment
+from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.settings import PROJECT_ROOT
+
+DEMO = PROJECT_ROOT / "sl_dagster" / "demo"
+SETTINGS = {
+    "base_model": str(DEMO / "model"),
+    "prompts": {"en": str(DEMO / "prompts.yaml")},
+    "seeds": str(PROJECT_ROOT / "seeds" / "demo.jsonl"),
+    "heldout": {"file": "heldout.jsonl"},
+    "iterations": 3,
+    "sampling": {"temperature": 0.8, "top_p": 0.95, "top_k": 50, "repetition_penalty": 1.0},
+    "instructions": {"count": 16, "sampling": {"max_tokens": 60}},
+    "initial_responses": {"samples": 2, "tries": 3, "sampling": {"max_tokens": 300}},
+    "extension": {"rounds": 2, "samples": 1, "tries": 2, "max_tokens_per_input_word": 4.0},
+    "training": {"learning_rate": 2.0e-3, "epochs": 2, "batch_size": 8},
+}
+
+
+@dataclass
+class Project:
+    """A folder with an experiment, its data and its own Dagster history."""
+
+    root: Path
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
+            "SL_DAGSTER_EXPERIMENTS": str(self.root / "experiments"),
+            "SL_DAGSTER_DATA": str(self.data),
+            "DAGSTER_HOME": str(self.root / "home"),
+        }
+
+    @property
+    def experiment(self) -> Experiment:
+        return load_experiment(self.root / "experiments" / "small.yaml")
+
+    def change(self, **settings) -> None:
+        """Change settings of the experiment file."""
+        path = self.root / "experiments" / "small.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | settings))
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "sl_dagster.cli", *arguments]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line to its end."""
+        return subprocess.run(
+            self.command(*arguments),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def materialize(self, asset: str, partition: str) -> subprocess.CompletedProcess[str]:
+        """Materialize one asset of one iteration alone, with Dagster's own command line."""
+        command = [sys.executable, "-m", "dagster", "asset", "materialize"]
+        command += ["-m", "sl_dagster.definitions"]
+        command += ["--select", f"key:small/{asset}", "--partition", partition]
+        return subprocess.run(
+            command,
+            env=self.environment,
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def stage(self, name: str, iteration: int | None) -> StoredStage:
+        """A stored stage."""
+        return StageStore(data_dir=str(self.data)).read(StageKey("small", name, iteration))
+
+    def copy(self, root: Path) -> "Project":
+        """The same project elsewhere, with its data and history."""
+        shutil.copytree(self.root, root)
+        return Project(root)
+
+
+def new_project(root: Path) -> Project:
+    """A project on which nothing has been run yet."""
+    (root / "experiments").mkdir(parents=True)
+    (root / "home").mkdir()
+    shutil.copy(PROJECT_ROOT / "dagster.yaml", root / "home")
+    heldout = (DEMO / "heldout.jsonl").read_text().splitlines()[:6]
+    (root / "experiments" / "heldout.jsonl").write_text("\n".join(heldout))
+    (root / "experiments" / "small.yaml").write_text(json.dumps(SETTINGS))
+    return Project(root)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose first two iterations have been run. Not to be changed: copy it."""
+    project = new_project(tmp_path_factory.mktemp("small"))
+    result = project.run("run", "--experiment", "small", "--iterations", "2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    (project.root / "run.txt").write_text(result.stdout)
+    return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished project, to do with as one likes."""
+    return finished.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Project:
+    """A project on which nothing has been run yet."""
+    return new_project(tmp_path / "project")

@@ -1,0 +1,82 @@
+"""A run that is killed, and two runs at the same time."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sl_dagster.resources.run_lock import RunLock
+from tests.assets.conftest import Project
+
+pytestmark = pytest.mark.integration
+
+RUN = ("run", "--experiment", "small", "--iterations", "1")
+
+
+def start(project: Project) -> subprocess.Popen[bytes]:
+    output = (project.root / "output.txt").open("wb")
+    return subprocess.Popen(
+        project.command(*RUN), env=project.environment, stdout=output, stderr=output
+    )
+
+
+def wait_for(condition, process: subprocess.Popen[bytes]) -> None:
+    while not condition():
+        assert process.poll() is None, "the run ended too early"
+        time.sleep(0.02)
+
+
+def lines(project: Project, stage: str) -> int:
+    """How many slots the journal of a running stage has."""
+    journals = list((project.data / "small" / stage / "iteration=1").glob("journal-*.jsonl"))
+    return sum(path.read_bytes().count(b"\n") for path in journals)
+
+
+@pytest.mark.parametrize("stage", ["initial_responses", "round1_stage2"])
+def test_a_killed_run_goes_on_where_it_was(fresh: Project, finished: Project, stage: str) -> None:
+    process = start(fresh)
+    wait_for(lambda: lines(fresh, stage) >= 3, process)
+    process.kill()
+    process.wait()
+    done = lines(fresh, stage)
+    assert done >= 3
+    result = fresh.run(*RUN)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "continuing:" in result.stdout
+    for name in ("instructions", "initial_responses", "round1_stage2", "generator_sft"):
+        assert [r.record_id for r in fresh.stage(name, 1).records()] == [
+            r.record_id for r in finished.stage(name, 1).records()
+        ], name
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_an_ended_run_leaves_no_training_behind(fresh: Project, how: signal.Signals) -> None:
+    process = start(fresh)
+    wait_for(lambda: trainings(process.pid), process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(how)
+    assert process.wait(timeout=60) != 0
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
+
+
+def trainings(pid: int) -> list[psutil.Process]:
+    """The training programs below a process."""
+    return [
+        child
+        for child in psutil.Process(pid).children(recursive=True)
+        if "sl_dagster.training.train" in " ".join(child.cmdline())
+    ]
+
+
+def test_a_second_run_on_the_same_iteration_is_told_to_wait(fresh: Project) -> None:
+    lock = RunLock()
+    lock.hold(Path(fresh.data), "small", 1, "run-one")
+    result = fresh.run(*RUN)
+    assert result.returncode == 1
+    message = " ".join(result.stderr.split())
+    assert "another run is working on iteration 1 of small (run run-one)" in message
+    lock.free()
