@@ -14,9 +14,10 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
 
-_SPARE_TOKENS = 128
+_KNOWN_ATTENTION = {"full_attention", "sliding_attention"}
 
 
 @dataclass
@@ -57,25 +58,26 @@ class Row:
 
 
 class DecodingBatch:
-    """Rows that are generated together, padded on the left to one length."""
+    """Rows that are generated together, each in a slot of its own in the key/value cache."""
 
     def __init__(self, model: Any, end_tokens: set[int], pad_token: int) -> None:
+        """An empty batch.
+
+        Raises:
+            UserError: the model has layers that are not attention, or of an unknown kind.
+        """
+        self.rows: list[Row] = []
         self._model = model
         self._end_tokens = end_tokens
         self._pad_token = pad_token
-        self.rows: list[Row] = []
-        self._cache = _new_cache(model.config)
-        self._mask = torch.empty(0, 0, dtype=torch.long, device=model.device)
+        self._layer_types = set(getattr(model.config, "layer_types", None) or ["full_attention"])
+        if self._layer_types - _KNOWN_ATTENTION:
+            raise UserError(
+                "engine: the transformers engine knows no layers of type "
+                f"{', '.join(sorted(self._layer_types - _KNOWN_ATTENTION))}"
+            )
+        self._slots = _Slots()
         self._seen = torch.empty(0, 0, dtype=torch.bool, device=model.device)
-
-    @property
-    def can_be_joined(self) -> bool:
-        """Whether rows can join while others are being generated.
-
-        Not with models whose cache forgets (sliding windows, recurrent layers): there, a batch
-        begins when the one before it has ended.
-        """
-        return not self.rows or all(type(layer) is _RoomyLayer for layer in self._cache.layers)
 
     @torch.inference_mode()
     def join(self, rows: list[Row]) -> list[Row]:
@@ -84,17 +86,28 @@ class DecodingBatch:
         Returns:
             The rows that are already done.
         """
+        device = self._model.device
         longest = max(len(row.prompt) for row in rows)
-        padded = [[self._pad_token] * (longest - len(row.prompt)) + row.prompt for row in rows]
-        ids = torch.tensor(padded, device=self._model.device)
-        lengths = torch.tensor([len(row.prompt) for row in rows], device=ids.device)
-        mask = (torch.arange(longest, device=ids.device) >= longest - lengths[:, None]).long()
-        cache = _new_cache(self._model.config)
-        logits = self._forward(ids, mask, cache)
-        seen = torch.zeros(logits.shape, dtype=torch.bool, device=ids.device)
-        seen.scatter_(1, ids, mask.bool())
+        padded = [row.prompt + [self._pad_token] * (longest - len(row.prompt)) for row in rows]
+        ids = torch.tensor(padded, device=device)
+        lengths = torch.tensor([len(row.prompt) for row in rows], device=device)
+        cache = DynamicCache()
+        # Padding stands after the prompts, where attention never looks, so no mask is needed; the
+        # logits are those of each prompt's last token.
+        ends, which = torch.unique(lengths - 1, return_inverse=True)
+        output = self._model(
+            input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=ends
+        )
+        logits = output.logits[torch.arange(len(rows), device=device), which].float()
+        within = torch.arange(longest, device=device) < lengths[:, None]
+        # Padding goes to a column of its own, beyond the vocabulary.
+        seen = torch.zeros(len(rows), logits.shape[1] + 1, dtype=torch.bool, device=device)
+        seen = seen.scatter_(1, ids.where(within, logits.shape[1]), True)[:, :-1]
+        reserved = max(row.reserved_tokens for row in rows)
+        self._slots.add(cache, lengths, reserved)
+        self._seen = torch.cat([self._seen, seen]) if self.rows else seen
+        self.rows = self.rows + rows
         self._draw(rows, logits, seen)
-        self._merge(rows, cache, mask, seen)
         return self._leave()
 
     @torch.inference_mode()
@@ -105,23 +118,34 @@ class DecodingBatch:
             The rows that are now done; they have left the batch.
         """
         ids = torch.tensor([[row.generated[-1]] for row in self.rows], device=self._model.device)
-        self._mask = torch.cat([self._mask, torch.ones_like(ids)], dim=1)
-        logits = self._forward(ids, self._mask, self._cache)
-        self._seen.scatter_(1, ids, True)
-        self._draw(self.rows, logits, self._seen)
-        return self._leave()
-
-    def _forward(self, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
-        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        positions = self._slots.lengths[:, None].clone()
         output = self._model(
             input_ids=ids,
-            attention_mask=mask,
+            attention_mask=self._masks(positions),
             position_ids=positions,
-            past_key_values=cache,
+            past_key_values=self._slots.cache,
             use_cache=True,
-            logits_to_keep=1,
         )
-        return output.logits[:, -1].float()
+        self._slots.lengths += 1
+        self._seen.scatter_(1, ids, True)
+        self._draw(self.rows, output.logits[:, -1].float(), self._seen)
+        return self._leave()
+
+    def _masks(self, positions: torch.Tensor) -> Any:
+        """Which cached tokens each row's new token sees, as an additive mask per kind of layer."""
+        distance = positions - torch.arange(int(positions.max()) + 1, device=positions.device)
+        window = getattr(self._model.config, "sliding_window", None)
+        hidden = {"full_attention": distance < 0}
+        if "sliding_attention" in self._layer_types and window:
+            hidden["sliding_attention"] = (distance < 0) | (distance >= window)
+        lowest = torch.finfo(self._model.dtype).min
+        masks = {
+            name: torch.zeros(hide.shape, dtype=self._model.dtype, device=hide.device).masked_fill_(
+                hide, lowest
+            )[:, None, None, :]
+            for name, hide in hidden.items()
+        }
+        return masks if len(masks) > 1 else masks["full_attention"]
 
     def _draw(self, rows: list[Row], logits: torch.Tensor, seen: torch.Tensor) -> None:
         tokens = sample(
@@ -133,44 +157,19 @@ class DecodingBatch:
         for row, token in zip(rows, tokens, strict=True):
             row.accept(token, self._end_tokens)
 
-    def _merge(
-        self, rows: list[Row], cache: DynamicCache, mask: torch.Tensor, seen: torch.Tensor
-    ) -> None:
-        if not self.rows:
-            self._cache, self._mask, self._seen = cache, mask, seen
-        else:
-            length = max(mask.shape[1], self._mask.shape[1])
-            self._mask = torch.cat([_padded(self._mask, length), _padded(mask, length)])
-            self._seen = torch.cat([self._seen, seen])
-            for mine, new in zip(self._cache.layers, cache.layers, strict=True):
-                assert isinstance(mine, _RoomyLayer) and isinstance(new, _RoomyLayer)
-                mine.merge(new)
-        self.rows = self.rows + rows
-
     def _leave(self) -> list[Row]:
-        done = [row for row in self.rows if row.finish_reason]
-        if not done:
-            return []
-        staying = [index for index, row in enumerate(self.rows) if not row.finish_reason]
-        self.rows = [self.rows[index] for index in staying]
-        keep = torch.tensor(staying, dtype=torch.long, device=self._mask.device)
-        self._mask, self._seen = self._mask[keep], self._seen[keep]
-        if self.rows:
-            self._cache.batch_select_indices(keep)
-            self._drop_common_padding()
-        else:
-            self._cache = _new_cache(self._model.config)
+        """Take finished rows out, letting the last row move into each slot that becomes free."""
+        done = []
+        for index in reversed(range(len(self.rows))):
+            if self.rows[index].finish_reason:
+                done.append(self.rows[index])
+                last = self.rows.pop()
+                if index < len(self.rows):
+                    self.rows[index] = last
+                    self._seen[index] = self._seen[len(self.rows)]
+                self._slots.remove(index)
+        self._seen = self._seen[: len(self.rows)]
         return done
-
-    def _drop_common_padding(self) -> None:
-        if not self.can_be_joined:
-            return
-        padding = int(self._mask.argmax(dim=1).min())
-        if padding:
-            self._mask = self._mask[:, padding:]
-            for layer in self._cache.layers:
-                assert isinstance(layer, _RoomyLayer)
-                layer.drop_first(padding)
 
 
 def sample(
@@ -212,70 +211,89 @@ def sample(
     return ids.gather(1, chosen)[:, 0].tolist()
 
 
-class _RoomyLayer(DynamicLayer):
-    """A cache layer with spare room, so that a step writes one token instead of copying all."""
+class _Slots:
+    """The key/value cache of a batch: one slot per row, filled from the left.
 
-    keys: torch.Tensor
-    values: torch.Tensor
-    _keys_room: torch.Tensor
-    _values_room: torch.Tensor
+    Attributes:
+        cache: what the model's forward pass takes.
+        lengths: tokens in each slot, shape (rows,).
+    """
+
+    def __init__(self) -> None:
+        self.cache = DynamicCache()
+        self.lengths = torch.empty(0, dtype=torch.long)
+        self._layers: list[_SlotLayer] = []
+
+    def add(self, new: DynamicCache, lengths: torch.Tensor, reserved: int) -> None:
+        """Add rows whose prompts have been read.
+
+        Args:
+            new: their keys and values, padded on the right.
+            lengths: tokens of each prompt.
+            reserved: the most tokens one of them can come to have.
+        """
+        if not self._layers:
+            self._layers = [_SlotLayer(self) for _ in new.layers]
+            self.cache.layers = [*self._layers]
+            self.lengths = lengths[:0]
+        rows = len(self.lengths)
+        additions: list[Any] = new.layers
+        for layer, addition in zip(self._layers, additions, strict=True):
+            layer.add(rows, addition.keys, addition.values, reserved)
+        self.lengths = torch.cat([self.lengths, lengths])
+
+    def remove(self, index: int) -> None:
+        """Free a slot; the last row moves into it."""
+        last = len(self.lengths) - 1
+        if index != last:
+            length = int(self.lengths[last])
+            for layer in self._layers:
+                layer.move(last, index, length)
+            self.lengths[index] = self.lengths[last]
+        self.lengths = self.lengths[:last]
+
+
+class _SlotLayer(DynamicLayer):
+    """One layer's keys and values, of shape (slots, heads, tokens, size of a head)."""
+
+    def __init__(self, slots: _Slots) -> None:
+        super().__init__()
+        self._slots = slots
+        self._room: list[torch.Tensor] = []
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ):
-        """Append the states of new tokens; returns the states of all."""
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-            self._set(key_states, value_states)
-            return self.keys, self.values
-        length, new = self.keys.shape[-2], key_states.shape[-2]
-        if length + new > self._keys_room.shape[-2]:
-            self._set(self.keys, self.values)
-        self._keys_room[..., length : length + new, :] = key_states
-        self._values_room[..., length : length + new, :] = value_states
-        self.keys = self._keys_room[..., : length + new, :]
-        self.values = self._values_room[..., : length + new, :]
-        return self.keys, self.values
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write one token per row at its place; returns all that was written so far."""
+        lengths = self._slots.lengths
+        rows = torch.arange(len(lengths), device=lengths.device)
+        longest = int(lengths.max()) + 1
+        for room, new in zip(self._room, (key_states, value_states), strict=True):
+            room[rows, :, lengths] = new[:, :, 0]
+        keys, values = (room[: len(lengths), :, :longest] for room in self._room)
+        return keys, values
 
-    def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep only these rows."""
-        self._set(self.keys[indices], self.values[indices])
+    def get_seq_length(self) -> int:
+        """The longest row's number of tokens."""
+        return int(self._slots.lengths.max()) if len(self._slots.lengths) else 0
 
-    def drop_first(self, tokens: int) -> None:
-        """Forget the first tokens of every row."""
-        self._keys_room = self._keys_room[..., tokens:, :]
-        self._values_room = self._values_room[..., tokens:, :]
-        self.keys, self.values = self.keys[..., tokens:, :], self.values[..., tokens:, :]
+    def add(
+        self, rows: int, keys: torch.Tensor | None, values: torch.Tensor | None, reserved: int
+    ) -> None:
+        """Fill the slots after the first ``rows`` ones, making room where there is too little."""
+        assert keys is not None and values is not None
+        slots, tokens = rows + keys.shape[0], max(reserved, keys.shape[2])
+        if not self._room or self._room[0].shape[0] < slots or self._room[0].shape[2] < tokens:
+            old = self._room
+            if old:
+                slots, tokens = max(slots, old[0].shape[0]), max(tokens, old[0].shape[2])
+            self._room = [keys.new_empty(slots, keys.shape[1], tokens, keys.shape[3]) for _ in "kv"]
+            for room, before in zip(self._room, old, strict=False):
+                room[:rows, :, : before.shape[2]] = before[:rows]
+        for room, new in zip(self._room, (keys, values), strict=True):
+            room[rows : rows + new.shape[0], :, : new.shape[2]] = new
 
-    def merge(self, other: "_RoomyLayer") -> None:
-        """Add the rows of another layer, both padded on the left to the longer one's length."""
-        length = max(self.keys.shape[-2], other.keys.shape[-2])
-        pairs = ((self.keys, other.keys), (self.values, other.values))
-        self._set(*(torch.cat([_padded(a, length, -2), _padded(b, length, -2)]) for a, b in pairs))
-
-    def _set(self, keys: torch.Tensor, values: torch.Tensor) -> None:
-        length = keys.shape[-2]
-        room = [*keys.shape[:-2], length + max(_SPARE_TOKENS, length // 4), keys.shape[-1]]
-        self._keys_room, self._values_room = keys.new_empty(room), values.new_empty(room)
-        self._keys_room[..., :length, :] = keys
-        self._values_room[..., :length, :] = values
-        self.keys = self._keys_room[..., :length, :]
-        self.values = self._values_room[..., :length, :]
-
-
-def _new_cache(config: Any) -> DynamicCache:
-    cache = DynamicCache(config=config)
-    cache.layers = [
-        _RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers
-    ]
-    return cache
-
-
-def _padded(tensor: torch.Tensor, length: int, dim: int = -1) -> torch.Tensor:
-    """The tensor with zeros in front, so that the dimension has the given length."""
-    missing = length - tensor.shape[dim]
-    if not missing:
-        return tensor
-    shape = list(tensor.shape)
-    shape[dim] = missing
-    return torch.cat([tensor.new_zeros(shape), tensor], dim=dim)
+    def move(self, source: int, target: int, length: int) -> None:
+        """Copy one slot's tokens to another slot."""
+        for room in self._room:
+            room[target, :, :length] = room[source, :, :length]

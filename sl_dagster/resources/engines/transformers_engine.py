@@ -125,8 +125,8 @@ class TransformersEngine(Engine):
         running: dict[int, _Job],
     ) -> list[Row]:
         """Let rows join the batch as far as its bounds allow; returns those already done."""
-        # Joining copies the cache of the whole batch, so it waits until a good part has left.
-        if len(batch.rows) > self._settings.batch_size * 3 // 4 or not batch.can_be_joined:
+        # Reading many prompts at once is faster, so joining waits until a good part has left.
+        if len(batch.rows) > self._settings.batch_size * 3 // 4:
             return []
         ready: list[tuple[Row, _Job]] = []
         for job in self._waiting:
