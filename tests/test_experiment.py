@@ -69,7 +69,17 @@ def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
         ({"base_model": "./here"}, "here is no model folder: it has no config.json"),
         ({"heldout": {"file": "none.jsonl"}}, "heldout: there is no file"),
         ({"prompts": {"en": "seeds.jsonl"}}, "seeds.jsonl"),
-        ({"engine": {"type": "magic"}}, "engine.type: expected 'transformers'"),
+        (
+            {"engine": {"type": "magic"}},
+            "engine.type: expected transformers, vllm, openai, found magic",
+        ),
+        ({"engine": {"dtype": "float32"}}, "engine.type: expected transformers, vllm, openai, "),
+        ({"engine": {"type": "vllm", "port": 1}}, "engine.port: unknown key"),
+        (
+            {"engine": {"type": "vllm", "options": {"port": 1}}},
+            "engine.options: port: set by sl-dagster itself",
+        ),
+        ({"engine": {"type": "openai", "base_urls": []}}, "engine.base_urls: "),
         ({"extends": "none.yaml"}, "none.yaml: there is no such experiment file"),
     ],
 )

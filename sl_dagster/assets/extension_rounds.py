@@ -19,7 +19,7 @@ from sl_dagster.assets.description import stage_result
 from sl_dagster.assets.stage_asset import StageConfig, stage_asset
 from sl_dagster.assets.stage_run import begin, slots_from
 from sl_dagster.experiment import Experiment, Extension, Sampling
-from sl_dagster.method.filters import drop_reason, has_repeated_ngram
+from sl_dagster.method.filters import cut_off, drop_reason, has_repeated_ngram
 from sl_dagster.method.paragraphs import first_half, first_two_thirds
 from sl_dagster.method.words import count_words
 from sl_dagster.records import Record
@@ -144,7 +144,7 @@ class _Extender:
         assert source and source.text is not None
         completion = await ask(self._request(slot, number, first_half(source.text)))
         prefix = first_two_thirds(completion.text)
-        reason = _reason_against_prefix(prefix, slot.blank, completion.truncated)
+        reason = _reason_against_prefix(prefix, slot.blank, completion.finish_reason)
         return replace(
             slot.blank,
             instruction=source.instruction,
@@ -168,7 +168,7 @@ class _Extender:
         reason: str | None = drop_reason(
             text,
             slot.blank.language,
-            truncated=completion.truncated,
+            finish_reason=completion.finish_reason,
             preset=self._experiment.filter.preset,
         )
         if reason is None and count_words(text) <= count_words(source.response):
@@ -195,10 +195,10 @@ class _Extender:
         return request.limited_to(math.ceil(rate * count_words(response)) + _TOKENS_TO_END_WITH)
 
 
-def _reason_against_prefix(prefix: str, blank: Record, truncated: bool) -> str | None:
+def _reason_against_prefix(prefix: str, blank: Record, finish_reason: str) -> str | None:
     """A prefix may end anywhere, but what it says twice already can never become a good text."""
-    if truncated:
-        return "truncated"
+    if reason := cut_off(finish_reason):
+        return reason
     if not prefix.strip():
         return "empty"
     return "repetition" if has_repeated_ngram(prefix, blank.language) else None

@@ -81,7 +81,7 @@ async def response_attempt(
     reason = drop_reason(
         text,
         slot.blank.language,
-        truncated=completion.truncated,
+        finish_reason=completion.finish_reason,
         preset=experiment.filter.preset,
     )
     return replace(

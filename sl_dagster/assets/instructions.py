@@ -126,7 +126,9 @@ class _InstructionWriter:
         request = Request(message, self._sampling, slot.seed(number), self._model, begun=turn)
         completion = await ask(request)
         text = completion.text.strip()
-        reason = instruction_drop_reason(text, truncated=completion.truncated, known=self._known)
+        reason = instruction_drop_reason(
+            text, finish_reason=completion.finish_reason, known=self._known
+        )
         if reason is None and not await self._suits(slot, number, text, ask):
             reason = "judged_no"
         return replace(

@@ -6,7 +6,8 @@ from typing import Literal
 
 Language = Literal["en", "zh"]
 Preset = Literal["default", "reference"]
-DropReason = Literal["empty", "truncated", "unfinished", "meta_words", "repetition"]
+CutOff = Literal["truncated", "looping"]
+DropReason = Literal["empty", "unfinished", "meta_words", "repetition"] | CutOff
 
 _CLOSING = frozenset(")]}>`")
 _EN_ENDINGS = _CLOSING | frozenset(".!?\"'")
@@ -26,7 +27,7 @@ def drop_reason(
     text: str,
     language: Language,
     *,
-    truncated: bool = False,
+    finish_reason: str = "stop",
     preset: Preset = "default",
 ) -> DropReason | None:
     """Say why a response must be dropped, or None when it passes the filter.
@@ -34,18 +35,18 @@ def drop_reason(
     Args:
         text: the whole response.
         language: which of the two rules applies.
-        truncated: the generation was cut off by its token limit; it is dropped whatever it ends
-            with. The reference has no such rule, so ``preset="reference"`` ignores it.
+        finish_reason: why the generation ended. One that was cut off is dropped whatever the text
+            ends with. The reference has no such rule, so ``preset="reference"`` ignores it.
         preset: ``"reference"`` follows the paper's implementation to the letter; ``"default"`` is
             stricter about English endings and accepts an ellipsis in three dots in Chinese.
 
     Returns:
-        ``truncated``, ``empty``, ``unfinished`` (ends in the middle of a sentence), ``meta_words``
-        (talks about its own rewriting; English only), ``repetition`` (a 10-gram of words, or a
-        13-gram of Chinese units, occurs twice), or None.
+        ``truncated`` or ``looping`` (see ``cut_off``), ``empty``, ``unfinished`` (ends in the
+        middle of a sentence), ``meta_words`` (talks about its own rewriting; English only),
+        ``repetition`` (a 10-gram of words, or a 13-gram of Chinese units, occurs twice), or None.
     """
-    if truncated and preset == "default":
-        return "truncated"
+    if preset == "default" and (reason := cut_off(finish_reason)):
+        return reason
     text = text.rstrip()
     if not text:
         return "empty"
@@ -56,6 +57,21 @@ def drop_reason(
     if has_repeated_ngram(text, language):
         return "repetition"
     return None
+
+
+def cut_off(finish_reason: str) -> CutOff | None:
+    """Whether a generation did not end by itself.
+
+    Args:
+        finish_reason: as engines report it.
+
+    Returns:
+        ``truncated`` if a token limit cut it off, ``looping`` if it was ended for going round in
+        circles, None if it ended by itself.
+    """
+    if finish_reason == "length":
+        return "truncated"
+    return "looping" if finish_reason == "repetition" else None
 
 
 def has_repeated_ngram(text: str, language: Language) -> bool:

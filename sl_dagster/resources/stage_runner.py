@@ -119,6 +119,8 @@ class StageRunner(dg.ConfigurableResource):
     stages: dg.ResourceDependency[StageStore]
     _engines: EnginePool = PrivateAttr(default_factory=EnginePool)
     _lock: RunLock = PrivateAttr(default_factory=RunLock)
+    # One event loop for the whole run, because engines keep connections from stage to stage.
+    _loop: asyncio.Runner = PrivateAttr(default_factory=asyncio.Runner)
 
     @property
     def engines(self) -> EnginePool:
@@ -136,6 +138,7 @@ class StageRunner(dg.ConfigurableResource):
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """End the engines and free the iterations, however the run ended."""
         self._engines.close()
+        self._loop.close()
         self._lock.free()
 
     def generate(
@@ -194,14 +197,24 @@ class StageRunner(dg.ConfigurableResource):
             if journal.outcomes:
                 run.say(f"continuing: {len(journal.outcomes)} records are in the journal")
             progress = Progress(run.say, generation.count, done=len(journal.outcomes))
-            engine = self._engines.of(experiment)
+            engine = self._engines.of(experiment, run.say)
             with disk_errors_explained(f"{run.key}: cannot write {journal.path}"):
-                _run_async(_fill(generation, engine, journal, progress))
+                self._run_async(_fill(generation, engine, journal, progress))
             with self.stages.draft(run.key, run.fingerprint, TEXT_SCHEMA) as draft:
                 counts = _write_from_journal(generation, journal, draft)
                 return draft.finish(counts.facts() | _speed(progress))
         finally:
             journal.close()
+
+    def _run_async(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run to the end; of several failures at the same time, raise the first."""
+        try:
+            self._loop.run(work)
+        except BaseExceptionGroup as group:
+            first: BaseException = group
+            while isinstance(first, BaseExceptionGroup):
+                first = first.exceptions[0]
+            raise first from None
 
 
 async def _fill(
@@ -236,17 +249,6 @@ async def _attempts(generation: Generation, slot: Slot, ask: Ask) -> list[Record
         if record.kept:
             break
     return attempts
-
-
-def _run_async(work: Coroutine[Any, Any, None]) -> None:
-    """Run to the end; of several failures at the same time, raise the first."""
-    try:
-        asyncio.run(work)
-    except BaseExceptionGroup as group:
-        first: BaseException = group
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        raise first from None
 
 
 def _write_from_journal(generation: Generation, journal: Journal, draft: StageDraft) -> _Counts:

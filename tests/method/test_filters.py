@@ -40,9 +40,11 @@ def test_empty(text: str, language) -> None:
     assert drop_reason(text, language) == "empty"
 
 
-def test_truncation_comes_first_and_the_reference_does_not_know_it() -> None:
-    assert drop_reason("It is done.", "en", truncated=True) == "truncated"
-    assert drop_reason("It is done.", "en", truncated=True, preset="reference") is None
+def test_being_cut_off_comes_first_and_the_reference_does_not_know_it() -> None:
+    for finish_reason, reason in (("length", "truncated"), ("repetition", "looping")):
+        text = "It is done."
+        assert drop_reason(text, "en", finish_reason=finish_reason) == reason
+        assert drop_reason(text, "en", finish_reason=finish_reason, preset="reference") is None
 
 
 @pytest.mark.parametrize("word", ["revised", "revision", "response", "version", "paragraph"])

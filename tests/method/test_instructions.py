@@ -10,13 +10,13 @@ from sl_dagster.method.instructions import instruction_drop_reason, says_yes
 )
 def test_bounds(words: int, reason: str | None) -> None:
     text = " ".join(["word"] * words)
-    assert instruction_drop_reason(text, truncated=False, known=set()) == reason
+    assert instruction_drop_reason(text, finish_reason="stop", known=set()) == reason
 
 
 def test_known_and_truncated_ones() -> None:
     text = "Write about a very old bridge."
-    assert instruction_drop_reason(text, truncated=False, known={text}) == "known"
-    assert instruction_drop_reason(text, truncated=True, known=set()) == "truncated"
+    assert instruction_drop_reason(text, finish_reason="stop", known={text}) == "known"
+    assert instruction_drop_reason(text, finish_reason="length", known=set()) == "truncated"
 
 
 @pytest.mark.parametrize("answer", ["yes", " Yes.", "YES, because", "是的"])

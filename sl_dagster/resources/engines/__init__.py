@@ -1,14 +1,30 @@
 """Engines: what turns requests into completions. One module per engine, one protocol for all."""
 
-from sl_dagster.experiment import Experiment
+from sl_dagster.experiment import (
+    Experiment,
+    OpenAISettings,
+    TransformersSettings,
+    VllmSettings,
+)
 from sl_dagster.resources.engines.protocol import Completion, Engine, Request
 
 __all__ = ["Completion", "Engine", "Request", "open_engine"]
 
 
 def open_engine(experiment: Experiment) -> Engine:
-    """The engine an experiment asks for; it loads its model at the first request."""
+    """The engine an experiment asks for; it gets ready at the first request."""
+    settings = experiment.engine
     # Imported late, because an engine's libraries take seconds to load.
-    from sl_dagster.resources.engines.transformers_engine import TransformersEngine
+    match settings:
+        case VllmSettings():
+            from sl_dagster.resources.engines.vllm_engine import VllmEngine
 
-    return TransformersEngine(experiment)
+            return VllmEngine(experiment, settings)
+        case OpenAISettings():
+            from sl_dagster.resources.engines.openai_engine import OpenAIEngine
+
+            return OpenAIEngine(experiment, settings)
+        case TransformersSettings():
+            from sl_dagster.resources.engines.transformers_engine import TransformersEngine
+
+            return TransformersEngine(experiment, settings)

@@ -234,7 +234,8 @@ class _Slots:
         """
         if not self._layers:
             self._layers = [_SlotLayer(self) for _ in new.layers]
-            self.cache.layers = [*self._layers]
+            layers: Any = self._layers
+            self.cache.layers = layers
             self.lengths = lengths[:0]
         rows = len(self.lengths)
         additions: list[Any] = new.layers

@@ -1,6 +1,7 @@
 """What every engine offers, and what is asked of it. No engine's own code belongs here."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sl_dagster.adapters import Adapter
@@ -41,7 +42,8 @@ class Completion:
         text: without the begun part, special tokens and stop strings.
         tokens: number of tokens generated, the end-of-turn token not counted.
         prompt_tokens: number of tokens of the rendered prompt, the begun part included.
-        finish_reason: ``stop`` (end of turn or a stop string) or ``length`` (cut off by a limit).
+        finish_reason: ``stop`` (end of turn or a stop string), ``length`` (cut off by a limit) or
+            ``repetition`` (ended because it went round in circles).
     """
 
     text: str
@@ -49,18 +51,19 @@ class Completion:
     prompt_tokens: int
     finish_reason: str
 
-    @property
-    def truncated(self) -> bool:
-        """Whether a limit cut the text off."""
-        return self.finish_reason == "length"
-
 
 class Engine(ABC):
     """Something that completes turns with a base model and any number of LoRA adapters.
 
     Many requests should be awaited at the same time: an engine batches what is waiting and answers
-    each as it finishes, in any order.
+    each as it finishes, in any order. All requests must come from one event loop.
+
+    Attributes:
+        say: takes a line for the log of the run that uses the engine.
     """
+
+    def __init__(self) -> None:
+        self.say: Callable[[str], None] = lambda line: None
 
     @property
     @abstractmethod

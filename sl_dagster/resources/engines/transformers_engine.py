@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment
+from sl_dagster.experiment import Experiment, TransformersSettings
 from sl_dagster.resources.engines.decoding import DecodingBatch, Row
 from sl_dagster.resources.engines.protocol import Completion, Engine, Request
 
@@ -37,9 +37,10 @@ class _Job:
 class TransformersEngine(Engine):
     """See ``Engine``; settings are ``experiment.engine``."""
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, settings: TransformersSettings) -> None:
+        super().__init__()
         self._experiment = experiment
-        self._settings = experiment.engine
+        self._settings = settings
         self._loaded: _LoadedModel | None = None
         self._inbox: queue.Queue[_Job | None] = queue.Queue()  # None: close
         self._waiting: list[_Job] = []
@@ -85,7 +86,7 @@ class TransformersEngine(Engine):
         running: dict[int, _Job] = {}
         try:
             if self._loaded is None:
-                self._loaded = _LoadedModel(self._experiment)
+                self._loaded = _LoadedModel(self._experiment, self._settings)
             model = self._loaded
             batch = model.batch_for(adapter)
             while not self._closing:
@@ -150,8 +151,7 @@ class TransformersEngine(Engine):
 class _LoadedModel:
     """The base model with its tokenizer, and the adapters loaded beside it."""
 
-    def __init__(self, experiment: Experiment) -> None:
-        settings = experiment.engine
+    def __init__(self, experiment: Experiment, settings: TransformersSettings) -> None:
         device = settings.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,83 +1,24 @@
-"""What every engine must do, with the miniature model through the real engine."""
+"""What every engine must do, with the miniature model through the real engines."""
 
 import asyncio
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
-from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE, Adapter, adapter_fingerprint
+from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE, Adapter
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment, Sampling, load_experiment
-from sl_dagster.method.prompts import Message
-from sl_dagster.resources.engines import Completion, Engine, Request, open_engine
-from tests.conftest import DEMO_MODEL
+from sl_dagster.experiment import Sampling
+from sl_dagster.resources.engines import Engine
+from tests.resources.engines.conftest import BASE, GREEDY, LOOP, SAMPLED, TOPICS, complete, request
 
 pytestmark = pytest.mark.integration
-
-BASE = Adapter("generator", "base-1")
-SAMPLED = Sampling(
-    temperature=1.0, top_p=0.95, top_k=50, repetition_penalty=1.0, max_tokens=40, stop=()
-)
-GREEDY = SAMPLED.model_copy(update={"temperature": 0.0})
-TOPICS = ("the copper lantern", "Mara Quill", "the old mill", "the grey heron", "the salt fair")
-
-
-@pytest.fixture(scope="module")
-def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
-    folder = tmp_path_factory.mktemp("experiment")
-    (folder / "seeds.jsonl").write_text("")
-    path = folder / "mini.yaml"
-    path.write_text(json.dumps({"base_model": str(DEMO_MODEL), "seeds": "seeds.jsonl"}))
-    return load_experiment(path)
-
-
-@pytest.fixture(scope="module")
-def engine(experiment: Experiment) -> Iterator[Engine]:
-    engine = open_engine(experiment)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture(scope="module")
-def make_adapter(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Adapter]:
-    """Makes LoRA adapters with random weights, strong enough to change what is written."""
-
-    def make(seed: int) -> Adapter:
-        from peft import LoraConfig, get_peft_model
-        from transformers import AutoModelForCausalLM
-
-        torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_pretrained(DEMO_MODEL, dtype=torch.float32)
-        lora = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False)
-        folder = tmp_path_factory.mktemp(f"adapter{seed}")
-        get_peft_model(model, lora).save_pretrained(str(folder))
-        return Adapter("generator", adapter_fingerprint(folder), str(folder), 1)
-
-    return make
-
-
-def request(topic: str, sampling: Sampling = SAMPLED, seed: int = 1, **more) -> Request:
-    message = Message(role="user", content=f"Write a story about {topic}.")
-    return Request(message, sampling, seed, **({"adapter": BASE} | more))
-
-
-def complete(engine: Engine, *requests: Request) -> list[Completion]:
-    """All requests at the same time; answers in their order."""
-
-    async def all_of_them() -> list[Completion]:
-        return await asyncio.gather(*(engine.complete(one) for one in requests))
-
-    return asyncio.run(all_of_them())
 
 
 def test_a_turn_ends_by_itself_and_is_counted(engine: Engine) -> None:
     long = GREEDY.model_copy(update={"max_tokens": 400})
     (answer,) = complete(engine, request(TOPICS[0], long))
     assert answer.finish_reason == "stop"
-    assert not answer.truncated
     assert 10 < answer.tokens < 400
     assert answer.prompt_tokens > 5
     assert "<|im_end|>" not in answer.text
@@ -86,7 +27,7 @@ def test_a_turn_ends_by_itself_and_is_counted(engine: Engine) -> None:
 
 def test_the_token_limit_cuts_off(engine: Engine) -> None:
     (answer,) = complete(engine, request(TOPICS[0], GREEDY.model_copy(update={"max_tokens": 7})))
-    assert (answer.finish_reason, answer.truncated, answer.tokens) == ("length", True, 7)
+    assert (answer.finish_reason, answer.tokens) == ("length", 7)
 
 
 def test_seeds_decide_the_text(engine: Engine) -> None:
@@ -143,7 +84,7 @@ def test_answers_come_as_they_finish(engine: Engine) -> None:
     async def all_of_them() -> None:
         await asyncio.gather(*(ask(limit) for limit in (40, 3, 20)))
 
-    asyncio.run(all_of_them())
+    LOOP.run(all_of_them())
     assert order == [3, 20, 40]
 
 
@@ -187,49 +128,7 @@ def test_a_damaged_adapter_is_refused_and_the_engine_goes_on(
     assert complete(engine, request(TOPICS[0], GREEDY))[0].text
 
 
-def test_memory_can_be_released_in_between(engine: Engine) -> None:
-    before = complete(engine, request(TOPICS[3], GREEDY))
-    engine.release()
-    assert complete(engine, request(TOPICS[3], GREEDY)) == before
-
-
-def test_a_model_that_cannot_be_loaded_is_named(experiment: Experiment, tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    broken = experiment.model_copy(update={"base_model": str(tmp_path)})
-    engine = open_engine(broken)
-    with pytest.raises(UserError, match=f"base_model: {tmp_path} cannot be loaded"):
-        complete(engine, request(TOPICS[0]))
-    engine.close()
-
-
-def test_a_tokenizer_without_a_chat_template_is_named(
-    experiment: Experiment, tmp_path: Path
-) -> None:
-    for path in DEMO_MODEL.iterdir():
-        if path.suffix != ".jinja":
-            (tmp_path / path.name).write_bytes(path.read_bytes())
-    engine = open_engine(experiment.model_copy(update={"base_model": str(tmp_path)}))
-    with pytest.raises(UserError, match="has no chat template"):
-        complete(engine, request(TOPICS[0]))
-    engine.close()
-
-
 def test_a_prompt_longer_than_the_context_is_truncated_not_fatal(engine: Engine) -> None:
     topic = "the copper lantern " * 3000
     (answer,) = complete(engine, request(topic, GREEDY))
-    assert answer.truncated
-
-
-def test_closing_ends_what_waits(experiment: Experiment) -> None:
-    engine = open_engine(experiment)
-    requests = [request(TOPICS[0], seed=seed) for seed in range(50 * engine.concurrency)]
-
-    async def close_after_the_first() -> list[Completion | BaseException]:
-        waiting = [asyncio.ensure_future(engine.complete(one)) for one in requests]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.to_thread(engine.close)
-        return await asyncio.gather(*waiting, return_exceptions=True)
-
-    answers = asyncio.run(close_after_the_first())
-    assert isinstance(answers[-1], asyncio.CancelledError)
-    assert any(isinstance(answer, Completion) for answer in answers)
+    assert answer.finish_reason == "length"

@@ -1,0 +1,189 @@
+"""One OpenAI-compatible endpoint: how a request is put to it, and what its answers mean.
+
+Retries, several endpoints and servers of our own are the engines' business.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+from openai.types.chat import ChatCompletion
+
+from sl_dagster.adapters import Adapter
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import RepetitionDetection
+from sl_dagster.resources.engines.protocol import Completion, Request
+
+# What is worth asking again: the endpoint was unreachable, too slow, too busy, or stumbled.
+PASSING_ERRORS = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError)
+
+_ADAPTERS_KEPT = 4  # of those that nobody uses any more
+_REFUSALS = (openai.BadRequestError, openai.UnprocessableEntityError)
+
+
+@dataclass
+class _LoadedAdapter:
+    """An adapter at the endpoint: the loading of it, and how many requests need it now."""
+
+    loading: "asyncio.Future[None]"
+    users: int = 0
+
+
+class Endpoint:
+    """A client of one endpoint.
+
+    Attributes:
+        url: its base URL, ending in ``/v1``.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None,
+        model: str,
+        timeout: float,
+        detection: RepetitionDetection | None,
+    ) -> None:
+        """A client; nothing is asked yet.
+
+        Args:
+            url: see above.
+            api_key: what the endpoint wants to see; None if nothing.
+            model: the name by which it serves the base model.
+            timeout: seconds that an answer may take.
+            detection: when to end looping generations; None if the endpoint does not know how.
+        """
+        self.url = url.rstrip("/")
+        self._model = model
+        self._detection = detection
+        self._adapters: dict[str, _LoadedAdapter] = {}
+        self._client = openai.AsyncOpenAI(
+            base_url=self.url, api_key=api_key or "none", timeout=timeout, max_retries=0
+        )
+
+    async def complete(self, request: Request) -> Completion:
+        """Put one request to the endpoint, once.
+
+        Raises:
+            UserError: the endpoint refuses the request, and would refuse it again.
+            PASSING_ERRORS: it may succeed when asked again.
+        """
+        try:
+            async with self._served(request.adapter) as model:
+                return await self._asked(request, model)
+        except openai.AuthenticationError as error:
+            raise UserError(
+                f"{self.url} does not accept the key: set engine.api_key_env to the environment "
+                "variable that holds it"
+            ) from error
+        except (*_REFUSALS, openai.NotFoundError) as error:
+            raise UserError(f"{self.url} refuses the request: {error}") from error
+
+    async def models(self) -> list[str]:
+        """The names of the models that it serves."""
+        return [model.id async for model in await self._client.models.list()]
+
+    async def finds_fault_with(self, **fields: Any) -> bool:
+        """Whether it refuses a request with these fields, instead of ignoring them."""
+        hello: Any = [{"role": "user", "content": "Hello."}]
+        try:
+            await self._client.chat.completions.create(
+                model=self._model, messages=hello, max_tokens=1, extra_body=fields
+            )
+        except _REFUSALS:
+            return True
+        return False
+
+    async def can_load_adapters(self) -> bool:
+        """Whether adapters can be loaded while it runs."""
+        try:
+            await self._post("/load_lora_adapter", {})
+        except openai.NotFoundError:
+            return False
+        except _REFUSALS:
+            return True  # it knows the way, and misses the adapter
+        return True
+
+    async def _asked(self, request: Request, model: str) -> Completion:
+        fields: Any = _fields(request, model, self._detection)
+        limit: Any = {"max_tokens": request.sampling.max_tokens}
+        # A limit beyond the end of the context is refused; without one, the context is the limit.
+        for more in (limit, {}):
+            try:
+                answer = await self._client.chat.completions.create(**fields, **more)
+            except openai.BadRequestError as error:
+                if "context length" not in str(error):
+                    raise
+            else:
+                return _completion(answer)
+        return Completion("", 0, 0, "length")  # the prompt alone is too long
+
+    @contextlib.asynccontextmanager
+    async def _served(self, adapter: Adapter) -> AsyncIterator[str]:
+        """The name under which an adapter is served, for as long as it is needed."""
+        if adapter.path is None:
+            yield self._model
+            return
+        # The content is part of the name, so that a stale adapter can never answer.
+        name = f"{adapter.role}-{adapter.fingerprint}"
+        loaded = self._adapters.pop(name, None)
+        if loaded is None:
+            loaded = _LoadedAdapter(asyncio.ensure_future(self._load(name, adapter)))
+        self._adapters[name] = loaded  # the last one is the one used last
+        loaded.users += 1
+        try:
+            await asyncio.shield(loaded.loading)
+            yield name
+        finally:
+            loaded.users -= 1
+            if loaded.loading.done() and (loaded.loading.cancelled() or loaded.loading.exception()):
+                self._adapters.pop(name, None)  # to be tried again by whoever asks next
+
+    async def _load(self, name: str, adapter: Adapter) -> None:
+        path = adapter.verified().path
+        idle = [other for other, loaded in self._adapters.items() if not loaded.users]
+        for other in idle[: max(0, len(self._adapters) - _ADAPTERS_KEPT)]:
+            del self._adapters[other]
+            await self._post("/unload_lora_adapter", {"lora_name": other})
+        await self._post("/load_lora_adapter", {"lora_name": name, "lora_path": path})
+
+    async def _post(self, path: str, body: dict[str, Any]) -> None:
+        await self._client.post(path, cast_to=str, body=body)
+
+
+def _fields(request: Request, model: str, detection: RepetitionDetection | None) -> dict[str, Any]:
+    """The request's fields, vLLM's extensions only where they are needed."""
+    sampling = request.sampling
+    messages: list[Any] = [request.message]
+    extra: dict[str, Any] = {}
+    if request.begun:
+        messages.append({"role": "assistant", "content": request.begun})
+        extra |= {"continue_final_message": True, "add_generation_prompt": False}
+    if sampling.top_k:
+        extra["top_k"] = sampling.top_k
+    if sampling.repetition_penalty != 1:
+        extra["repetition_penalty"] = sampling.repetition_penalty
+    if detection:
+        extra["repetition_detection"] = detection.model_dump()
+    return {
+        "model": model,
+        "messages": messages,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": request.seed,
+        "stop": list(sampling.stop) or None,
+        "extra_body": extra,
+    }
+
+
+def _completion(answer: ChatCompletion) -> Completion:
+    choice, usage = answer.choices[0], answer.usage
+    return Completion(
+        text=choice.message.content or "",
+        tokens=usage.completion_tokens if usage else 0,
+        prompt_tokens=usage.prompt_tokens if usage else 0,
+        finish_reason=str(choice.finish_reason),
+    )

@@ -1,0 +1,157 @@
+"""The ``openai`` engine: endpoints that somebody else runs, one or several.
+
+It is also the client half of the ``vllm`` engine, whose endpoint is a server of its own.
+"""
+
+import asyncio
+import os
+import zlib
+from abc import abstractmethod
+from typing import Any
+
+import openai
+import tenacity
+
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import Experiment, OpenAISettings, VllmSettings
+from sl_dagster.resources.engines.endpoint import PASSING_ERRORS, Endpoint
+from sl_dagster.resources.engines.protocol import Completion, Engine, Request
+
+_IN_FLIGHT_PER_ENDPOINT = 128
+_ATTEMPTS = 6
+
+
+class RemoteEngine(Engine):
+    """A client of endpoints: it spreads requests over them and asks again when one stumbles."""
+
+    def __init__(self, experiment: Experiment, settings: OpenAISettings | VllmSettings) -> None:
+        super().__init__()
+        self._experiment = experiment
+        self._settings = settings
+        self._endpoints: list[Endpoint] = []
+        self._getting_ready = asyncio.Lock()
+
+    async def complete(self, request: Request) -> Completion:
+        attempts = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(PASSING_ERRORS),
+            wait=tenacity.wait_random_exponential(multiplier=0.5, max=60),
+            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            before_sleep=self._stumbled,
+            reraise=True,
+        )
+        try:
+            async for attempt in attempts:
+                with attempt:
+                    async with self._getting_ready:
+                        await self.get_ready()
+                    endpoint = self._endpoint(request, attempt.retry_state.attempt_number)
+                    return await endpoint.complete(request)
+        except PASSING_ERRORS as error:
+            raise UserError(
+                f"no answer after {_ATTEMPTS} attempts: {error or type(error).__name__} "
+                f"({', '.join(endpoint.url for endpoint in self._endpoints)})"
+            ) from error
+        raise AssertionError("unreachable: the last attempt raises")
+
+    def _endpoint(self, request: Request, attempt: int) -> Endpoint:
+        """The same endpoint for the same prompt, which it may have cached; then the next one."""
+        prompt = zlib.crc32(request.message["content"].encode())
+        return self._endpoints[(prompt + attempt - 1) % len(self._endpoints)]
+
+    def _stumbled(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome and state.outcome.exception()
+        wait = state.next_action.sleep if state.next_action else 0
+        self.say(f"asking again in {wait:.0f} s: {type(error).__name__}: {error}")
+
+    @abstractmethod
+    async def get_ready(self) -> None:
+        """Make sure that ``self._endpoints`` are there; cheap when they are.
+
+        Raises:
+            UserError: they cannot be used.
+        """
+
+
+class OpenAIEngine(RemoteEngine):
+    """See ``Engine``; settings are ``experiment.engine``."""
+
+    _settings: OpenAISettings
+
+    @property
+    def concurrency(self) -> int:
+        settings = self._settings
+        return settings.max_in_flight or _IN_FLIGHT_PER_ENDPOINT * len(settings.base_urls)
+
+    async def get_ready(self) -> None:
+        """Before the first record: ask every endpoint whether it can do what will be needed."""
+        if not self._endpoints:
+            key = self._key()
+            endpoints = [self._client(url, key) for url in self._settings.base_urls]
+            for endpoint in endpoints:
+                await self._examine(endpoint)
+            self._endpoints = endpoints
+
+    def release(self) -> None:
+        """Nothing here is ours to give back."""
+
+    def close(self) -> None:
+        """Nothing here is ours to end."""
+
+    async def _examine(self, endpoint: Endpoint) -> None:
+        """Refuse an endpoint that cannot do what the experiment needs, naming the option.
+
+        An endpoint that does not know a field ignores it, so it is asked for something impossible:
+        who knows the field finds fault with it.
+        """
+        try:
+            await self._examine_model(endpoint)
+            for option, advice, fields in self._needs():
+                if not await endpoint.finds_fault_with(**fields):
+                    raise UserError(f"{endpoint.url} does not know {option}: {advice}")
+            if not await endpoint.can_load_adapters():
+                raise UserError(
+                    f"{endpoint.url} cannot load LoRA adapters while it runs: start vLLM with "
+                    "--enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"
+                )
+        except openai.AuthenticationError as error:
+            raise UserError(
+                f"{endpoint.url} does not accept the key: set engine.api_key_env to the "
+                "environment variable that holds it"
+            ) from error
+        except openai.OpenAIError as error:
+            raise UserError(f"engine.base_urls: {endpoint.url} cannot be used: {error}") from error
+
+    async def _examine_model(self, endpoint: Endpoint) -> None:
+        name = self._settings.model or self._experiment.base_model
+        served = await endpoint.models()
+        if name not in served:
+            raise UserError(
+                f"{endpoint.url} serves {', '.join(served)}, not {name}: set engine.model"
+            )
+
+    def _needs(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """The extensions that the experiment needs: name, what to do without, impossible value."""
+        both: dict[str, Any] = {"continue_final_message": True, "add_generation_prompt": True}
+        needs = [("begun assistant turns (continue_final_message)", "use a vLLM endpoint", both)]
+        samplings = self._experiment.all_samplings
+        if any(sampling.top_k for sampling in samplings):
+            needs.append(("sampling.top_k", "set it to 0 everywhere", {"top_k": -7}))
+        if any(sampling.repetition_penalty != 1 for sampling in samplings):
+            penalty = {"repetition_penalty": -1.0}
+            needs.append(("sampling.repetition_penalty", "set it to 1.0 everywhere", penalty))
+        if self._settings.repetition_detection:
+            detection = {"repetition_detection": {"max_pattern_size": -1}}
+            needs.append(("engine.repetition_detection", "set it to null", detection))
+        return needs
+
+    def _client(self, url: str, key: str | None) -> Endpoint:
+        settings = self._settings
+        model = settings.model or self._experiment.base_model
+        detection = settings.repetition_detection
+        return Endpoint(url, key, model, settings.request_timeout, detection)
+
+    def _key(self) -> str | None:
+        variable = self._settings.api_key_env
+        if variable and variable not in os.environ:
+            raise UserError(f"engine.api_key_env: the environment has no variable {variable}")
+        return os.environ[variable] if variable else None

@@ -1,0 +1,80 @@
+"""The ``vllm`` engine: the client of a vLLM server that belongs to the run."""
+
+import asyncio
+import math
+
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import Experiment, VllmSettings
+from sl_dagster.resources.engines.endpoint import Endpoint
+from sl_dagster.resources.engines.openai_engine import RemoteEngine
+from sl_dagster.resources.engines.vllm_server import SERVED_NAME, VllmServer, max_num_seqs
+
+_DEATHS_SURVIVED = 1
+
+
+class VllmEngine(RemoteEngine):
+    """See ``Engine``; settings are ``experiment.engine``.
+
+    The server starts at the first request. If it dies in between it is started once more, and what
+    was under way is asked again; a second death ends the run.
+    """
+
+    def __init__(self, experiment: Experiment, settings: VllmSettings) -> None:
+        super().__init__(experiment, settings)
+        self._vllm = settings
+        self._server = VllmServer(experiment, settings, lambda line: self.say(line))
+        self._deaths = 0
+        self._asleep = False
+
+    @property
+    def concurrency(self) -> int:
+        if self._vllm.max_in_flight:
+            return self._vllm.max_in_flight
+        replicas = int(self._vllm.options.get("data_parallel_size", 1))
+        # A quarter more wait at the server, so that a sequence that ends is replaced at once.
+        return math.ceil(max_num_seqs(self._vllm) * replicas * 1.25)
+
+    async def get_ready(self) -> None:
+        if self._asleep:
+            await asyncio.to_thread(self._server.wake_up)
+            self._asleep = False
+        if self._endpoints and self._server.alive:
+            return
+        if self._endpoints:
+            self._note_death()
+        await asyncio.to_thread(self._server.start)
+        self._endpoints = [
+            Endpoint(
+                self._server.url,
+                self._server.api_key,
+                SERVED_NAME,
+                self._vllm.request_timeout,
+                self._vllm.repetition_detection,
+            )
+        ]
+
+    def release(self) -> None:
+        if not self._server.alive or self._vllm.while_training == "keep":
+            return
+        if self._vllm.while_training == "sleep":
+            self._server.sleep()
+            self._asleep = True
+        else:
+            self.close()
+
+    def close(self) -> None:
+        self._server.stop()
+        self._endpoints = []
+        self._asleep = False
+
+    def _note_death(self) -> None:
+        """The server has ended without being asked to."""
+        words = self._server.last_words
+        self._deaths += 1
+        self._server.stop()
+        if self._deaths > _DEATHS_SURVIVED:
+            raise UserError(
+                f"the vLLM server died {self._deaths} times. What is finished is in the journal, "
+                f"so running again continues. Its last words:\n{words}"
+            )
+        self.say("the vLLM server died; starting it again and asking what is missing again")

@@ -1,0 +1,192 @@
+"""The client of endpoints: asking again, and endpoints that know no more than the standard."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tenacity
+
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import Sampling
+from sl_dagster.resources.engines import Engine, open_engine
+from sl_dagster.resources.engines.openai_engine import OpenAIEngine
+from tests.resources.engines.conftest import SAMPLED, TOPICS, complete, mini_experiment, request
+
+PLAIN = Sampling(temperature=1.0, top_k=0, repetition_penalty=1.0, max_tokens=9, stop=())
+
+
+class Endpoint(ThreadingHTTPServer):
+    """An endpoint that speaks OpenAI's language, ignores what it does not know, and stumbles.
+
+    Attributes:
+        status: of the next answers to requests, first to last; 200 when it is empty.
+        asked: bodies of the requests.
+        knows: fields beyond the standard that it checks.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.status: list[int] = []
+        self.asked: list[dict[str, Any]] = []
+        self.knows: set[str] = set()
+        self.adapters = True
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: Endpoint
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.reply(200, {"object": "list", "data": [{"id": "plain", "object": "model"}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path.endswith("load_lora_adapter"):
+            return self.reply(400 if self.server.adapters else 404, {"error": {"message": "no"}})
+        if self.server.knows & body.keys() and body["messages"][0]["content"] == "Hello.":
+            return self.reply(400, {"error": {"message": "impossible"}})
+        self.server.asked.append(body)
+        status = self.server.status.pop(0) if self.server.status else 200
+        message = {"role": "assistant", "content": f"answer {len(self.server.asked)}"}
+        usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "plain"}
+        content = answer | {"choices": [choice], "usage": usage}
+        return self.reply(status, content if status == 200 else {"error": {"message": "oh"}})
+
+    def reply(self, status: int, content: dict[str, Any]) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    server = Endpoint()
+    server.knows = {"continue_final_message", "top_k", "repetition_penalty"}
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture
+def connect(endpoint: Endpoint, tmp_path: Path, monkeypatch) -> Callable[..., Engine]:
+    """Opens an engine on the endpoint that does not wait long before asking again."""
+    monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_none())
+
+    def opened(**settings: Any) -> Engine:
+        engine = {
+            "type": "openai",
+            "base_urls": [endpoint.url],
+            "model": "plain",
+            "repetition_detection": None,
+        }
+        experiment = mini_experiment(
+            tmp_path, engine=engine | settings.pop("engine", {}), **settings
+        )
+        return open_engine(experiment)
+
+    return opened
+
+
+@pytest.mark.parametrize("status", [[500], [429, 503, 500]])
+def test_passing_errors_are_asked_again(
+    endpoint: Endpoint, connect: Callable[..., Engine], status: list[int]
+) -> None:
+    engine = connect()
+    said: list[str] = []
+    engine.say = said.append
+    endpoint.status = [*status]
+    (answer,) = complete(engine, request(TOPICS[0], PLAIN))
+    assert answer.text == f"answer {len(status) + 1}"
+    assert (answer.tokens, answer.prompt_tokens, answer.finish_reason) == (2, 3, "stop")
+    assert len(said) == len(status)
+
+
+def test_who_never_answers_is_named(endpoint: Endpoint, connect: Callable[..., Engine]) -> None:
+    engine = connect()
+    endpoint.status = [500] * 50
+    with pytest.raises(UserError, match=rf"no answer after 6 attempts: .*{endpoint.url}"):
+        complete(engine, request(TOPICS[0], PLAIN))
+    assert len(endpoint.asked) == 6
+
+
+def test_a_refusal_is_not_asked_again(endpoint: Endpoint, connect: Callable[..., Engine]) -> None:
+    engine = connect()
+    endpoint.status = [400]
+    with pytest.raises(UserError, match="refuses the request"):
+        complete(engine, request(TOPICS[0], PLAIN))
+    assert len(endpoint.asked) == 1
+
+
+def test_extensions_are_sent_only_where_they_are_needed(
+    endpoint: Endpoint, connect: Callable[..., Engine]
+) -> None:
+    engine = connect()
+    complete(engine, request(TOPICS[0], PLAIN))
+    assert not {"top_k", "repetition_penalty", "continue_final_message"} & endpoint.asked[-1].keys()
+    stopping = SAMPLED.model_copy(update={"stop": ("x",), "repetition_penalty": 1.2})
+    complete(engine, request(TOPICS[0], stopping, begun="Once"))
+    asked = endpoint.asked[-1]
+    assert (asked["top_k"], asked["repetition_penalty"], asked["stop"]) == (50, 1.2, ["x"])
+    assert (asked["continue_final_message"], asked["add_generation_prompt"]) == (True, False)
+    assert asked["messages"][-1] == {"role": "assistant", "content": "Once"}
+
+
+@pytest.mark.parametrize(
+    ("unknown", "expected"),
+    [
+        ("continue_final_message", "does not know begun assistant turns"),
+        ("top_k", "does not know sampling.top_k: set it to 0"),
+        ("repetition_penalty", "does not know sampling.repetition_penalty: set it to 1.0"),
+    ],
+)
+def test_an_endpoint_without_an_extension_is_refused_before_the_first_record(
+    endpoint: Endpoint, connect: Callable[..., Engine], unknown: str, expected: str
+) -> None:
+    endpoint.knows -= {unknown}
+    with pytest.raises(UserError, match=expected):
+        complete(connect(), request(TOPICS[0], PLAIN))
+    assert all(body["messages"][0]["content"] == "Hello." for body in endpoint.asked)
+
+
+def test_an_extension_that_is_not_used_need_not_be_known(
+    endpoint: Endpoint, connect: Callable[..., Engine]
+) -> None:
+    endpoint.knows = {"continue_final_message"}
+    engine = connect(sampling={"top_k": 0, "repetition_penalty": 1.0})
+    assert complete(engine, request(TOPICS[0], PLAIN))[0].text
+
+
+def test_an_endpoint_that_cannot_load_adapters_is_refused(
+    endpoint: Endpoint, connect: Callable[..., Engine]
+) -> None:
+    endpoint.adapters = False
+    with pytest.raises(UserError, match="cannot load LoRA adapters while it runs"):
+        complete(connect(), request(TOPICS[0], PLAIN))
+
+
+def test_repetition_detection_must_be_known_or_off(connect: Callable[..., Engine]) -> None:
+    engine = connect(engine={"repetition_detection": {"min_count": 3}})
+    with pytest.raises(UserError, match=r"engine\.repetition_detection: set it to null"):
+        complete(engine, request(TOPICS[0], PLAIN))
+
+
+def test_in_flight_by_default_and_by_setting(connect: Callable[..., Engine]) -> None:
+    assert isinstance(engine := connect(), OpenAIEngine)
+    assert engine.concurrency == 128
+    assert connect(engine={"max_in_flight": 7}).concurrency == 7
