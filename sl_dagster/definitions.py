@@ -7,7 +7,7 @@ import dagster as dg
 
 from sl_dagster.assets import experiment_assets
 from sl_dagster.assets.stage_asset import ADAPTER_IO, STAGE_IO
-from sl_dagster.experiment import load_experiments
+from sl_dagster.experiment import Experiment, load_experiments
 from sl_dagster.jobs import iteration_job
 from sl_dagster.jobs.previous_adapters_sensor import previous_adapters_sensor
 from sl_dagster.jobs.terminal_logger import terminal_logger
@@ -22,8 +22,12 @@ from sl_dagster.settings import data_dir, experiments_dir
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """All experiments' assets, and what they work with."""
-    experiments = load_experiments(experiments_dir())
+    """The experiments of the experiments folder."""
+    return definitions_of(load_experiments(experiments_dir()))
+
+
+def definitions_of(experiments: list[Experiment]) -> dg.Definitions:
+    """The experiments' assets, jobs and sensors, and what they work with."""
     return dg.Definitions(
         assets=[asset for experiment in experiments for asset in experiment_assets(experiment)],
         jobs=[iteration_job(experiment) for experiment in experiments],

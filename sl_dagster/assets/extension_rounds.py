@@ -59,7 +59,7 @@ def _stage1(experiment: Experiment, number: int, source: str) -> dg.AssetsDefini
         responses: StoredStage,
         previous_extender: Adapter,
     ) -> dg.MaterializeResult:
-        extender = _Extender(experiment, previous_extender)
+        extender = Extender(experiment, previous_extender)
         samples = experiment.extension.samples if number == 1 else 1
         run = begin(
             context,
@@ -99,7 +99,7 @@ def _stage2(experiment: Experiment, number: int) -> dg.AssetsDefinition:
         prefixes: StoredStage,
         previous_extender: Adapter,
     ) -> dg.MaterializeResult:
-        extender = _Extender(experiment, previous_extender)
+        extender = Extender(experiment, previous_extender)
         run = begin(
             context,
             config,
@@ -112,14 +112,14 @@ def _stage2(experiment: Experiment, number: int) -> dg.AssetsDefinition:
             count=len(prefixes),
             tries=experiment.extension.tries,
             attempt=extender.continue_prefix,
-            carried=_unchanged,
+            carried=unchanged,
         )
         return stage_result(runner.generate(run, experiment, generation), previous_extender)
 
     return stage2
 
 
-class _Extender:
+class Extender:
     """Asks the Extender for one of the two stages, and judges what it wrote."""
 
     def __init__(self, experiment: Experiment, adapter: Adapter) -> None:
@@ -204,7 +204,7 @@ def _reason_against_prefix(prefix: str, blank: Record, finish_reason: str) -> st
     return "repetition" if has_repeated_ngram(prefix, blank.language) else None
 
 
-def _unchanged(slot: Slot, failed: Record) -> Record:
+def unchanged(slot: Slot, failed: Record) -> Record:
     """The response as it was before the round."""
     assert slot.source
     return replace(failed, text=slot.source.response, tokens=None, finish_reason=None)

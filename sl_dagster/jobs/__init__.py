@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from sl_dagster.assets.stage_asset import partitions_of
 from sl_dagster.experiment import Experiment
 
 
@@ -17,5 +16,4 @@ def iteration_job(experiment: Experiment):
         iteration_job_name(experiment.name),
         selection=dg.AssetSelection.groups(experiment.name),
         description=f"One whole iteration of {experiment.name}, from its instructions on.",
-        partitions_def=partitions_of(experiment),
     )

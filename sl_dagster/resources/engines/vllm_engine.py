@@ -17,12 +17,15 @@ class VllmEngine(RemoteEngine):
 
     The server starts at the first request. If it dies in between it is started once more, and what
     was under way is asked again; a second death ends the run.
+
+    Attributes:
+        server: the server.
     """
 
     def __init__(self, experiment: Experiment, settings: VllmSettings) -> None:
         super().__init__(experiment, settings)
         self._vllm = settings
-        self._server = VllmServer(experiment, settings, lambda line: self.say(line))
+        self.server = VllmServer(experiment, settings, lambda line: self.say(line))
         self._deaths = 0
         self._asleep = False
 
@@ -36,17 +39,17 @@ class VllmEngine(RemoteEngine):
 
     async def get_ready(self) -> None:
         if self._asleep:
-            await asyncio.to_thread(self._server.wake_up)
+            await asyncio.to_thread(self.server.wake_up)
             self._asleep = False
-        if self._endpoints and self._server.alive:
+        if self._endpoints and self.server.alive:
             return
         if self._endpoints:
             self._note_death()
-        await asyncio.to_thread(self._server.start)
+        await asyncio.to_thread(self.server.start)
         self._endpoints = [
             Endpoint(
-                self._server.url,
-                self._server.api_key,
+                self.server.url,
+                self.server.api_key,
                 SERVED_NAME,
                 self._vllm.request_timeout,
                 self._vllm.repetition_detection,
@@ -54,24 +57,24 @@ class VllmEngine(RemoteEngine):
         ]
 
     def release(self) -> None:
-        if not self._server.alive or self._vllm.while_training == "keep":
+        if not self.server.alive or self._vllm.while_training == "keep":
             return
         if self._vllm.while_training == "sleep":
-            self._server.sleep()
+            self.server.sleep()
             self._asleep = True
         else:
             self.close()
 
     def close(self) -> None:
-        self._server.stop()
+        self.server.stop()
         self._endpoints = []
         self._asleep = False
 
     def _note_death(self) -> None:
         """The server has ended without being asked to."""
-        words = self._server.last_words
+        words = self.server.last_words
         self._deaths += 1
-        self._server.stop()
+        self.server.stop()
         if self._deaths > _DEATHS_SURVIVED:
             raise UserError(
                 f"the vLLM server died {self._deaths} times. What is finished is in the journal, "

@@ -41,7 +41,7 @@ def vllm(open_engines: Callable[[str], Engine]) -> VllmEngine:
 
 def server_processes(engine: VllmEngine) -> list[psutil.Process]:
     """The guard of the engine's server and everything below it."""
-    process = engine._server._process
+    process = engine.server._process
     assert process
     guard = psutil.Process(process.pid)
     return [guard, *guard.children(recursive=True)]
@@ -120,7 +120,7 @@ from tests.resources.engines.conftest import GREEDY, VLLM, mini_experiment, requ
 from sl_dagster.resources.engines import open_engine
 engine = open_engine(mini_experiment(Path(sys.argv[1]), engine=VLLM))
 asyncio.run(engine.complete(request("the old mill", GREEDY)))
-print(engine._server._process.pid, flush=True)
+print(engine.server._process.pid, flush=True)
 import time; time.sleep(600)
 """
 
@@ -201,10 +201,10 @@ def test_an_endpoint_that_others_run_can_be_used(
     vllm: VllmEngine, tmp_path: Path, monkeypatch, make_adapter: Callable[[int], Adapter]
 ) -> None:
     expected = complete(vllm, request(TOPICS[0], GREEDY))
-    monkeypatch.setenv("THE_KEY", vllm._server.api_key)
+    monkeypatch.setenv("THE_KEY", vllm.server.api_key)
     settings = {
         "type": "openai",
-        "base_urls": [vllm._server.url, vllm._server.url],
+        "base_urls": [vllm.server.url, vllm.server.url],
         "api_key_env": "THE_KEY",
         "model": "base",
     }
@@ -227,11 +227,11 @@ def test_an_endpoint_that_cannot_be_used_says_why(
     vllm: VllmEngine, tmp_path: Path, monkeypatch, changes: dict, expected: str
 ) -> None:
     complete(vllm, request(TOPICS[0], GREEDY))
-    monkeypatch.setenv("THE_KEY", vllm._server.api_key)
+    monkeypatch.setenv("THE_KEY", vllm.server.api_key)
     monkeypatch.setenv("WRONG_KEY", "nonsense")
     settings = {
         "type": "openai",
-        "base_urls": [vllm._server.url],
+        "base_urls": [vllm.server.url],
         "api_key_env": "THE_KEY",
         "model": "base",
     }

@@ -1,0 +1,326 @@
+"""How well our client keeps a vLLM server busy.
+
+Three measurements in one run, on the same model and the same prompts:
+
+(a) vLLM alone: offline ``LLM.generate`` on all prompts at once, tokens/s;
+(b) our engine end to end: the managed server and the asynchronous client, tokens/s;
+(c) the extension of the same responses on that server: our stages against a plain pool of 32
+    blocking OpenAI clients that repeats whole records, as the paper's scripts do, in accepted
+    extended words per second.
+
+    python bench/engines.py --experiment demo_vllm --requests 256 --responses 96
+"""
+
+import argparse
+import asyncio
+import concurrent.futures
+import json
+import multiprocessing
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from openai import OpenAI
+from transformers import AutoTokenizer
+
+from sl_dagster.adapters import Adapter
+from sl_dagster.assets.extension_rounds import Extender, unchanged
+from sl_dagster.assets.stage_run import base_model, slots_from
+from sl_dagster.experiment import Experiment, Sampling, VllmSettings, load_experiment
+from sl_dagster.instruction_files import read_instructions
+from sl_dagster.method.filters import drop_reason
+from sl_dagster.method.paragraphs import first_half, first_two_thirds
+from sl_dagster.method.prompts import Message
+from sl_dagster.method.words import count_words
+from sl_dagster.records import Record
+from sl_dagster.resources.engines import Completion, Request
+from sl_dagster.resources.engines.vllm_engine import VllmEngine
+from sl_dagster.resources.engines.vllm_server import SERVED_NAME
+from sl_dagster.resources.stage_runner import Generation, StageRun, StageRunner
+from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.settings import experiments_dir
+
+WORKERS = 32
+RETRIES = 20
+
+
+def main() -> None:
+    """Run the three measurements and print them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--experiment", default="demo_vllm")
+    parser.add_argument("--requests", type=int, default=256)
+    parser.add_argument("--responses", type=int, default=96)
+    arguments = parser.parse_args()
+    experiment = load_experiment(experiments_dir() / f"{arguments.experiment}.yaml")
+    instructions = some_instructions(experiment, arguments.requests)
+    sampling = experiment.sampling.overlaid(experiment.initial_responses.sampling)
+
+    alone = vllm_alone(experiment, instructions, sampling)
+    assert isinstance(experiment.engine, VllmSettings)
+    engine = VllmEngine(experiment, experiment.engine)
+    with asyncio.Runner() as loop:
+        requests = [
+            Request(Message(role="user", content=text), sampling, seed, base_model(experiment))
+            for seed, text in enumerate(instructions)
+        ]
+        loop.run(engine.complete(requests[0]))  # start the server
+        ours, answers = loop.run(our_client(engine, requests))
+    responses = good_responses(instructions, answers)[: arguments.responses]
+    # The engine wants one event loop, and the stage runner has its own: another server, equal.
+    engine.close()
+    extended = our_extension(experiment, responses)
+    plain = plain_pool(experiment, responses)
+    print(
+        json.dumps(
+            {
+                "a_vllm_alone_tokens_per_s": round(alone),
+                "b_our_client_tokens_per_s": round(ours),
+                "b_over_a": round(ours / alone, 3),
+                "c_responses": len(responses),
+                "c_ours": extended,
+                "c_plain_pool": plain,
+                "c_ours_over_plain": round(extended["words_per_s"] / plain["words_per_s"], 2),
+            },
+            indent=2,
+        )
+    )
+
+
+def some_instructions(experiment: Experiment, count: int) -> list[str]:
+    """Seeds and held-out instructions, repeated until there are enough."""
+    lines = read_instructions(experiment.seeds, experiment.languages)
+    if experiment.heldout:
+        lines += read_instructions(experiment.heldout.file, experiment.languages)
+    texts = [line.instruction for line in lines]
+    return [texts[number % len(texts)] for number in range(count)]
+
+
+def vllm_alone(experiment: Experiment, instructions: list[str], sampling: Sampling) -> float:
+    """Tokens/s of offline generation, in a process of its own."""
+    queue: multiprocessing.Queue[float] = multiprocessing.get_context("spawn").Queue()
+    process = multiprocessing.get_context("spawn").Process(
+        target=_generate_offline, args=(experiment, instructions, sampling, queue)
+    )
+    process.start()
+    speed = queue.get()
+    process.join()
+    return speed
+
+
+def _generate_offline(
+    experiment: Experiment, instructions: list[str], sampling: Sampling, queue: Any
+) -> None:
+    import os
+
+    assert isinstance(experiment.engine, VllmSettings)
+    os.environ.update(experiment.engine.environment)
+    from vllm import LLM, SamplingParams  # pyright: ignore[reportMissingImports]
+
+    tokenizer = AutoTokenizer.from_pretrained(experiment.base_model)
+    prompts = [
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+        )
+        for text in instructions
+    ]
+    parameters = [
+        SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            repetition_penalty=sampling.repetition_penalty,
+            max_tokens=sampling.max_tokens,
+            seed=seed,
+        )
+        for seed in range(len(prompts))
+    ]
+    options = experiment.engine.options
+    model = LLM(model=experiment.base_model, enable_lora=True, max_lora_rank=16, **options)
+    model.generate(prompts[:1], parameters[:1], use_tqdm=False)
+    start = time.monotonic()
+    outputs = model.generate(prompts, parameters, use_tqdm=False)
+    seconds = time.monotonic() - start
+    queue.put(sum(len(output.outputs[0].token_ids) for output in outputs) / seconds)
+
+
+async def our_client(engine: VllmEngine, requests: list[Request]) -> tuple[float, list[Completion]]:
+    """Tokens/s of our engine, with as many requests in flight as it wants, and the answers."""
+    allowed = asyncio.Semaphore(engine.concurrency)
+
+    async def one(request: Request) -> Completion:
+        async with allowed:
+            return await engine.complete(request)
+
+    start = time.monotonic()
+    answers = await asyncio.gather(*map(one, requests))
+    return sum(answer.tokens for answer in answers) / (time.monotonic() - start), answers
+
+
+def good_responses(instructions: list[str], answers: list[Completion]) -> list[Record]:
+    """The answers that pass the filter, as initial responses."""
+    return [
+        Record(
+            record_id=f"response-{position}",
+            experiment="bench",
+            iteration=1,
+            stage="initial_responses",
+            position=position,
+            language="en",
+            instruction=instruction,
+            text=answer.text.strip(),
+        )
+        for position, (instruction, answer) in enumerate(zip(instructions, answers, strict=True))
+        if drop_reason(answer.text, "en", finish_reason=answer.finish_reason) is None
+    ]
+
+
+def our_extension(experiment: Experiment, responses: list[Record]) -> dict[str, float]:
+    """Accepted extended words per second of our stages, three rounds of them."""
+    adapter = base_model(experiment, "extender")
+    with tempfile.TemporaryDirectory() as folder:
+        runner = StageRunner(stages=StageStore(data_dir=folder))
+        warm_up(runner, experiment, adapter)
+        start = time.monotonic()
+        records = responses
+        for number in range(1, experiment.extension.rounds + 1):
+            for stage in (1, 2):
+                name = f"round{number}_stage{stage}"
+                records = our_stage(runner, experiment, adapter, name, records)
+        seconds = time.monotonic() - start
+        runner.teardown_after_execution(None)  # type: ignore[arg-type]
+    return accepted(
+        experiment, [(r.initial_response or "", r.text or "") for r in records], seconds
+    )
+
+
+def our_stage(
+    runner: StageRunner, experiment: Experiment, adapter: Adapter, name: str, source: list[Record]
+) -> list[Record]:
+    """One stage of one round, as its asset runs it."""
+    run = StageRun(StageKey("bench", name, 1), name, True, "bench", lambda line: None)
+    extender = Extender(experiment, adapter)
+    first = name.endswith("stage1")
+
+    def slots() -> Iterator[Any]:
+        return slots_from(run, source, 1, adapter)
+
+    generation = Generation(
+        slots=slots,
+        count=len(source),
+        tries=experiment.extension.tries,
+        attempt=extender.make_prefix if first else extender.continue_prefix,
+        carried=(lambda slot, failed: replace(failed, text="")) if first else unchanged,
+    )
+    return list(runner.stages.publish(runner.generate(run, experiment, generation)).records())
+
+
+def warm_up(runner: StageRunner, experiment: Experiment, adapter: Adapter) -> None:
+    """Start the server."""
+    record = Record(
+        record_id="warm-up",
+        experiment="bench",
+        iteration=1,
+        stage="initial_responses",
+        position=0,
+        language="en",
+        instruction="Write a story.",
+        text="A story.",
+    )
+    our_stage(runner, experiment, adapter, "warm_up_stage1", [record])
+
+
+def plain_pool(experiment: Experiment, responses: list[Record]) -> dict[str, float]:
+    """Accepted extended words per second of 32 blocking workers that repeat whole records."""
+    assert isinstance(experiment.engine, VllmSettings)
+    engine = VllmEngine(experiment, experiment.engine)
+    with asyncio.Runner() as loop:
+        loop.run(engine.get_ready())
+        server = engine.server
+        client = OpenAI(base_url=server.url, api_key=server.api_key, max_retries=2)
+        start = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+            texts = list(pool.map(lambda r: extend_record(client, experiment, r), responses))
+        seconds = time.monotonic() - start
+        engine.close()
+    pairs = [(response.text or "", text) for response, text in zip(responses, texts, strict=True)]
+    return accepted(experiment, pairs, seconds)
+
+
+def extend_record(client: OpenAI, experiment: Experiment, response: Record) -> str:
+    """Six calls for one record, all over again until it has grown."""
+    draw = random.Random(response.record_id)
+    initial = response.text or ""
+    for _ in range(RETRIES):
+        best = extend_once(client, experiment, str(response.instruction), initial, draw)
+        if count_words(best) > experiment.extension.growth * count_words(initial):
+            return best
+    return initial
+
+
+def extend_once(
+    client: OpenAI, experiment: Experiment, instruction: str, initial: str, draw: random.Random
+) -> str:
+    """Three rounds of both stages."""
+    best = initial
+    for _ in range(experiment.extension.rounds):
+        prefix = first_two_thirds(
+            ask(client, experiment, instruction, first_half(best), "", draw)[0]
+        )
+        text, finish = ask(client, experiment, instruction, best, prefix, draw)
+        text = prefix + text
+        if drop_reason(text, "en", finish_reason=finish) is None:
+            best = max(best, text, key=count_words)
+    return best
+
+
+def ask(
+    client: OpenAI,
+    experiment: Experiment,
+    instruction: str,
+    response: str,
+    begun: str,
+    draw: random.Random,
+) -> tuple[str, str]:
+    """One blocking call of the Extender; text and finish reason."""
+    sampling = experiment.sampling.overlaid(experiment.extension.sampling)
+    messages: list[Any] = [experiment.prompts_by_language["en"].extension(instruction, response)]
+    extra: dict[str, Any] = {"top_k": sampling.top_k}
+    if begun:
+        messages.append({"role": "assistant", "content": begun})
+        extra |= {"continue_final_message": True, "add_generation_prompt": False}
+    rate = experiment.extension.max_tokens_per_input_word
+    limit = int(rate * count_words(response)) + 64 if rate else sampling.max_tokens
+    answer = client.chat.completions.create(
+        model=SERVED_NAME,
+        messages=messages,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        max_tokens=min(limit, sampling.max_tokens),
+        seed=draw.randrange(2**31),
+        extra_body=extra,
+    )
+    return answer.choices[0].message.content or "", str(answer.choices[0].finish_reason)
+
+
+def accepted(
+    experiment: Experiment, pairs: list[tuple[str, str]], seconds: float
+) -> dict[str, float]:
+    """How much of (initial, extended) has grown enough, per second."""
+    grown = [
+        count_words(text)
+        for initial, text in pairs
+        if count_words(text) > experiment.extension.growth * count_words(initial)
+    ]
+    return {
+        "accepted": len(grown),
+        "words": sum(grown),
+        "seconds": round(seconds, 1),
+        "words_per_s": round(sum(grown) / seconds, 1),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The sensor that notices a retrained adapter."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from sl_dagster.definitions import definitions_of
+from sl_dagster.experiment import load_experiment
+from sl_dagster.jobs.previous_adapters_sensor import previous_adapters_sensor
+
+
+@pytest.fixture
+def evaluate(write_experiment: Callable[..., Path]) -> Callable[[dg.DagsterInstance], list]:
+    experiment = load_experiment(write_experiment())
+    sensor = previous_adapters_sensor(experiment)
+
+    def requests(instance: dg.DagsterInstance) -> list[tuple]:
+        context = dg.build_sensor_context(instance, definitions=definitions_of([experiment]))
+        return [
+            (request.partition_key, [key.path[-1] for key in request.asset_selection or []])
+            for request in sensor.evaluate_tick(context).run_requests or []
+        ]
+
+    return requests
+
+
+def made(instance: dg.DagsterInstance, asset: str, iteration: int) -> None:
+    key = dg.AssetKey(["small", asset])
+    instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=str(iteration)))
+
+
+def test_only_what_was_begun_and_is_older_is_refreshed(evaluate) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert evaluate(instance) == []
+        made(instance, "generator_lora", 1)
+        made(instance, "extender_lora", 1)
+        assert evaluate(instance) == [], "iteration 2 has not been begun"
+        made(instance, "previous_generator", 2)
+        made(instance, "previous_extender", 2)
+        assert evaluate(instance) == [], "iteration 2 has what iteration 1 made"
+        made(instance, "generator_lora", 1)
+        assert evaluate(instance) == [("2", ["previous_generator"])]
+        made(instance, "previous_generator", 2)
+        assert evaluate(instance) == []

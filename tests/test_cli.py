@@ -1,0 +1,153 @@
+"""The command line: what it says, and how it ends."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sl_dagster.resources.lengths import STATS_COLUMNS, LengthsDatabase
+from sl_dagster.resources.stage_store import StageStore
+from tests.conftest import DEMO_MODEL
+from tests.resources.test_stage_store import draft
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Runs the command line on a folder of its own."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {
+            "SL_DAGSTER_EXPERIMENTS": str(tmp_path / "experiments"),
+            "SL_DAGSTER_DATA": str(tmp_path / "data"),
+            "DAGSTER_HOME": str(tmp_path / "home"),
+        }
+        command = [sys.executable, "-m", "sl_dagster.cli", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> None:
+    """One stored stage, in the files and in the database."""
+    data = str(tmp_path / "data")
+    store = StageStore(data_dir=data)
+    stage = store.publish(draft(store, {"a": "One two three.", "b": "One."}))
+    LengthsDatabase(data_dir=data).replace_stage(stage)
+
+
+def test_help_names_every_command(cli: Cli) -> None:
+    result = cli("--help")
+    assert result.returncode == 0
+    assert all(name in result.stdout for name in ("run", "stats", "trace", "validate", "ui"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [("run",), ("stats", "--format", "xml"), ("nonsense",), ("trace",)]
+)
+def test_wrong_usage_ends_with_2(cli: Cli, arguments: tuple[str, ...]) -> None:
+    assert cli(*arguments).returncode == 2
+
+
+@pytest.mark.usefixtures("stored")
+def test_stats_in_all_formats(cli: Cli) -> None:
+    expected = {
+        "experiment": "e",
+        "iteration": 2,
+        "stage": "initial_responses",
+        "records": 3,
+        "kept": 2,
+        "mean": 2.0,
+        "p10": 1.2,
+        "p50": 2.0,
+        "p90": 2.8,
+        "max": 3,
+    }
+    printed = json.loads(cli("stats", "--format", "json").stdout)
+    assert printed == [pytest.approx(expected)]
+    rows = list(csv.DictReader(io.StringIO(cli("stats", "--format", "csv").stdout)))
+    assert tuple(rows[0]) == STATS_COLUMNS
+    assert (rows[0]["stage"], rows[0]["kept"]) == ("initial_responses", "2")
+    table = cli("stats", "--experiment", "e").stdout
+    assert all(name in table for name in STATS_COLUMNS)
+    assert "initial_responses" in table
+
+
+def test_stats_of_nothing(cli: Cli) -> None:
+    assert "Nothing has been stored yet" in cli("stats").stdout
+    assert json.loads(cli("stats", "--format", "json").stdout) == []
+    result = cli("stats", "--experiment", "nobody")
+    assert result.returncode == 1
+    assert "nothing stored of an experiment 'nobody'" in " ".join(result.stderr.split())
+
+
+@pytest.mark.usefixtures("stored")
+def test_trace(cli: Cli) -> None:
+    traced = json.loads(cli("trace", "a", "--format", "json").stdout)
+    assert (traced["stage"], traced["words"], traced["text"]) == (
+        "initial_responses", 3, "One two three.",
+    )  # fmt: skip
+    assert [parent["record_id"] for parent in traced["parents"]] == ["p1", "p2"]
+    assert "made anew" in traced["parents"][0]["missing"]
+    assert "One two three." in cli("trace", "a").stdout
+    result = cli("trace", "unknown")
+    assert result.returncode == 1
+    assert "there is no record unknown" in result.stderr
+
+
+def test_validate(cli: Cli, write_experiment) -> None:
+    right = write_experiment("right", base_model=str(DEMO_MODEL))
+    result = cli("validate")
+    assert (result.returncode, "✓" in result.stdout) == (0, True), result.stderr
+    wrong = write_experiment("wrong", base_model=str(DEMO_MODEL), control="nobody")
+    result = cli("validate", str(right), str(wrong))
+    assert result.returncode == 1
+    assert "there is no experiment nobody.yaml" in " ".join(result.stderr.split())
+    assert "right.yaml" in result.stdout
+    (right.parent / "seeds.jsonl").write_text("{oops\n")
+    result = cli("validate", str(right))
+    assert result.returncode == 1
+    assert "seeds.jsonl, line 1:" in "".join(result.stderr.split("\n"))
+
+
+def test_validate_looks_at_the_model(cli: Cli, write_experiment, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    for path in DEMO_MODEL.iterdir():
+        if path.suffix != ".jinja":
+            (model / path.name).write_bytes(path.read_bytes())
+    result = cli("validate", str(write_experiment(base_model=str(model))))
+    assert result.returncode == 1
+    assert "has no chat template" in " ".join(result.stderr.split())
+    (model / "config.json").write_text("{}")
+    (model / "tokenizer.json").unlink()
+    result = cli("validate", str(write_experiment(base_model=str(model))))
+    assert result.returncode == 1
+    assert "cannot be loaded" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--iterations", "9"), "small has 3 iterations; raise `iterations`"),
+        (("--from", "3", "--iterations", "2"), "--from 3 is after the last iteration"),
+        (("--only", "nonsense"), "--only nonsense: the stages are extended_responses"),
+    ],
+)
+def test_what_cannot_be_run_is_named(
+    cli: Cli, write_experiment, arguments: tuple[str, ...], expected: str
+) -> None:
+    write_experiment()
+    result = cli("run", "--experiment", "small", *arguments)
+    assert result.returncode == 1
+    assert expected in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+    assert "no such experiment file" in " ".join(cli("run", "-e", "nobody").stderr.split())

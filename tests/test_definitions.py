@@ -1,0 +1,94 @@
+"""Definitions load quickly, and the tools of Dagster accept them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from sl_dagster.definitions import defs
+from sl_dagster.settings import PROJECT_ROOT
+
+HEAVY = ("torch", "transformers", "vllm", "datasets", "matplotlib", "openai", "peft", "trl")
+
+
+def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=PROJECT_ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_loading_imports_no_model_library() -> None:
+    program = (
+        "import sys; from sl_dagster.definitions import defs; defs(); "
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    assert run(sys.executable, "-c", program).stdout.strip() == "[]"
+
+
+def test_every_experiment_is_a_group_with_a_job() -> None:
+    definitions = defs()
+    graph = definitions.resolve_asset_graph()
+    names = {path.stem for path in (PROJECT_ROOT / "experiments").glob("*.yaml")}
+    assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == names
+    for name in names:
+        assert definitions.resolve_job_def(f"{name}_iteration")
+
+
+def test_the_graph_is_that_of_the_design() -> None:
+    graph = defs().resolve_asset_graph()
+
+    def parents(asset: str, experiment: str = "demo") -> set[str]:
+        node = graph.get(dg.AssetKey([experiment, asset]))
+        return {key.path[-1] for key in node.parent_keys}
+
+    assert parents("previous_generator") == parents("previous_extender") == set()
+    assert parents("initial_responses") == {"instructions", "previous_generator"}
+    assert parents("round1_stage1") == {"initial_responses", "previous_extender"}
+    assert parents("round1_stage2") == {"round1_stage1", "previous_extender"}
+    assert parents("round2_stage1") == {"round1_stage2", "previous_extender"}
+    assert parents("extended_responses") == {"round3_stage2"}
+    assert parents("extended_responses", "demo_control") == {"initial_responses"}
+    assert parents("generator_sft") == parents("extender_sft") == {"extended_responses"}
+    assert parents("generator_lora") == {"generator_sft", "previous_generator"}
+    assert parents("extender_lora") == {"extender_sft", "previous_extender"}
+
+
+def test_every_asset_is_described_and_fits_its_box() -> None:
+    graph = defs().resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description, key
+        assert node.kinds, key
+        assert len(key.path[-1]) <= 18, key
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("dagster", "definitions", "validate", "-m", "sl_dagster.definitions"),
+        ("dg", "check", "defs"),
+        ("dg", "list", "defs"),
+    ],
+)
+def test_the_tools_of_dagster_accept_them(command: tuple[str, ...], tmp_path: Path) -> None:
+    program = str(Path(sys.executable).parent / command[0])
+    result = run(program, *command[1:], DAGSTER_HOME=str(tmp_path))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_wrong_experiment_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("iterations: many\n")
+    result = run(
+        sys.executable, "-c", "from sl_dagster.definitions import defs; defs()",
+        SL_DAGSTER_EXPERIMENTS=str(tmp_path),
+    )  # fmt: skip
+    assert "broken.yaml: " in result.stderr
+    assert "iterations: expected a valid integer, found 'many'" in result.stderr
