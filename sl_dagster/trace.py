@@ -114,5 +114,4 @@ def _adapter(record: Record, adapters: dict[str, dict[str, Any]]) -> dict[str, A
         "fingerprint": record.adapter,
         "role": known["role"],
         "iteration": known["iteration"],
-        "path": known["path"],
     }

@@ -6,7 +6,7 @@ beside it; replacing that small file is what makes a new adapter appear, whole o
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +63,10 @@ class AdapterStore(dg.ConfigurableResource):
             raise UserError(f"{key} has not been made yet (no {pointer}): materialize it first")
         try:
             content: dict[str, Any] = json.loads(pointer.read_text(encoding="utf-8"))
-            outcome = content["outcome"]
+            outcome, path = content["outcome"], content["adapter"]["path"]
+            adapter = Adapter(**content["adapter"])
             return StoredAdapter(
-                Adapter(**content["adapter"]),
+                replace(adapter, path=path and str(Path(self.data_dir) / path)),
                 content["made_from"],
                 outcome and TrainingOutcome.model_validate(outcome),
             )
@@ -99,8 +100,11 @@ class AdapterStore(dg.ConfigurableResource):
         """Make an adapter the current one, and remove those that it replaces."""
         folder = self._folder(key)
         folder.mkdir(parents=True, exist_ok=True)
+        path = stored.adapter.path
+        # Relative to the data folder, which can then be moved.
+        relative = path and str(Path(path).relative_to(self.data_dir))
         content = {
-            "adapter": asdict(stored.adapter),
+            "adapter": asdict(stored.adapter) | {"path": relative},
             "made_from": stored.made_from,
             "outcome": stored.outcome and stored.outcome.model_dump(),
         }

@@ -42,8 +42,7 @@ CREATE TABLE IF NOT EXISTS adapters (
     experiment VARCHAR NOT NULL,
     iteration INTEGER NOT NULL,   -- 0: the base model
     role VARCHAR NOT NULL,
-    fingerprint VARCHAR NOT NULL,
-    path VARCHAR
+    fingerprint VARCHAR NOT NULL
 );
 CREATE VIEW IF NOT EXISTS length_stats AS
 SELECT
@@ -108,7 +107,7 @@ class LengthsDatabase(dg.ConfigurableResource):
                 WHERE experiment = ? AND iteration = ? AND role = ? AND fingerprint = ?""",
                 key,
             )
-            connection.execute("INSERT INTO adapters VALUES (?, ?, ?, ?, ?)", [*key, adapter.path])
+            connection.execute("INSERT INTO adapters VALUES (?, ?, ?, ?)", key)
 
     def stats(self, experiment: str | None = None) -> list[dict[str, Any]]:
         """The rows of ``length_stats``, of one experiment or of all."""

@@ -53,8 +53,9 @@ def test_a_killed_run_goes_on_where_it_was(fresh: Project, finished: Project, st
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_an_ended_run_leaves_no_training_behind(fresh: Project, how: signal.Signals) -> None:
-    process = start(fresh)
+def test_an_ended_run_leaves_no_training_behind(project: Project, how: signal.Signals) -> None:
+    project.change(training={"epochs": 50, "batch_size": 8})  # all else is up to date
+    process = start(project)
     wait_for(lambda: trainings(process.pid), process)
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(how)

@@ -71,7 +71,6 @@ def test_adapters_are_remembered_once(lengths: LengthsDatabase) -> None:
             "iteration": 1,
             "role": "extender",
             "fingerprint": "f",
-            "path": "/some/where",
         }
     }
 

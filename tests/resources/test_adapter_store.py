@@ -1,0 +1,115 @@
+"""Stored adapters: which one is current, and what happens to those before it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE, Adapter, adapter_fingerprint
+from sl_dagster.errors import UserError
+from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
+from sl_dagster.resources.stage_store import StageKey
+from sl_dagster.training.job import LossPoint, TrainingOutcome
+
+KEY = StageKey("e", "generator_lora", 1)
+OUTCOME = TrainingOutcome(
+    examples=3,
+    truncated=0,
+    longest=9,
+    tokens=27,
+    steps=1,
+    seconds=1.5,
+    losses=[LossPoint(step=1, loss=2.0)],
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> AdapterStore:
+    return AdapterStore(data_dir=str(tmp_path / "data"))
+
+
+def trained(store: AdapterStore, weights: bytes, made_from: str = "m1") -> StoredAdapter:
+    """What a training of these weights leads to, published."""
+    folder = store.workplace(KEY)
+    (folder / WEIGHTS_FILE).write_bytes(weights)
+    config = {"r": 4, "lora_alpha": 8, "target_modules": ["b", "a"], "base_model": str(folder)}
+    (folder / CONFIG_FILE).write_text(json.dumps(config))
+    stored = store.adopt(KEY, "generator", made_from, OUTCOME)
+    store.publish(KEY, stored)
+    return stored
+
+
+def test_what_was_published_is_current(store: AdapterStore) -> None:
+    with pytest.raises(UserError, match="e/generator_lora of iteration 1 has not been made"):
+        store.read(KEY)
+    stored = trained(store, b"weights")
+    assert store.read(KEY) == stored
+    assert store.find(KEY, "m1") == stored
+    assert store.find(KEY, "m2") is None
+    assert stored.adapter.verified() == stored.adapter
+
+
+def test_a_new_adapter_replaces_the_old_one(store: AdapterStore) -> None:
+    old = trained(store, b"old")
+    new = trained(store, b"new", "m2")
+    assert store.read(KEY) == new
+    assert new.adapter.fingerprint != old.adapter.fingerprint
+    assert not Path(str(old.adapter.path)).exists()
+
+
+def test_an_unpublished_training_changes_nothing(store: AdapterStore) -> None:
+    old = trained(store, b"old")
+    (store.workplace(KEY) / WEIGHTS_FILE).write_bytes(b"half")
+    assert store.read(KEY) == old
+    old.adapter.verified()
+
+
+@pytest.mark.parametrize("file", [WEIGHTS_FILE, CONFIG_FILE])
+def test_damage_is_told_and_is_not_reused(store: AdapterStore, file: str) -> None:
+    adapter = trained(store, b"weights").adapter
+    (Path(str(adapter.path)) / file).write_bytes(b"{")
+    with pytest.raises(UserError, match=r"materialize|Materialize"):
+        adapter.verified()
+    assert store.find(KEY, "m1") is None
+
+
+def test_a_damaged_description_is_told(store: AdapterStore, tmp_path: Path) -> None:
+    trained(store, b"weights")
+    (tmp_path / "data" / KEY.folder / "adapter.json").write_text("{")
+    with pytest.raises(UserError, match=r"adapter\.json is damaged"):
+        store.read(KEY)
+
+
+def test_the_data_folder_can_be_moved(store: AdapterStore, tmp_path: Path) -> None:
+    adapter = trained(store, b"weights").adapter
+    previous = StageKey("e", "previous_generator", 2)
+    store.publish(previous, StoredAdapter(adapter, "m1"))
+    shutil.move(tmp_path / "data", tmp_path / "elsewhere")
+    moved = AdapterStore(data_dir=str(tmp_path / "elsewhere"))
+    for key in (KEY, previous):
+        found = moved.read(key).adapter.verified()
+        assert found.fingerprint == adapter.fingerprint
+        assert str(found.path).startswith(str(tmp_path / "elsewhere"))
+
+
+def test_the_base_model_has_no_folder(store: AdapterStore) -> None:
+    key = StageKey("e", "previous_extender", 1)
+    base = StoredAdapter(Adapter("extender", "base-1"), "base-1")
+    store.publish(key, base)
+    assert store.read(key) == base
+
+
+def test_the_fingerprint_is_of_weights_and_shape_not_of_the_place(tmp_path: Path) -> None:
+    def fingerprint(name: str, weights: bytes, **config) -> str:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / WEIGHTS_FILE).write_bytes(weights)
+        shape = {"r": 4, "lora_alpha": 8, "target_modules": ["a", "b"], "base_model": name}
+        (folder / CONFIG_FILE).write_text(json.dumps(shape | config))
+        return adapter_fingerprint(folder)
+
+    first = fingerprint("first", b"w")
+    assert first == fingerprint("same", b"w", target_modules=["b", "a"])
+    assert first != fingerprint("weights", b"x")
+    assert first != fingerprint("alpha", b"w", lora_alpha=16)
