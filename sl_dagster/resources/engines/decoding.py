@@ -205,6 +205,11 @@ def sample(
     cumulative = probabilities.cumsum(dim=1)
     # A token stays while those before it have less than top_p; so the likeliest always stays.
     stays = cumulative - probabilities < column([s.top_p for s in samplings])
+    if not stays[:, 0].all():
+        raise UserError(
+            "base_model: the model's logits are not numbers (NaN); its weights or its adapter are "
+            "broken, or its precision is too low for them"
+        )
     total = (probabilities * stays).sum(dim=1, keepdim=True)
     chosen = (cumulative <= column(numbers) * total).sum(dim=1, keepdim=True)
     chosen = chosen.clamp(max=stays.sum(dim=1, keepdim=True) - 1)
@@ -288,7 +293,8 @@ class _SlotLayer(DynamicLayer):
             old = self._room
             if old:
                 slots, tokens = max(slots, old[0].shape[0]), max(tokens, old[0].shape[2])
-            self._room = [keys.new_empty(slots, keys.shape[1], tokens, keys.shape[3]) for _ in "kv"]
+            # Zeros, because what memory happened to hold may be NaN, and NaN survives every mask.
+            self._room = [keys.new_zeros(slots, keys.shape[1], tokens, keys.shape[3]) for _ in "kv"]
             for room, before in zip(self._room, old, strict=False):
                 room[:rows, :, : before.shape[2]] = before[:rows]
         for room, new in zip(self._room, (keys, values), strict=True):

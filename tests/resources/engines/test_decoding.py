@@ -1,19 +1,25 @@
-"""Drawing tokens, row by row with its own parameters."""
+"""Drawing tokens, row by row with its own parameters, and rows that share a batch."""
 
+import random
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
 from transformers import (
     LogitsProcessorList,
+    Qwen2Config,
+    Qwen2ForCausalLM,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
 )
 
+from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
-from sl_dagster.resources.engines.decoding import sample
+from sl_dagster.resources.engines.decoding import DecodingBatch, Row, sample
 
 VOCABULARY = 50
 DRAWS = 4000
@@ -85,3 +91,55 @@ def test_the_last_number_still_draws_a_possible_token() -> None:
     logits[0, 9] = 0.0
     seen = torch.zeros_like(logits, dtype=torch.bool)
     assert sample(logits, seen, [sampling()], [1 - 1e-12]) == [9]
+
+
+def test_a_broken_model_is_named_instead_of_drawn_from() -> None:
+    logits = torch.full((1, VOCABULARY), torch.nan)
+    with pytest.raises(UserError, match="base_model: the model's logits are not numbers"):
+        sample(logits, torch.zeros_like(logits, dtype=torch.bool), [sampling()], [0.5])
+
+
+@pytest.fixture
+def memory_full_of_nan() -> Iterator[None]:
+    """Memory that is used before it is written holds the worst that it can."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def written(model: Any, prompts: list[list[int]], at_once: int) -> list[list[int]]:
+    """What the model writes greedily after each prompt, rows joining as others leave."""
+    batch = DecodingBatch(model, end_tokens={0}, pad_token=0)
+    greedy = [sampling(temperature=0, max_tokens=20 + 7 * k) for k in range(len(prompts))]
+    rows = [
+        Row(prompt, how, random.Random(0), lambda generated: False)
+        for prompt, how in zip(prompts, greedy, strict=True)
+    ]
+    waiting = list(rows)
+    while waiting or batch.rows:
+        if waiting and len(batch.rows) < at_once:
+            room = at_once - len(batch.rows)
+            batch.join(waiting[:room])
+            waiting = waiting[room:]
+        else:
+            batch.step()
+    return [row.generated for row in rows]
+
+
+@pytest.mark.usefixtures("memory_full_of_nan")
+def test_a_row_is_written_as_if_it_were_alone() -> None:
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        initializer_range=0.5,
+    )
+    model = Qwen2ForCausalLM(config).eval()
+    prompts = [torch.randint(1, VOCABULARY, (length,)).tolist() for length in (5, 60, 17, 90, 1)]
+    together = written(model, prompts, at_once=2)
+    assert together == written(model, prompts, at_once=1)
+    assert together == written(model, prompts, at_once=5)
