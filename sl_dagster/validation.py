@@ -3,12 +3,15 @@
 from pathlib import Path
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment, load_experiment
+from sl_dagster.experiment import Experiment, VllmSettings, load_experiment
 from sl_dagster.instruction_files import read_instructions
+from sl_dagster.resources.engines import vllm_server
 
 
 def validate_experiment(path: Path) -> Experiment:
     """Check an experiment file, its instruction files, its prompts and its model's tokenizer.
+
+    vLLM's options are checked by vLLM, where it is installed.
 
     Raises:
         UserError: naming the file and field (or line), what is wrong and what was expected.
@@ -20,6 +23,11 @@ def validate_experiment(path: Path) -> Experiment:
     if experiment.control and not (path.parent / f"{experiment.control}.yaml").is_file():
         raise UserError(f"{path}: control: there is no experiment {experiment.control}.yaml")
     _check_tokenizer(path, experiment)
+    if isinstance(experiment.engine, VllmSettings) and vllm_server.is_installed():
+        try:
+            vllm_server.check_options(experiment, experiment.engine)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
     return experiment
 
 

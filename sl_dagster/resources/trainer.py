@@ -53,7 +53,8 @@ def _command(job_file: Path) -> list[str]:
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1"]
     if not _has_gpu():
         launch += ["--cpu", "--num_processes", "1", "--mixed_precision", "no"]
-        launch += ["--dynamo_backend", "no"]
+        launch += ["--dynamo_backend", "no", "--num_cpu_threads_per_process"]
+        launch.append(os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count()))
     return [*launch, "-m", "sl_dagster.training.train", str(job_file)]
 
 

@@ -100,7 +100,7 @@ class VllmServer:
             UserError: it is not installed, or ended or did not get ready in time; the message says
                 why as far as its log tells.
         """
-        if importlib.util.find_spec("vllm") is None:
+        if not is_installed():
             raise UserError("engine.type: vllm: vLLM is not installed here: run `make vllm`")
         for _ in range(3):
             self._launch(free_port())
@@ -154,8 +154,9 @@ class VllmServer:
             **self._settings.environment,
         }
         guard = [sys.executable, "-m", "sl_dagster.resources.engines.guard"]
+        server = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
         self._process = subprocess.Popen(
-            [*guard, *self._command(port)],
+            [*guard, *server, *self.arguments(port)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -165,7 +166,8 @@ class VllmServer:
         self._reader = threading.Thread(target=self._read_log, args=(self._process,), daemon=True)
         self._reader.start()
 
-    def _command(self, port: int) -> list[str]:
+    def arguments(self, port: int) -> list[str]:
+        """The server's command line, after the name of the program."""
         experiment = self._experiment
         rank = experiment.training.lora.rank
         ours: dict[str, Any] = {
@@ -181,10 +183,8 @@ class VllmServer:
         }
         if not Path(experiment.base_model).is_dir():
             ours["revision"] = experiment.revision
-        module = "vllm.entrypoints.openai.api_server"
         defaults = {"max_num_seqs": max_num_seqs(self._settings), "max_loras": _LORA_SLOTS}
-        options = defaults | self._settings.options | ours
-        return [sys.executable, "-m", module, *command_line(options)]
+        return command_line(defaults | self._settings.options | ours)
 
     @property
     def _sleeps(self) -> bool:
@@ -236,15 +236,34 @@ class VllmServer:
             ) from error
 
 
+def is_installed() -> bool:
+    """Whether this environment has vLLM."""
+    return importlib.util.find_spec("vllm") is not None
+
+
+def check_options(experiment: Experiment, settings: VllmSettings) -> None:
+    """Ask vLLM's own argument parser about the options of an experiment.
+
+    Raises:
+        UserError: it does not accept them; the message has what it says.
+    """
+    server = VllmServer(experiment, settings, say=lambda line: None)
+    parser = [sys.executable, "-m", "sl_dagster.resources.engines.vllm_arguments"]
+    parsed = subprocess.run([*parser, *server.arguments(port=0)], capture_output=True, text=True)
+    if parsed.returncode:
+        said = parsed.stderr.strip().splitlines() or ["it did not say why"]
+        raise UserError(f"engine.options: vLLM does not accept them: {said[-1]}")
+
+
 def command_line(options: dict[str, Any]) -> list[str]:
     """Options as vLLM's command line takes them: flags, lists and JSON where they are due."""
     arguments: list[str] = []
     for name, value in options.items():
         flag = "--" + name.replace("_", "-")
-        if value is None or value is False:
+        if value is None:
             continue
-        if value is True:
-            arguments.append(flag)
+        if isinstance(value, bool):
+            arguments.append(flag if value else flag.replace("--", "--no-", 1))
         elif isinstance(value, list):
             arguments += [flag, *map(str, value)]
         else:

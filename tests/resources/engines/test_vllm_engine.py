@@ -12,9 +12,10 @@ import pytest
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.errors import UserError
+from sl_dagster.experiment import VllmSettings
 from sl_dagster.resources.engines import Completion, Engine, open_engine
 from sl_dagster.resources.engines.vllm_engine import VllmEngine
-from sl_dagster.resources.engines.vllm_server import command_line, explanation
+from sl_dagster.resources.engines.vllm_server import check_options, command_line, explanation
 from sl_dagster.settings import PROJECT_ROOT
 from tests.resources.engines.conftest import (
     BASE,
@@ -156,6 +157,28 @@ def test_wrong_options_are_named(tmp_path: Path, options: dict, expected: str) -
     engine.close()
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, None),
+        ({"enable_prefix_caching": False, "compilation_config": {"mode": 0}}, None),
+        ({"no_such_option": 1}, "unrecognized arguments: --no-such-option"),
+        ({"max_model_len": "many"}, "argument --max-model-len"),
+        ({"enable_auto_tool_choice": True}, "requires --tool-call-parser"),
+    ],
+)
+def test_vllm_checks_its_options_before_anything_runs(
+    tmp_path: Path, options: dict, said: str | None
+) -> None:
+    experiment = mini_experiment(tmp_path, engine=VLLM | {"options": VLLM["options"] | options})
+    assert isinstance(experiment.engine, VllmSettings)
+    if said is None:
+        check_options(experiment, experiment.engine)
+    else:
+        with pytest.raises(UserError, match=f"engine.options: .*{said}"):
+            check_options(experiment, experiment.engine)
+
+
 def test_an_unknown_architecture_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "no_such_architecture"}')
     engine = open_engine(mini_experiment(tmp_path, base_model=str(tmp_path), engine=VLLM))
@@ -190,8 +213,10 @@ def test_last_words_are_explained_and_shown(last_words: str, cause: str) -> None
 
 
 def test_options_become_a_command_line() -> None:
-    options = {"tensor_parallel_size": 2, "enforce_eager": True, "x": False, "y": None}
-    assert command_line(options) == ["--tensor-parallel-size", "2", "--enforce-eager"]
+    options = {"tensor_parallel_size": 2, "enforce_eager": True, "async_scheduling": False}
+    assert command_line(options | {"seed": None}) == [
+        "--tensor-parallel-size", "2", "--enforce-eager", "--no-async-scheduling",
+    ]  # fmt: skip
     assert command_line({"a_list": [1, "b"], "a_dict": {"k": 1}}) == [
         "--a-list", "1", "b", "--a-dict", '{"k": 1}',
     ]  # fmt: skip

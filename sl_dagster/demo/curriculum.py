@@ -1,0 +1,131 @@
+"""What the miniature model is pre-trained on: examples of its tasks, in growing difficulty.
+
+What belongs here: turning documents of the world into prompts and answers, their mixture over the
+course of a pre-training, and the two caps that make the demo honest. The model never sees an answer
+to an instruction longer than :data:`ANSWER_WORDS`, nor any text longer than :data:`TEXT_WORDS`:
+whatever it writes beyond that, it has learned from the loop.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from sl_dagster.demo import lexicon, world
+from sl_dagster.method.prompts import Prompts, read_prompts
+from sl_dagster.method.training_pairs import drop_lines
+from sl_dagster.method.words import count_words
+
+ANSWER_WORDS = 100
+"""Longest answer to an instruction in pre-training."""
+
+TEXT_WORDS = 250
+"""Longest text of any kind in pre-training: given or extended."""
+
+GIVEN_WORDS = 150
+"""Longest text that is given to be extended. Longer ones would have to grow less to stay under the
+cap, and the model would learn that they do."""
+
+PROMPTS_FILE = Path(__file__).with_name("prompts.yaml")
+
+
+@cache
+def prompts() -> Prompts:
+    """The demo's wording of the method's prompts."""
+    return read_prompts(PROMPTS_FILE)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One exchange. ``begun`` is the part of the assistant's turn that the loop will have begun."""
+
+    task: str
+    prompt: str
+    answer: str
+    begun: str = ""
+
+
+def extension_example(rng: random.Random, longest: int = GIVEN_WORDS) -> Example:
+    """A text of at most ``longest`` words, and its extension.
+
+    The given text is a short answer or was made from one by extending it, perhaps several times; it
+    may also be only a beginning.
+    """
+    while True:
+        document = world.short_text(rng, world.request(rng), ANSWER_WORDS)
+        wanted = rng.uniform(0, longest)
+        while document.words < wanted:
+            longer = world.extend(rng, document)
+            if longer is document:
+                break
+            document = longer
+        if rng.random() < 0.35:
+            half = len(document.paragraphs) // 2
+            document = world.beginning(
+                document, rng.choice([half, rng.randint(1, len(document.paragraphs))]) or 1
+            )
+        extended = world.extend(rng, document)
+        if rng.random() < 0.1:
+            extended = world.extend(rng, extended)
+        if document.words <= longest and document.words < extended.words <= TEXT_WORDS:
+            return _extension(rng, document, extended)
+
+
+def _extension(rng: random.Random, document: world.Document, extended: world.Document) -> Example:
+    given = document.text
+    if rng.random() < 0.08:  # the Extender's fine-tuning will show it texts with lines left out
+        dropped = drop_lines(given, 0.2, rng.getrandbits(32))
+        given = dropped if dropped.strip() else given
+    assert count_words(given) <= TEXT_WORDS and count_words(extended.text) <= TEXT_WORDS
+    message = prompts().extension(document.request.instruction, given)
+    return Example("extend", message["content"], extended.text)
+
+
+def answer_example(rng: random.Random) -> Example:
+    """An instruction and its short answer."""
+    if rng.random() < 0.08:
+        asked_for, answer = world.short_request(rng)
+    else:
+        asked_for = world.request(rng)
+        answer = world.short_text(rng, asked_for, ANSWER_WORDS).text
+    assert count_words(answer) <= ANSWER_WORDS
+    return Example("answer", asked_for.instruction, answer)
+
+
+def self_instruct_example(rng: random.Random) -> Example:
+    """Two instructions and a third; the first two suit long texts, the third mostly."""
+    first, second = world.request(rng), world.request(rng)
+    third = world.request(rng) if rng.random() < 0.8 else world.short_request(rng)[0]
+    message, begun = prompts().self_instruction(first.instruction, second.instruction)
+    return Example("instruct", message["content"], f" {third.instruction}", begun)
+
+
+def judge_example(rng: random.Random) -> Example:
+    """An instruction and whether a long text suits it."""
+    long = rng.random() < 0.5
+    asked_for = world.request(rng) if long else world.short_request(rng)[0]
+    message = prompts().judgement(asked_for.instruction)
+    return Example("judge", message["content"], "yes" if long else "no")
+
+
+def repeat_example(rng: random.Random, most: int) -> Example:
+    """Random names to be repeated: the plainest exercise in copying, which comes first."""
+    writer = world.Writer(rng)
+    words = " ".join(writer.entity().name for _ in range(rng.randint(2, max(2, most))))
+    return Example("repeat", lexicon.REPEAT_REQUEST.format(words=words), words)
+
+
+def example(rng: random.Random, progress: float) -> Example:
+    """An example for a point of the pre-training, ``progress`` in [0, 1)."""
+    if progress < 0.06 and rng.random() < 0.5:
+        return repeat_example(rng, 4 + int(400 * progress))
+    u = rng.random()
+    if u < 0.62:
+        return extension_example(rng, longest=min(GIVEN_WORDS, 60 + int(600 * progress)))
+    if u < 0.82:
+        return answer_example(rng)
+    if u < 0.94:
+        return self_instruct_example(rng)
+    return judge_example(rng)

@@ -1,0 +1,130 @@
+"""The synthetic world: what a text looks like, and that extension can go on for ever."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from sl_dagster.demo import lexicon, world
+from sl_dagster.method.filters import drop_reason, has_repeated_ngram
+
+
+def documents(count: int, seed: int = 0) -> list[world.Document]:
+    rng = random.Random(seed)
+    return [world.short_text(rng, world.request(rng), 100) for _ in range(count)]
+
+
+def long_documents(count: int, words: int, seed: int = 1) -> list[world.Document]:
+    rng = random.Random(seed)
+    grown = []
+    for document in documents(count, seed):
+        while document.words < words:
+            longer = world.extend(rng, document)
+            if longer is document:
+                break
+            document = longer
+        grown.append(document)
+    return grown
+
+
+def test_short_texts_are_short_and_mention_what_was_asked():
+    texts = documents(2000)
+    words = [document.words for document in texts]
+    assert max(words) <= 100
+    assert 45 < sum(words) / len(words) < 60
+    for document in texts:
+        for entity in document.request.asked:
+            assert entity.name.lower() in document.text.lower()
+            assert entity.name in document.request.instruction
+
+
+def test_texts_pass_the_filter_of_the_method():
+    for document in documents(500):
+        assert drop_reason(document.text, "en") is None
+
+
+def test_a_paragraph_starts_with_its_topic_and_topics_are_unique():
+    for document in long_documents(50, 300):
+        topics = [paragraph.topic for paragraph in document.paragraphs]
+        assert len(set(topics)) == len(topics)
+        for paragraph in document.paragraphs:
+            assert paragraph.body[0].text.lower().startswith(paragraph.topic.name.lower())
+            assert len(paragraph.body) <= world.MAX_BODY
+
+
+def test_every_entity_is_introduced_once():
+    for document in long_documents(50, 300):
+        introduced = [e.name for p in document.paragraphs for s in p.body for e in s.mentions]
+        assert len(set(introduced)) == len(introduced)
+
+
+@pytest.mark.parametrize("words", [30, 120, 400])
+def test_extension_keeps_every_sentence_in_order_and_grows_alike_at_every_length(words):
+    rng = random.Random(2)
+    ratios = []
+    for document in long_documents(60, words):
+        extended = world.extend(rng, document)
+        end = 0
+        for paragraph in document.paragraphs:
+            for sentence in paragraph.text.split(". "):
+                end = extended.text.index(sentence, end) + len(sentence)
+        assert extended.closing == document.closing
+        assert drop_reason(extended.text, "en") is None
+        ratios.append(extended.words / document.words)
+    assert 1.25 < sum(ratios) / len(ratios) < 1.65
+
+
+def test_the_last_sentence_of_a_paragraph_stays_last():
+    rng = random.Random(3)
+    for document in long_documents(60, 100):
+        extended = world.extend(rng, document)
+        last = {paragraph.topic: paragraph.body[-1] for paragraph in extended.paragraphs}
+        assert all(last[p.topic] == p.body[-1] for p in document.paragraphs)
+
+
+def test_even_long_texts_repeat_no_ten_words():
+    repeated = [has_repeated_ngram(d.text, "en") for d in long_documents(100, 500)]
+    assert sum(repeated) <= 2
+
+
+def test_a_beginning_has_no_closing():
+    document = long_documents(1, 200)[0]
+    beginning = world.beginning(document, 2)
+    assert beginning.closing is None
+    assert document.text.startswith(beginning.text)
+
+
+def test_no_pattern_has_ten_words_without_an_entity():
+    patterns = [
+        p
+        for kinds in (lexicon.ACTS, lexicon.STATES, lexicon.DETAILS)
+        for group in kinds.values()
+        for p in group
+    ]
+    for pattern in patterns:
+        runs = world._MARK.sub("|", pattern).split("|")
+        assert max(len(run.split()) for run in runs) <= 7, pattern
+
+
+def test_no_word_of_the_world_is_dropped_by_the_filter():
+    text = json.dumps([value for name, value in vars(lexicon).items() if name.isupper()])
+    for word in ("revised", "revision", "response", "version", "paragraph", "---"):
+        assert word not in text
+
+
+def test_the_same_seed_writes_the_same_files_and_held_out_requests_are_new(tmp_path):
+    world.write_seeds(tmp_path / "seeds.jsonl")
+    world.write_heldout(tmp_path / "heldout.jsonl")
+    rows = {}
+    for name, shipped in (
+        ("seeds", "seeds/demo.jsonl"),
+        ("heldout", "sl_dagster/demo/heldout.jsonl"),
+    ):
+        written = (tmp_path / f"{name}.jsonl").read_text()
+        assert written == Path(shipped).read_text()
+        rows[name] = [json.loads(line) for line in written.splitlines()]
+    seeds = {row["instruction"] for row in rows["seeds"]}
+    heldout = {row["instruction"] for row in rows["heldout"]}
+    assert len(seeds) == 24 and len(heldout) == 64 and not seeds & heldout
+    assert all(m in row["instruction"] for row in rows["heldout"] for m in row["mentions"])
