@@ -298,8 +298,8 @@ class Experiment(_Settings):
                 read_prompts(path)
             except ValidationError as error:
                 raise ValueError(f"{path}: {describe_problems(error)}") from None
-            except yaml.YAMLError as error:
-                raise ValueError(f"{path} is no YAML: {error}") from None
+            except (yaml.YAMLError, UnicodeDecodeError) as error:
+                raise ValueError(f"{path} is no YAML in UTF-8: {error}") from None
         return found
 
     @cached_property

@@ -7,6 +7,7 @@ import pytest
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import SamplingChanges, load_experiment, load_experiments
+from sl_dagster.method.prompts import builtin_prompts_file
 from sl_dagster.settings import PROJECT_ROOT
 
 Write = Callable[..., Path]
@@ -88,6 +89,44 @@ def test_mistakes_are_named(write_experiment: Write, settings: dict, expected: s
         load_experiment(write_experiment(**settings))
     assert expected in str(caught.value)
     assert ".yaml" in str(caught.value)
+
+
+PROMPTS = builtin_prompts_file("zh").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (PROMPTS.replace("{response}", ""), "extend: placeholders must be: {instruction}, "),
+        (PROMPTS.replace("{first}", "{frist}"), "self_instruct_turn: placeholders must be: "),
+        (PROMPTS.replace("judge:", "jugde:"), "judge: this key is missing"),
+        (PROMPTS.replace("[是, 否]", "[yes, no]"), "judge_answers.0: expected a valid string"),
+        (PROMPTS.replace("[是, 否]", "[是]"), "judge_answers.1: this key is missing"),
+        (PROMPTS.replace("self_instruct_stop: 写作任务4", "self_instruct_stop: ''"), "stop: "),
+        ("a: [1", "is no YAML"),
+        (PROMPTS.encode("gb18030"), "is no YAML in UTF-8"),
+    ],
+)
+def test_a_mistake_in_the_users_own_prompts_names_file_and_field(
+    write_experiment: Write, content: str | bytes, expected: str
+) -> None:
+    path = write_experiment(languages=["zh"], prompts={"zh": "mine.yaml"})
+    file = path.parent / "mine.yaml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError) as caught:
+        load_experiment(path)
+    assert str(caught.value).startswith(f"{path}: prompts: {file}")
+    assert expected in str(caught.value)
+
+
+def test_every_language_has_prompts_of_its_own_that_can_be_replaced(
+    write_experiment: Write,
+) -> None:
+    both = load_experiment(write_experiment(languages=["en", "zh"])).prompts_by_language
+    assert both["zh"].self_instruct_stop != both["en"].self_instruct_stop
+    path = write_experiment(languages=["zh"], prompts={"zh": "mine.yaml"})
+    (path.parent / "mine.yaml").write_text(PROMPTS.replace("写作任务", "任务"), encoding="utf-8")
+    assert load_experiment(path).prompts_by_language["zh"].self_instruct_stop == "任务4"
 
 
 def test_a_name_belongs_to_the_file(write_experiment: Write) -> None:

@@ -13,14 +13,13 @@ from sl_dagster.assets.stage_run import base_model, begin
 from sl_dagster.experiment import Experiment, Sampling
 from sl_dagster.identity import fingerprint
 from sl_dagster.instruction_files import read_instructions
-from sl_dagster.method.instructions import instruction_drop_reason, says_yes
+from sl_dagster.method.instructions import instruction_drop_reason
 from sl_dagster.records import Record
 from sl_dagster.resources.engines import Request
 from sl_dagster.resources.journal import Outcome
 from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRun, StageRunner
 from sl_dagster.resources.stage_store import StoredStage
 
-_STOP_AT_THE_NEXT = "Instruction 4"
 _JUDGEMENT = {"temperature": 0.0, "repetition_penalty": 1.0, "max_tokens": 8}
 
 
@@ -39,6 +38,7 @@ def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
         inputs=("seeds",),
         # Not used, but an iteration must not begin before its starting point is there.
         deps=("previous_generator", "previous_extender"),
+        code_version="2",
     )
     def instructions(
         context: dg.AssetExecutionContext,
@@ -110,7 +110,12 @@ class _InstructionWriter:
         known: set[str],
     ) -> None:
         self._prompts = experiment.prompts_by_language
-        self._sampling = sampling.model_copy(update={"stop": (*sampling.stop, _STOP_AT_THE_NEXT)})
+        self._writing = {
+            language: sampling.model_copy(
+                update={"stop": (*sampling.stop, prompts.self_instruct_stop)}
+            )
+            for language, prompts in self._prompts.items()
+        }
         self._judging = sampling.model_copy(update=_JUDGEMENT)
         self._model = model
         self._examples = examples
@@ -123,7 +128,8 @@ class _InstructionWriter:
         draw = random.Random(slot.seed(number, "examples"))
         shown = draw.sample(of_language, 2) if len(of_language) > 1 else of_language * 2
         message, turn = self._prompts[language].self_instruction(*(str(e.text) for e in shown))
-        request = Request(message, self._sampling, slot.seed(number), self._model, begun=turn)
+        writing = self._writing[language]
+        request = Request(message, writing, slot.seed(number), self._model, begun=turn)
         completion = await ask(request)
         text = completion.text.strip()
         reason = instruction_drop_reason(
@@ -142,9 +148,10 @@ class _InstructionWriter:
         )
 
     async def _suits(self, slot: Slot, number: int, instruction: str, ask: Ask) -> bool:
-        message = self._prompts[slot.blank.language].judgement(instruction)
-        seed = slot.seed(number, "judgement")
-        return says_yes((await ask(Request(message, self._judging, seed, self._model))).text)
+        prompts = self._prompts[slot.blank.language]
+        message, seed = prompts.judgement(instruction), slot.seed(number, "judgement")
+        answer = await ask(Request(message, self._judging, seed, self._model))
+        return prompts.approves(answer.text)
 
 
 def _reasons_against_duplicates(outcomes: Sequence[Outcome]) -> list[str | None]:

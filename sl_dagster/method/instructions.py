@@ -31,8 +31,3 @@ def instruction_drop_reason(
     if instruction in known:
         return "known"
     return None
-
-
-def says_yes(judgement: str) -> bool:
-    """Whether the judge's answer begins with yes."""
-    return judgement.strip().lower().startswith(("yes", "是"))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, TypedDict
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 _FOLDER = Path(__file__).parent / "prompts"
 
@@ -36,6 +36,9 @@ def _with_placeholders(*expected: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+_Text = Annotated[str, Field(min_length=1)]
+
+
 class Prompts(BaseModel):
     """The wording of one language.
 
@@ -43,7 +46,9 @@ class Prompts(BaseModel):
         self_instruct: asks for three new instructions.
         self_instruct_turn: the assistant turn already begun, with two example instructions; the
             model writes the third.
-        judge: asks whether an instruction suits a long text; answered with yes or no.
+        self_instruct_stop: how a fourth instruction would begin, where the model must stop.
+        judge: asks whether an instruction suits a long text.
+        judge_answers: the two answers that the judge chooses from, the approving one first.
         extend: asks to enrich a text that answers an instruction.
     """
 
@@ -51,7 +56,9 @@ class Prompts(BaseModel):
 
     self_instruct: Annotated[str, _with_placeholders()]
     self_instruct_turn: Annotated[str, _with_placeholders("first", "second")]
+    self_instruct_stop: _Text
     judge: Annotated[str, _with_placeholders("instruction")]
+    judge_answers: tuple[_Text, _Text]
     extend: Annotated[str, _with_placeholders("instruction", "response")]
 
     def self_instruction(self, first: str, second: str) -> tuple[Message, str]:
@@ -62,6 +69,10 @@ class Prompts(BaseModel):
     def judgement(self, instruction: str) -> Message:
         """The message that asks whether an instruction suits a long text."""
         return Message(role="user", content=self.judge.format(instruction=instruction))
+
+    def approves(self, answer: str) -> bool:
+        """Whether the judge's answer is, or at least begins with, the approving one."""
+        return answer.strip().lower().startswith(self.judge_answers[0].lower())
 
     def extension(self, instruction: str, response: str) -> Message:
         """The message that asks the Extender to enrich a response (or its first part)."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sl_dagster.method.instructions import instruction_drop_reason, says_yes
+from sl_dagster.method.instructions import instruction_drop_reason
 
 
 @pytest.mark.parametrize(
@@ -17,13 +17,3 @@ def test_known_and_truncated_ones() -> None:
     text = "Write about a very old bridge."
     assert instruction_drop_reason(text, finish_reason="stop", known={text}) == "known"
     assert instruction_drop_reason(text, finish_reason="length", known=set()) == "truncated"
-
-
-@pytest.mark.parametrize("answer", ["yes", " Yes.", "YES, because", "是的"])
-def test_yes(answer: str) -> None:
-    assert says_yes(answer)
-
-
-@pytest.mark.parametrize("answer", ["no", "", "Not yes", "否"])
-def test_not_yes(answer: str) -> None:
-    assert not says_yes(answer)

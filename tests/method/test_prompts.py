@@ -1,23 +1,58 @@
 """Prompts as files."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
+from sl_dagster.method.filters import Language
 from sl_dagster.method.prompts import builtin_prompts_file, read_prompts
 
 
-def test_the_builtin_prompts_have_their_placeholders_filled() -> None:
-    prompts = read_prompts(builtin_prompts_file("en"))
+LANGUAGES = get_args(Language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_builtin_prompts_have_their_placeholders_filled(language: str) -> None:
+    prompts = read_prompts(builtin_prompts_file(language))
     message, turn = prompts.self_instruction("first {x}", "second")
     assert message["role"] == "user"
-    assert "first {x}" in turn
-    assert turn.endswith("Instruction 3:")
+    assert turn.index("first {x}") < turn.index("second")
     assert "the task" in prompts.judgement("the task")["content"]
     extension = prompts.extension("the task", "the text {y}")["content"]
     assert "the task" in extension
     assert "the text {y}" in extension
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_begun_turn_ends_at_the_third_and_stops_at_the_fourth(language: str) -> None:
+    prompts = read_prompts(builtin_prompts_file(language))
+    _, turn = prompts.self_instruction("first", "second")
+    third = turn.splitlines()[-1]
+    assert third.rstrip(":：") == prompts.self_instruct_stop.replace("4", "3")
+    assert all(f"{third[:-2]}{n}" in prompts.self_instruct for n in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("language", "answer", "approves"),
+    [
+        ("en", "yes", True),
+        ("en", " Yes.", True),
+        ("en", "YES, because", True),
+        ("en", "no", False),
+        ("en", "", False),
+        ("en", "Not yes", False),
+        ("zh", "是", True),
+        ("zh", "是的。", True),
+        ("zh", "否", False),
+        ("zh", "不是", False),
+    ],
+)
+def test_the_judges_answer(language: str, answer: str, approves: bool) -> None:
+    prompts = read_prompts(builtin_prompts_file(language))
+    assert prompts.approves(answer) is approves
+    assert all(word in prompts.judge for word in prompts.judge_answers)
 
 
 @pytest.mark.parametrize(
