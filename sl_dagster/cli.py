@@ -27,6 +27,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+seeds_app = typer.Typer(help="Work with files of seed instructions.", no_args_is_help=True)
+app.add_typer(seeds_app, name="seeds")
 # Where nobody looks (a file, CI), lines need not be as short as a terminal's.
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 _errors = Console(stderr=True, highlight=False)
@@ -146,6 +148,38 @@ def validate(
             _console.print(f"[green]✓[/] {escape(str(file))}")
     if wrong:
         raise typer.Exit(1)
+
+
+@seeds_app.command("check")
+def check_seeds(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Seed files (JSON lines); those of the project by default."),
+    ] = None,
+) -> None:
+    """Look for duplicates and other mistakes in seed files; show their lengths and balance.
+
+    Files that are given together are compared with each other, too.
+    """
+    from sl_dagster.seeds import (
+        balance_table,
+        length_table,
+        own_seed_files,
+        problems,
+        read_seeds,
+    )
+
+    seeds = read_seeds(files or own_seed_files())
+    if not seeds:
+        raise UserError(f"{', '.join(map(str, files or []))}: no seed instruction in it")
+    _console.print(balance_table(seeds))
+    _console.print(length_table(seeds))
+    found = problems(seeds)
+    for problem in found:
+        _errors.print(f"[red]✗[/] {escape(problem)}", soft_wrap=True)
+    if found:
+        raise typer.Exit(1)
+    _console.print("[green]✓[/] no duplicates, no near-duplicates, no length named")
 
 
 @app.command()

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from sl_dagster.errors import UserError
 from sl_dagster.method.filters import Language, Preset
+from sl_dagster.method.instructions import MAX_SIMILARITY
 from sl_dagster.method.prompts import Prompts, builtin_prompts_file, read_prompts
 
 Temperature = Annotated[float, Field(ge=0)]
@@ -154,10 +155,19 @@ EngineSettings = Annotated[
 
 
 class Instructions(_Settings):
-    """Self-instruct: ``count`` new instructions per iteration, each tried up to ``tries`` times."""
+    """Self-instruct: ``count`` new instructions per iteration, each tried up to ``tries`` times.
+
+    Attributes:
+        pool: what the examples are drawn from: ``seeds`` alone, or a ``growing`` pool that also
+            has the instructions of all iterations before.
+        max_similarity: what is more like an instruction of the pool, a held-out one or another new
+            one is dropped as a near-duplicate (ROUGE-L); 1 drops only exact duplicates.
+    """
 
     count: Positive = 5000
     tries: Positive = 10
+    pool: Literal["seeds", "growing"] = "seeds"
+    max_similarity: Annotated[float, Field(gt=0, le=1)] = MAX_SIMILARITY
     sampling: SamplingChanges = SamplingChanges()
 
 

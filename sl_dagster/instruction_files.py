@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import describe_problems
 from sl_dagster.method.filters import Language
+from sl_dagster.method.instructions import Kind
 
 
 class InstructionLine(BaseModel):
@@ -15,7 +16,7 @@ class InstructionLine(BaseModel):
     Attributes:
         instruction: what the model is asked to write.
         language: of the instruction and of its answer.
-        kind: the kind of writing, for the user's own bookkeeping.
+        kind: the kind of writing, if it is known.
         mentions: what a good answer must name (held-out instructions only).
     """
 
@@ -23,7 +24,7 @@ class InstructionLine(BaseModel):
 
     instruction: str = Field(min_length=1)
     language: Language
-    kind: str | None = None
+    kind: Kind | None = None
     mentions: tuple[str, ...] = ()
 
 
@@ -33,20 +34,46 @@ def read_instructions(path: Path, languages: tuple[Language, ...]) -> list[Instr
     Raises:
         UserError: naming the line and what is wrong with it, or that nothing is left.
     """
-    try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error
-    lines = [
-        _parse(path, number, line)
-        for number, line in enumerate(content.splitlines(), start=1)
-        if line.strip()
-    ]
+    lines = [line for _, line in numbered_instructions(path)]
     chosen = [line for line in lines if line.language in languages]
     if not chosen:
         found = "the file is empty" if not lines else f"its {len(lines)} lines are in others"
         raise UserError(f"{path}: no instruction in {' or '.join(languages)}: {found}")
     return chosen
+
+
+def read_seed_instructions(path: Path, languages: tuple[Language, ...]) -> list[InstructionLine]:
+    """As ``read_instructions``, for seeds: there must be some in each of the languages.
+
+    Raises:
+        UserError: also naming the language without any.
+    """
+    lines = read_instructions(path, languages)
+    for language in languages:
+        if all(line.language != language for line in lines):
+            raise UserError(
+                f"{path}: no instruction in {language}: add some, or take {language} out of "
+                "`languages` in the experiment file"
+            )
+    return lines
+
+
+def numbered_instructions(path: Path) -> list[tuple[int, InstructionLine]]:
+    """Read a file of instructions whole, each with the number of its line, the first being 1.
+
+    Raises:
+        UserError: naming the line and what is wrong with it.
+    """
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    # Not splitlines, which also splits at characters that may stand in a JSON string.
+    return [
+        (number, _parse(path, number, line))
+        for number, line in enumerate(content.split("\n"), start=1)
+        if line.strip()
+    ]
 
 
 def _parse(path: Path, number: int, line: str) -> InstructionLine:

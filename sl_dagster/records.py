@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from sl_dagster.method.filters import Language
+from sl_dagster.method.instructions import Kind
 from sl_dagster.method.prompts import Message
 from sl_dagster.method.words import count_words
 
@@ -41,6 +42,7 @@ TEXT_SCHEMA = pa.schema(
         ("initial_response", pa.string()),
         ("response", pa.string()),
         ("text", pa.string()),
+        ("kind", pa.string()),
         ("mentions", pa.list_(pa.string())),
         ("missing_mentions", pa.list_(pa.string())),
         *_OUTCOME,
@@ -63,6 +65,7 @@ class Record:
         initial_response: in extension stages, the response that the extension started from.
         response: in stage 1, the text whose first half was given to the Extender.
         text: what this stage made: an instruction, a response, or in stage 1 the prefix.
+        kind: seeds only: the kind of writing, if the seed file says.
         mentions, missing_mentions: held-out instructions only: what must be named, and what is not.
         prompt, completion: training examples only, as chat messages.
         adapter: fingerprint of the adapter that wrote it; None when no model did.
@@ -84,6 +87,7 @@ class Record:
     initial_response: str | None = None
     response: str | None = None
     text: str | None = None
+    kind: Kind | None = None
     mentions: tuple[str, ...] | None = None
     missing_mentions: tuple[str, ...] | None = None
     prompt: tuple[Message, ...] | None = None

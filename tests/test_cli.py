@@ -47,7 +47,9 @@ def stored(tmp_path: Path) -> None:
 def test_help_names_every_command(cli: Cli) -> None:
     result = cli("--help")
     assert result.returncode == 0
-    assert all(name in result.stdout for name in ("run", "stats", "trace", "validate", "ui"))
+    assert all(
+        name in result.stdout for name in ("run", "stats", "trace", "validate", "seeds", "ui")
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,6 +103,27 @@ def test_trace(cli: Cli) -> None:
     result = cli("trace", "unknown")
     assert result.returncode == 1
     assert "there is no record unknown" in result.stderr
+
+
+def test_seeds_check(cli: Cli, tmp_path: Path) -> None:
+    result = cli("seeds", "check")
+    assert result.returncode == 0, result.stderr
+    assert all(word in result.stdout for word in ("journalism", "zh", "mean", "Distinct-2", "✓"))
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"instruction": "Fill two pages with a story.", "language": "en"}\n' * 2)
+    result = cli("seeds", "check", str(file))
+    assert result.returncode == 1
+    assert f"{file}:1: names a length: two pages" in result.stderr
+    assert f"{file}:2: the same as {file}:1" in result.stderr
+    file.write_text("{oops\n")
+    result = cli("seeds", "check", str(file))
+    assert result.returncode == 1
+    assert "mine.jsonl, line 1:" in "".join(result.stderr.split("\n"))
+    assert "Traceback" not in result.stderr
+    file.write_text("")
+    empty = cli("seeds", "check", str(file))
+    assert "no seed instruction in it" in " ".join(empty.stderr.split())
+    assert cli("seeds", "check", str(tmp_path / "none.jsonl")).returncode == 1
 
 
 def test_validate(cli: Cli, write_experiment) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sl_dagster.errors import UserError
-from sl_dagster.instruction_files import read_instructions
+from sl_dagster.instruction_files import numbered_instructions, read_instructions
 
 GOOD = '{"instruction": " Write a story. ", "language": "en", "kind": "literature"}'
 
@@ -26,6 +26,7 @@ def test_lines_become_instructions(tmp_path: Path) -> None:
         ('{"instruction": " ", "language": "en"}', "line 2: instruction: "),
         ('{"instruction": "Write.", "language": "fr"}', "line 2: language: expected 'en' or 'zh'"),
         ('{"instruction": "Write.", "lang": "en", "language": "en"}', "line 2: lang: unknown key"),
+        ('{"instruction": "A", "language": "en", "kind": "odd"}', "line 2: kind: expected 'liter"),
         ('["a"]', "line 2: "),
     ],
 )
@@ -36,6 +37,16 @@ def test_the_wrong_line_is_named(tmp_path: Path, line: str, expected: str) -> No
         read_instructions(file, ("en",))
     assert str(caught.value).startswith(str(file))
     assert expected in str(caught.value)
+
+
+def test_a_line_ends_at_its_end_only(tmp_path: Path) -> None:
+    file = tmp_path / "seeds.jsonl"
+    odd = GOOD.replace("a story", "a\u2028story")
+    file.write_text(f"{odd}\r\n\n{GOOD}", encoding="utf-8", newline="")
+    numbered = numbered_instructions(file)
+    assert [number for number, _ in numbered] == [1, 3]
+    assert numbered[0][1].instruction == "Write a\u2028story."
+    assert numbered[0][1].kind == "literature"
 
 
 def test_nothing_in_the_language(tmp_path: Path) -> None:

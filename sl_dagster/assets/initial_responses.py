@@ -1,6 +1,6 @@
 """``initial_responses``: the Generator answers the instructions (paper, section 3.2)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import dagster as dg
@@ -95,10 +95,12 @@ async def response_attempt(
     )
 
 
-def reasons_against_short_ones(seed: int) -> Callable[[Sequence[Outcome]], list[str | None]]:
+def reasons_against_short_ones(
+    seed: int,
+) -> Callable[[Sequence[Outcome], Iterable[str]], list[str | None]]:
     """Length-biased selection as a ``Generation.choose``."""
 
-    def choose(outcomes: Sequence[Outcome]) -> list[str | None]:
+    def choose(outcomes: Sequence[Outcome], _: Iterable[str]) -> list[str | None]:
         stays = select_longest([outcome.characters for outcome in outcomes], seed)
         return [None if stay else "selection" for stay in stays]
 

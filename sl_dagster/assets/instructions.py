@@ -1,24 +1,26 @@
 """``instructions``: new instructions that the base model makes up (self-instruct; paper, 3.1)."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import dagster as dg
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.assets.description import stage_result
-from sl_dagster.assets.stage_asset import StageConfig, stage_asset
+from sl_dagster.assets.stage_asset import StageConfig, key_of, stage_asset
 from sl_dagster.assets.stage_run import base_model, begin
 from sl_dagster.experiment import Experiment, Sampling
 from sl_dagster.identity import fingerprint
 from sl_dagster.instruction_files import read_instructions
-from sl_dagster.method.instructions import instruction_drop_reason
+from sl_dagster.method.diversity import SimilarTexts, distinct_n, mean_shares
+from sl_dagster.method.instructions import duplicate_reason, instruction_drop_reason
 from sl_dagster.records import Record
 from sl_dagster.resources.engines import Request
 from sl_dagster.resources.journal import Outcome
 from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRun, StageRunner
-from sl_dagster.resources.stage_store import StoredStage
+from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
 
 _JUDGEMENT = {"temperature": 0.0, "repetition_penalty": 1.0, "max_tokens": 8}
 
@@ -31,8 +33,8 @@ def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
         experiment,
         "instructions",
         description=(
-            "New instructions: the base model is shown two seeds and writes a third; a judge says "
-            "whether it suits a long text."
+            "New instructions: the base model is shown two of the pool and writes a third; a judge "
+            "says whether it suits a long text, and near-duplicates are dropped."
         ),
         kinds={"huggingface", "parquet"},
         inputs=("seeds",),
@@ -44,11 +46,13 @@ def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         config: StageConfig,
         runner: StageRunner,
+        stages: StageStore,
         seeds: StoredStage,
     ) -> dg.MaterializeResult:
         sampling = experiment.sampling.overlaid(settings.sampling)
         model = base_model(experiment)
-        examples = list(seeds.records())
+        sources = [seeds, *_instructions_before(experiment, stages, key_of(context))]
+        pool = [record for source in sources for record in source.records()]
         heldout = _heldout_instructions(experiment)
         prompts = [
             experiment.prompts_by_language[name].model_dump() for name in experiment.languages
@@ -57,22 +61,39 @@ def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
             context,
             config,
             experiment,
-            made_from=[seeds, model],
+            made_from=[*sources, model],
             settings=[settings.model_dump(), sampling.model_dump(), prompts, sorted(heldout)],
         )
-        writer = _InstructionWriter(
-            experiment, sampling, model, examples, known=heldout | {str(e.text) for e in examples}
-        )
+        writer = _InstructionWriter(experiment, sampling, model, pool, heldout)
         generation = Generation(
             slots=lambda: _slots(run, experiment, model),
             count=settings.count,
             tries=settings.tries,
             attempt=writer.attempt,
-            choose=_reasons_against_duplicates,
+            choose=_reasons_against_duplicates(settings.max_similarity),
         )
-        return stage_result(runner.generate(run, experiment, generation), model)
+        stage = runner.generate(run, experiment, generation)
+        return stage_result(stage, model, _diversity(stage, pool))
 
     return instructions
+
+
+def _instructions_before(
+    experiment: Experiment, stages: StageStore, key: StageKey
+) -> list[StoredStage]:
+    """The stored instructions of the iterations before, if the pool has them.
+
+    Looked up and not declared, because Dagster lets no asset depend on its own earlier iterations.
+    If they are made anew this stage's fingerprint changes, and it shows as out of date once their
+    iteration has been run to its end, through ``previous_generator``.
+    """
+    if experiment.instructions.pool == "seeds":
+        return []
+    assert key.iteration is not None
+    return [
+        stages.read(StageKey(key.experiment, key.stage, before))
+        for before in range(1, key.iteration)
+    ]
 
 
 def _heldout_instructions(experiment: Experiment) -> set[str]:
@@ -106,8 +127,8 @@ class _InstructionWriter:
         experiment: Experiment,
         sampling: Sampling,
         model: Adapter,
-        examples: list[Record],
-        known: set[str],
+        pool: list[Record],
+        heldout: set[str],
     ) -> None:
         self._prompts = experiment.prompts_by_language
         self._writing = {
@@ -118,23 +139,24 @@ class _InstructionWriter:
         }
         self._judging = sampling.model_copy(update=_JUDGEMENT)
         self._model = model
-        self._examples = examples
-        self._known = known
+        self._examples = {
+            language: [record for record in pool if record.language == language]
+            for language in self._prompts
+        }
+        self._known = SimilarTexts([*(str(record.text) for record in pool), *sorted(heldout)])
+        self._max_similarity = experiment.instructions.max_similarity
 
     async def attempt(self, slot: Slot, number: int, ask: Ask) -> Record:
         """Let the model write one instruction after two examples, and judge it."""
         language = slot.blank.language
-        of_language = [example for example in self._examples if example.language == language]
-        draw = random.Random(slot.seed(number, "examples"))
-        shown = draw.sample(of_language, 2) if len(of_language) > 1 else of_language * 2
+        shown = self._two_examples(slot, number)
         message, turn = self._prompts[language].self_instruction(*(str(e.text) for e in shown))
         writing = self._writing[language]
         request = Request(message, writing, slot.seed(number), self._model, begun=turn)
         completion = await ask(request)
         text = completion.text.strip()
-        reason = instruction_drop_reason(
-            text, finish_reason=completion.finish_reason, known=self._known
-        )
+        reason = instruction_drop_reason(text, finish_reason=completion.finish_reason)
+        reason = reason or duplicate_reason(text, self._known, self._max_similarity)
         if reason is None and not await self._suits(slot, number, text, ask):
             reason = "judged_no"
         return replace(
@@ -147,18 +169,54 @@ class _InstructionWriter:
             drop_reason=reason,
         )
 
+    def _two_examples(self, slot: Slot, number: int) -> list[Record]:
+        examples = self._examples[slot.blank.language]
+        draw = random.Random(slot.seed(number, "examples"))
+        return draw.sample(examples, 2) if len(examples) > 1 else examples * 2
+
     async def _suits(self, slot: Slot, number: int, instruction: str, ask: Ask) -> bool:
         prompts = self._prompts[slot.blank.language]
         message, seed = prompts.judgement(instruction), slot.seed(number, "judgement")
-        answer = await ask(Request(message, self._judging, seed, self._model))
+        choices = prompts.judge_answers
+        answer = await ask(Request(message, self._judging, seed, self._model, choices=choices))
         return prompts.approves(answer.text)
 
 
-def _reasons_against_duplicates(outcomes: Sequence[Outcome]) -> list[str | None]:
-    """Of equal instructions the first stays."""
-    seen: set[str] = set()
-    reasons: list[str | None] = []
-    for outcome in outcomes:
-        reasons.append("duplicate" if outcome.digest in seen else None)
-        seen.add(outcome.digest)
-    return reasons
+def _reasons_against_duplicates(
+    max_similarity: float,
+) -> Callable[[Sequence[Outcome], Iterable[str]], list[str | None]]:
+    """Of instructions that are alike the first stays, whichever was finished first."""
+
+    def choose(_: Sequence[Outcome], texts: Iterable[str]) -> list[str | None]:
+        staying = SimilarTexts()
+        reasons: list[str | None] = []
+        for text in texts:
+            reasons.append(duplicate_reason(text, staying, max_similarity))
+            if reasons[-1] is None:
+                staying.add(text)
+        return reasons
+
+    return choose
+
+
+def _diversity(stage: StoredStage, pool: list[Record]) -> dict[str, Any]:
+    """Distinct-n of the new instructions, and what share of their examples was of which kind.
+
+    Nobody says of what kind a self-made instruction is; of its two examples it is known, as their
+    own kind if they are seeds, and in the same way as the mixture of their examples if not.
+    """
+    kinds: dict[str, dict[str, float]] = {}
+
+    def shares_of(record: Record) -> dict[str, float]:
+        if not record.parents:
+            return {record.kind: 1.0} if record.kind else {}
+        return mean_shares([kinds[parent] for parent in record.parents])
+
+    for record in pool:
+        kinds[record.record_id] = shares_of(record)
+    new = list(stage.records())
+    texts = [str(record.text) for record in new]
+    shares = mean_shares([shares_of(record) for record in new])
+    return {f"distinct_{n}": round(distinct_n(texts, n), 3) for n in (1, 2)} | {
+        f"share_{kind}": round(share, 3) for kind, share in sorted(shares.items())
+    }

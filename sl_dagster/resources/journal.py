@@ -5,7 +5,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sl_dagster.identity import fingerprint
 from sl_dagster.records import Record, record_from_row
 
 
@@ -16,12 +15,10 @@ class Outcome:
     Attributes:
         kept: the final attempt was good enough.
         characters: length of its text.
-        digest: equal for equal texts.
     """
 
     kept: bool
     characters: int
-    digest: str
 
 
 class Journal:
@@ -89,4 +86,4 @@ class Journal:
 
     def _remember(self, slot_id: str, final: Record, offset: int) -> None:
         self._offsets[slot_id] = offset
-        self.outcomes[slot_id] = Outcome(final.kept, final.characters, fingerprint(final.text))
+        self.outcomes[slot_id] = Outcome(final.kept, final.characters)

@@ -80,7 +80,8 @@ class Generation:
         count: how many there are.
         tries: how often a slot is asked for.
         attempt: asks the model for a slot, once, and judges the answer in ``kept``.
-        choose: given the outcomes of all kept slots in order, why each is dropped after all.
+        choose: given the outcomes of all kept slots in order, and their texts (read one by one as
+            they are looked at), why each is dropped after all.
         carried: what flows on in place of a slot without a good record; nothing by default.
     """
 
@@ -88,7 +89,7 @@ class Generation:
     count: int
     tries: int
     attempt: Callable[[Slot, int, Ask], Awaitable[Record]]
-    choose: Callable[[Sequence[Outcome]], Sequence[str | None]] | None = None
+    choose: Callable[[Sequence[Outcome], Iterable[str]], Sequence[str | None]] | None = None
     carried: Callable[[Slot, Record], Record] | None = None
 
 
@@ -277,7 +278,8 @@ def _chosen_against(generation: Generation, journal: Journal) -> dict[str, str]:
         return {}
     ids = [slot.blank.record_id for slot in generation.slots()]
     kept = [record_id for record_id in ids if journal.outcomes[record_id].kept]
-    reasons = generation.choose([journal.outcomes[record_id] for record_id in kept])
+    texts = (journal.read(record_id)[-1].written for record_id in kept)
+    reasons = generation.choose([journal.outcomes[record_id] for record_id in kept], texts)
     return {record_id: reason for record_id, reason in zip(kept, reasons, strict=True) if reason}
 
 

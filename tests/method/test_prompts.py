@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from sl_dagster.method.filters import Language
 from sl_dagster.method.prompts import builtin_prompts_file, read_prompts
 
-
 LANGUAGES = get_args(Language)
 
 

@@ -57,14 +57,6 @@ def test_a_line_that_a_kill_left_is_cut_off(tmp_path: Path, rest: bytes) -> None
     assert list(Journal(path).outcomes) == ["a", "c"]
 
 
-def test_equal_texts_have_equal_digests(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal.jsonl")
-    for name, text in (("a", "one"), ("b", "one"), ("c", "two")):
-        journal.append(name, [record(name, text)])
-    digests = [journal.outcomes[name].digest for name in "abc"]
-    assert digests[0] == digests[1] != digests[2]
-
-
 def test_a_full_disk_keeps_the_lines_before(tmp_path: Path) -> None:
     """A limit on file sizes stands for the full disk: a write then fails half-way."""
     program = """

@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from sl_dagster.experiment import Experiment, Sampling, load_experiment
 from sl_dagster.method.prompts import Message
 from sl_dagster.records import Record
 from sl_dagster.resources.engines import Completion, Request
-from sl_dagster.resources.journal import Journal
+from sl_dagster.resources.journal import Journal, Outcome
 from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRun, StageRunner
 from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
 from tests.conftest import ScriptedEngine
@@ -171,9 +171,14 @@ def test_another_fingerprint_does_not_continue_the_journal(workshop: Workshop) -
 
 
 def test_records_can_be_chosen_against_in_the_end(workshop: Workshop) -> None:
-    stage, _ = workshop.run(
-        good, choose=lambda outcomes: ["shorter" if o.characters < 9 else None for o in outcomes]
-    )
+    looked_at: list[str] = []
+
+    def choose(outcomes: Sequence[Outcome], texts: Iterable[str]) -> list[str | None]:
+        looked_at.extend(texts)
+        return ["shorter" if outcome.characters < 9 else None for outcome in outcomes]
+
+    stage, _ = workshop.run(good, choose=choose)
+    assert looked_at == [f"good {position}/1" for position in range(SLOTS)]
     assert all(record.characters >= 9 for record in stage.records())
     assert stage.manifest["dropped"] == {"shorter": SLOTS - len(stage)}
     assert 0 < len(stage) < SLOTS

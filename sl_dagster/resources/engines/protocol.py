@@ -19,6 +19,7 @@ class Request:
         seed: makes the draw repeatable.
         adapter: whose weights to use; the bare base model has no path.
         begun: the beginning of the assistant's turn, which the model continues.
+        choices: if there are any, the completion is one of them.
     """
 
     message: Message
@@ -26,6 +27,7 @@ class Request:
     seed: int
     adapter: Adapter
     begun: str = ""
+    choices: tuple[str, ...] = ()
 
     def limited_to(self, max_tokens: int) -> "Request":
         """The same request with at most this many tokens for the completion."""
