@@ -29,6 +29,7 @@ class Row:
         sampling: how its tokens are drawn.
         draw: its own stream of random numbers.
         is_stopped: given the generated ids, says whether a stop string has been written.
+        choices: if there are any, all that may be generated, end tokens included.
         generated: token ids so far, without the end token.
         finish_reason: set when the row is done.
     """
@@ -37,6 +38,7 @@ class Row:
     sampling: Sampling
     draw: random.Random
     is_stopped: Callable[[list[int]], bool]
+    choices: list[list[int]] = field(default_factory=list)
     generated: list[int] = field(default_factory=list)
     finish_reason: str | None = None
 
@@ -44,6 +46,12 @@ class Row:
     def reserved_tokens(self) -> int:
         """The most tokens it can come to occupy."""
         return len(self.prompt) + self.sampling.max_tokens
+
+    @property
+    def candidates(self) -> list[int]:
+        """What the next token must be one of, if there are choices."""
+        place = len(self.generated)
+        return [choice[place] for choice in self.choices if choice[:place] == self.generated]
 
     def accept(self, token: int, end_tokens: set[int]) -> None:
         """Take the next token, and see whether it was the last."""
@@ -148,6 +156,12 @@ class DecodingBatch:
         return masks if len(masks) > 1 else masks["full_attention"]
 
     def _draw(self, rows: list[Row], logits: torch.Tensor, seen: torch.Tensor) -> None:
+        for index, row in enumerate(rows):
+            if row.choices:
+                allowed = row.candidates
+                restricted = torch.full_like(logits[index], -torch.inf)
+                restricted[allowed] = logits[index, allowed]
+                logits[index] = restricted
         tokens = sample(
             logits,
             seen,
@@ -205,6 +219,7 @@ def sample(
     cumulative = probabilities.cumsum(dim=1)
     # A token stays while those before it have less than top_p; so the likeliest always stays.
     stays = cumulative - probabilities < column([s.top_p for s in samplings])
+    stays &= best != -torch.inf
     if not stays[:, 0].all():
         raise UserError(
             "base_model: the model's logits are not numbers (NaN); its weights or its adapter are "

@@ -37,6 +37,7 @@ class Endpoint:
 
     Attributes:
         url: its base URL, ending in ``/v1``.
+        knows_choices: whether it can be held to ``Request.choices``.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Endpoint:
             detection: when to end looping generations; None if the endpoint does not know how.
         """
         self.url = url.rstrip("/")
+        self.knows_choices = True
         self._model = model
         self._detection = detection
         self._adapters: dict[str, _LoadedAdapter] = {}
@@ -108,7 +110,7 @@ class Endpoint:
         return True
 
     async def _asked(self, request: Request, model: str) -> Completion:
-        fields: Any = _fields(request, model, self._detection)
+        fields: Any = _fields(request, model, self._detection, self.knows_choices)
         limit: Any = {"max_tokens": request.sampling.max_tokens}
         # A limit beyond the end of the context is refused; without one, the context is the limit.
         for more in (limit, {}):
@@ -154,7 +156,9 @@ class Endpoint:
         await self._client.post(path, cast_to=str, body=body)
 
 
-def _fields(request: Request, model: str, detection: RepetitionDetection | None) -> dict[str, Any]:
+def _fields(
+    request: Request, model: str, detection: RepetitionDetection | None, knows_choices: bool
+) -> dict[str, Any]:
     """The request's fields, vLLM's extensions only where they are needed."""
     sampling = request.sampling
     messages: list[Any] = [request.message]
@@ -166,6 +170,8 @@ def _fields(request: Request, model: str, detection: RepetitionDetection | None)
         extra["top_k"] = sampling.top_k
     if sampling.repetition_penalty != 1:
         extra["repetition_penalty"] = sampling.repetition_penalty
+    if request.choices and knows_choices:
+        extra["structured_outputs"] = {"choice": list(request.choices)}
     if detection:
         extra["repetition_detection"] = detection.model_dump()
     return {

@@ -19,6 +19,7 @@ from sl_dagster.resources.engines.protocol import Completion, Engine, Request
 
 _IN_FLIGHT_PER_ENDPOINT = 128
 _ATTEMPTS = 6
+_TWO_RULES = {"choice": ["yes"], "regex": "yes"}  # only one is allowed
 
 
 class RemoteEngine(Engine):
@@ -112,6 +113,12 @@ class OpenAIEngine(RemoteEngine):
                 raise UserError(
                     f"{endpoint.url} cannot load LoRA adapters while it runs: start vLLM with "
                     "--enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"
+                )
+            endpoint.knows_choices = await endpoint.finds_fault_with(structured_outputs=_TWO_RULES)
+            if not endpoint.knows_choices:
+                self.say(
+                    f"{endpoint.url} does not know structured_outputs: where one of several "
+                    "answers is asked for, as of the judge, it may say something else"
                 )
         except openai.AuthenticationError as error:
             raise UserError(

@@ -19,7 +19,8 @@ class Request:
         seed: makes the draw repeatable.
         adapter: whose weights to use; the bare base model has no path.
         begun: the beginning of the assistant's turn, which the model continues.
-        choices: if there are any, the completion is one of them.
+        choices: if there are any, the completion is one of them. Only an endpoint of the ``openai``
+            engine that does not know vLLM's ``structured_outputs`` may answer something else.
     """
 
     message: Message

@@ -204,7 +204,12 @@ class _LoadedModel:
         room = max(1, self._max_length - len(ids))
         sampling = request.limited_to(room).sampling
         stopped = _stop_check(self.tokenizer, sampling.stop)
-        return Row(ids, sampling, random.Random(request.seed), stopped)
+        choices = [
+            [*self.tokenizer(choice, add_special_tokens=False)["input_ids"], end]
+            for choice in request.choices
+            for end in self._end_tokens
+        ]
+        return Row(ids, sampling, random.Random(request.seed), stopped, choices)
 
     def completion(self, row: Row) -> Completion:
         """What a finished row has written."""

@@ -74,6 +74,24 @@ def test_stop_strings_end_the_text_and_are_left_out(engine: Engine) -> None:
     assert answer.finish_reason == "stop"
 
 
+@pytest.mark.parametrize("sampling", [GREEDY, SAMPLED])
+@pytest.mark.parametrize("choices", [("yes", "no"), ("是", "否"), ("Mara", "Mara Quill", "nobody")])
+def test_the_answer_is_one_of_the_choices(
+    engine: Engine, sampling: Sampling, choices: tuple[str, ...]
+) -> None:
+    free = complete(engine, request(TOPICS[0], sampling))[0]
+    requests = [request(topic, sampling, choices=choices) for topic in TOPICS]
+    answers = complete(engine, *requests, request(TOPICS[0], sampling))
+    assert {answer.text for answer in answers[:-1]} <= set(choices)
+    assert {answer.finish_reason for answer in answers} == {"stop", free.finish_reason}
+    assert answers[-1] == free, "others may say what they like"
+
+
+def test_choices_follow_a_begun_turn(engine: Engine) -> None:
+    (answer,) = complete(engine, request(TOPICS[0], GREEDY, begun="Once", choices=(" upon", "!")))
+    assert answer.text in (" upon", "!")
+
+
 def test_answers_come_as_they_finish(engine: Engine) -> None:
     order: list[int] = []
 

@@ -93,6 +93,27 @@ def test_the_last_number_still_draws_a_possible_token() -> None:
     assert sample(logits, seen, [sampling()], [1 - 1e-12]) == [9]
 
 
+def test_choices_leave_nothing_else_to_draw() -> None:
+    choices = [[4, 7, 0], [4, 9, 9, 0], [5, 0]]
+    for number in (0.0, 0.5, 1 - 1e-12):
+        row = Row([1], sampling(), random.Random(0), lambda generated: False, choices)
+        while not row.finish_reason:
+            candidates = row.candidates
+            assert candidates
+            row.accept(candidates[int(number * len(candidates))], end_tokens={0})
+        assert [*row.generated, 0] in choices
+        assert row.finish_reason == "stop"
+
+
+def test_what_is_ruled_out_is_never_drawn() -> None:
+    logits = torch.full((1, VOCABULARY), -torch.inf)
+    logits[0, [3, 8]] = torch.tensor([1.0, 1.5])
+    seen = torch.ones_like(logits, dtype=torch.bool)
+    drawn = shares(logits, seen, sampling(temperature=50, repetition_penalty=1.3))
+    assert drawn[3] + drawn[8] == 1
+    assert min(drawn[3], drawn[8]) > 0.4
+
+
 def test_a_broken_model_is_named_instead_of_drawn_from() -> None:
     logits = torch.full((1, VOCABULARY), torch.nan)
     with pytest.raises(UserError, match="base_model: the model's logits are not numbers"):

@@ -76,7 +76,9 @@ class Answer(BaseHTTPRequestHandler):
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
     server = Endpoint()
-    server.knows = {"continue_final_message", "top_k", "repetition_penalty"}
+    server.knows = {
+        "continue_final_message", "top_k", "repetition_penalty", "structured_outputs",
+    }  # fmt: skip
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -184,6 +186,22 @@ def test_repetition_detection_must_be_known_or_off(connect: Callable[..., Engine
     engine = connect(engine={"repetition_detection": {"min_count": 3}})
     with pytest.raises(UserError, match=r"engine\.repetition_detection: set it to null"):
         complete(engine, request(TOPICS[0], PLAIN))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_choices_are_sent_to_who_knows_them(
+    endpoint: Endpoint, connect: Callable[..., Engine], known: bool
+) -> None:
+    if not known:
+        endpoint.knows.remove("structured_outputs")
+    engine = connect()
+    said: list[str] = []
+    engine.say = said.append
+    (answer,) = complete(engine, request(TOPICS[0], PLAIN, choices=("yes", "no")))
+    assert answer.text.startswith("answer")
+    sent = endpoint.asked[-1].get("structured_outputs")
+    assert sent == ({"choice": ["yes", "no"]} if known else None)
+    assert any("does not know structured_outputs" in line for line in said) is not known
 
 
 def test_in_flight_by_default_and_by_setting(connect: Callable[..., Engine]) -> None:

@@ -234,9 +234,14 @@ def test_an_endpoint_that_others_run_can_be_used(
         "model": "base",
     }
     engine = open_engine(mini_experiment(tmp_path, engine=settings))
+    said: list[str] = []
+    engine.say = said.append
     assert complete(engine, request(TOPICS[0], GREEDY)) == expected
     adapted = complete(engine, request(TOPICS[0], GREEDY, adapter=make_adapter(6)))
     assert adapted != expected
+    (chosen,) = complete(engine, request(TOPICS[0], choices=("是", "否")))
+    assert chosen.text in ("是", "否")
+    assert said == [], "it is known to know choices"
 
 
 @pytest.mark.parametrize(
