@@ -81,6 +81,25 @@ def run(
 
 
 @app.command()
+def preview(
+    experiment: ExperimentOption,
+    records: Annotated[
+        int, typer.Option("--records", "-n", min=1, help="How many records to show.")
+    ] = 5,
+) -> None:
+    """Run a few records through one iteration, show them, and estimate what the full run costs.
+
+    It works in a folder of its own: nothing of the experiment is touched.
+    """
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.preview import run_preview
+    from sl_dagster.preview_report import for_terminal
+
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    _console.print(for_terminal(settings, run_preview(settings, records)))
+
+
+@app.command()
 def growth(experiment: ExperimentOption) -> None:
     """Print how the held-out answers have grown, iteration by iteration."""
     _print_growth(experiment)

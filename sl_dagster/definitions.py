@@ -3,12 +3,15 @@
 Loading it reads the experiment files and imports neither torch nor transformers.
 """
 
+from pathlib import Path
+
 import dagster as dg
 
 from sl_dagster.assets import experiment_assets
 from sl_dagster.assets.stage_asset import ADAPTER_IO, STAGE_IO
 from sl_dagster.experiment import Experiment, load_experiments
 from sl_dagster.jobs import iteration_job
+from sl_dagster.jobs.preview_job import preview_job
 from sl_dagster.jobs.previous_adapters_sensor import previous_adapters_sensor
 from sl_dagster.jobs.terminal_logger import terminal_logger
 from sl_dagster.resources.adapter_store import AdapterStore
@@ -30,16 +33,22 @@ def definitions_of(experiments: list[Experiment]) -> dg.Definitions:
     """The experiments' assets, jobs and sensors, and what they work with."""
     return dg.Definitions(
         assets=[asset for experiment in experiments for asset in experiment_assets(experiment)],
-        jobs=[iteration_job(experiment) for experiment in experiments],
+        jobs=[
+            job
+            for experiment in experiments
+            for job in (iteration_job(experiment), preview_job(experiment))
+        ],
         sensors=[previous_adapters_sensor(experiment) for experiment in experiments],
-        resources=_resources(str(data_dir())),
+        resources=resources_in(data_dir()),
         loggers={"terminal": terminal_logger},
         # The heavy parts live in processes of their own; one process per run keeps one engine.
         executor=dg.in_process_executor,
     )
 
 
-def _resources(data: str) -> dict[str, object]:
+def resources_in(folder: Path) -> dict[str, object]:
+    """What the assets work with, all of it storing under this folder."""
+    data = str(folder)
     stages, adapters = StageStore(data_dir=data), AdapterStore(data_dir=data)
     lengths = LengthsDatabase(data_dir=data)
     return {

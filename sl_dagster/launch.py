@@ -78,7 +78,7 @@ def _run_iteration(instance: dg.DagsterInstance, launch: Launch, iteration: int)
         raise_on_error=False,
     )
     if not result.success:
-        raise UserError(f"{_why(result)}\n(run {result.run_id}; see it in the web UI)")
+        raise UserError(f"{failure_of(result)}\n(run {result.run_id}; see it in the web UI)")
 
 
 def _run_config(job: dg.JobDefinition, launch: Launch) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _run_config(job: dg.JobDefinition, launch: Launch) -> dict[str, Any]:
     return config
 
 
-def _why(result: dg.ExecuteInProcessResult) -> str:
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
     """The message of the first step that failed."""
     for event in result.all_events:
         if event.is_step_failure:

@@ -6,6 +6,7 @@ goes to the journal at once. When all are finished, the stage is written from th
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -181,6 +182,27 @@ class StageRunner(dg.ConfigurableResource):
                 return draft.finish(counts.facts())
 
         return self._made(run, written)
+
+    def full_speed(self, experiment: Experiment, requests: Sequence[Request]) -> float:
+        """Tokens per second that the experiment's engine generates when it is full.
+
+        Args:
+            experiment: whose engine.
+            requests: asked for in turn until the engine has as many as it can take.
+
+        Raises:
+            UserError: the engine failed.
+        """
+        engine = self._engines.of(experiment, lambda line: None)
+
+        async def fill() -> int:
+            waiting = (requests[k % len(requests)] for k in range(engine.concurrency))
+            answers = [replace(one, seed=k) for k, one in enumerate(waiting)]
+            return sum(c.tokens for c in await asyncio.gather(*map(engine.complete, answers)))
+
+        start = time.monotonic()
+        tokens = self._loop.run(fill())
+        return tokens / (time.monotonic() - start)
 
     def _made(self, run: StageRun, make: Callable[[], StoredStage]) -> StoredStage:
         self.claim(run.key, run.run_id)

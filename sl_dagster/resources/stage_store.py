@@ -107,7 +107,14 @@ class StoredStage:
         Raises:
             UserError: the file is damaged.
         """
-        with self._explained(), pq.ParquetFile(self.path, page_checksum_verification=True) as file:
+        return self._read(self.path)
+
+    def rejected(self) -> Iterator[Record]:
+        """The texts that were discarded on the way, read like the records."""
+        return self._read(self.rejected_path) if self.rejected_path.exists() else iter(())
+
+    def _read(self, path: Path) -> Iterator[Record]:
+        with self._explained(), pq.ParquetFile(path, page_checksum_verification=True) as file:
             for batch in file.iter_batches(batch_size=_READ_ROWS):
                 for row in batch.to_pylist():
                     yield record_from_row(row)
