@@ -26,3 +26,12 @@ def test_examples(text: str, words: int) -> None:
 @given(st.text(), st.text())
 def test_texts_apart_count_like_each_alone(first: str, second: str) -> None:
     assert count_words(f"{first} {second}") == count_words(first) + count_words(second)
+
+
+@given(st.text(alphabet=st.sampled_from("ab \n\t\r你，。Ａ　😀é“…")))
+def test_counts_agree_with_the_definition(text: str) -> None:
+    def wide(char: str) -> bool:
+        return any(a <= char <= b for a, b in (("一", "鿿"), ("　", "〿"), ("＀", "￯")))
+
+    rest = "".join(" " if wide(char) else char for char in text)
+    assert count_words(text) == sum(map(wide, text)) + len(rest.split())
