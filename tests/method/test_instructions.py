@@ -19,6 +19,16 @@ def test_known_and_truncated_ones() -> None:
     assert instruction_drop_reason(text, finish_reason="length", known=set()) == "truncated"
 
 
+def test_one_in_another_language_than_asked_for() -> None:
+    def reason(text: str, language) -> str | None:
+        return instruction_drop_reason(text, finish_reason="stop", known=set(), language=language)
+
+    assert reason("Write about a very old bridge.", "zh") == "wrong_language"
+    assert reason("写一个关于老桥的故事。", "en") == "wrong_language"
+    assert reason("写一个关于老桥的故事。", "zh") is None
+    assert reason("写一个关于老桥的故事。", None) is None
+
+
 @pytest.mark.parametrize("answer", ["yes", " Yes.", "YES, because", "是的"])
 def test_yes(answer: str) -> None:
     assert says_yes(answer)
