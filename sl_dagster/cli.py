@@ -9,7 +9,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich import box
@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sl_dagster.errors import UserError
+from sl_dagster.method.filters import Preset
 from sl_dagster.settings import data_dir, ensure_dagster_home, experiments_dir
 
 app = typer.Typer(
@@ -144,6 +145,31 @@ def trace(
         print(json.dumps(traced, indent=2, ensure_ascii=False))
     else:
         _console.print(as_tree(traced))
+
+
+@app.command("filter")
+def filter_file(
+    file: Annotated[
+        str, typer.Argument(help="Records, one JSON object per line; - is standard input.")
+    ],
+    language: Annotated[
+        Literal["zh", "en", "auto"],
+        typer.Option(help="Whose rule; auto: the record's own `language`, else it is detected."),
+    ] = "auto",
+    preset: Annotated[
+        Preset, typer.Option(help="reference follows the paper's implementation to the letter.")
+    ] = "default",
+) -> None:
+    """Say of every text in a file whether the response filter accepts it, and why not.
+
+    A record has a `text` and, if known, a `language` (zh or en) and a `finish_reason` (`length`: a
+    token limit cut it off). Prints one JSON object per record, in order: accepted, reason, words.
+    """
+    from sl_dagster.filtering import open_lines, verdicts
+
+    with open_lines(file) as lines:
+        for verdict in verdicts(lines, file, None if language == "auto" else language, preset):
+            print(json.dumps(verdict))
 
 
 @app.command()

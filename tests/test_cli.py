@@ -23,14 +23,16 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 def cli(tmp_path: Path) -> Cli:
     """Runs the command line on a folder of its own."""
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         environment = os.environ | {
             "SL_DAGSTER_EXPERIMENTS": str(tmp_path / "experiments"),
             "SL_DAGSTER_DATA": str(tmp_path / "data"),
             "DAGSTER_HOME": str(tmp_path / "home"),
         }
         command = [sys.executable, "-m", "sl_dagster.cli", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, env=environment, input=stdin, capture_output=True, text=True, check=False
+        )
 
     return run
 
@@ -48,12 +50,22 @@ def test_help_names_every_command(cli: Cli) -> None:
     result = cli("--help")
     assert result.returncode == 0
     assert all(
-        name in result.stdout for name in ("run", "stats", "trace", "validate", "seeds", "ui")
+        name in result.stdout
+        for name in ("run", "stats", "filter", "trace", "validate", "seeds", "ui")
     )
 
 
 @pytest.mark.parametrize(
-    "arguments", [("run",), ("stats", "--format", "xml"), ("nonsense",), ("trace",)]
+    "arguments",
+    [
+        ("run",),
+        ("stats", "--format", "xml"),
+        ("nonsense",),
+        ("trace",),
+        ("filter",),
+        ("filter", "-", "--language", "fr"),
+        ("filter", "-", "--preset", "other"),
+    ],
 )
 def test_wrong_usage_ends_with_2(cli: Cli, arguments: tuple[str, ...]) -> None:
     assert cli(*arguments).returncode == 2
@@ -124,6 +136,31 @@ def test_seeds_check(cli: Cli, tmp_path: Path) -> None:
     empty = cli("seeds", "check", str(file))
     assert "no seed instruction in it" in " ".join(empty.stderr.split())
     assert cli("seeds", "check", str(tmp_path / "none.jsonl")).returncode == 1
+
+
+def test_filter(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "texts.jsonl"
+    texts = ["It is done,", "写完了...", "写完了。"]
+    file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+
+    def accepted(*arguments: str, stdin: str = "") -> list[bool]:
+        result = cli("filter", *arguments, stdin=stdin)
+        assert result.returncode == 0, result.stderr
+        verdicts = [json.loads(line) for line in result.stdout.splitlines()]
+        assert all(list(verdict) == ["accepted", "reason", "words"] for verdict in verdicts)
+        return [verdict["accepted"] for verdict in verdicts]
+
+    assert accepted(str(file)) == [False, True, True]
+    assert accepted(str(file), "--preset", "reference") == [True, False, True]
+    assert accepted("-", "--language", "zh", stdin=file.read_text()) == [False, True, True]
+
+
+def test_filter_stops_at_a_bad_line_and_prints_what_came_before(cli: Cli) -> None:
+    result = cli("filter", "-", stdin='{"text": "One."}\noops\n{"text": "Two."}\n')
+    assert result.returncode == 1
+    assert json.loads(result.stdout) == {"accepted": True, "reason": None, "words": 1}
+    assert "standard input, line 2: is not JSON" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_validate(cli: Cli, write_experiment) -> None:

@@ -13,6 +13,7 @@ from sl_dagster.assets.stage_asset import StageConfig, stage_asset
 from sl_dagster.assets.stage_run import begin, slots_from
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import seed_from
+from sl_dagster.method.extension import has_grown
 from sl_dagster.method.selection import select_longest
 from sl_dagster.method.words import count_words
 from sl_dagster.records import Record
@@ -54,7 +55,7 @@ def extended_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
 def _reasons_against(responses: StoredStage, growth: float, seed: int) -> list[str | None]:
     """Per response, why it is not kept: it has not grown enough, or others were longer."""
     grown = [
-        record.words > growth * count_words(record.initial_response or "")
+        has_grown(record.words, count_words(record.initial_response or ""), growth)
         for record in responses.records()
     ]
     lengths = responses.column("characters")

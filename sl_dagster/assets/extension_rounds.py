@@ -19,7 +19,7 @@ from sl_dagster.assets.description import stage_result
 from sl_dagster.assets.stage_asset import StageConfig, stage_asset
 from sl_dagster.assets.stage_run import begin, slots_from
 from sl_dagster.experiment import Experiment, Extension, Sampling
-from sl_dagster.method.filters import cut_off, drop_reason, has_repeated_ngram
+from sl_dagster.method.extension import extension_drop_reason, prefix_drop_reason
 from sl_dagster.method.paragraphs import first_half, first_two_thirds
 from sl_dagster.method.words import count_words
 from sl_dagster.records import Record
@@ -91,6 +91,7 @@ def _stage2(experiment: Experiment, number: int) -> dg.AssetsDefinition:
         ),
         kinds={"huggingface", "parquet"},
         inputs={"prefixes": f"round{number}_stage1", "previous_extender": "previous_extender"},
+        code_version="2",
     )
     def stage2(
         context: dg.AssetExecutionContext,
@@ -144,7 +145,9 @@ class Extender:
         assert source and source.text is not None
         completion = await ask(self._request(slot, number, first_half(source.text)))
         prefix = first_two_thirds(completion.text)
-        reason = _reason_against_prefix(prefix, slot.blank, completion.finish_reason)
+        reason = prefix_drop_reason(
+            prefix, slot.blank.language, finish_reason=completion.finish_reason
+        )
         return replace(
             slot.blank,
             instruction=source.instruction,
@@ -165,14 +168,13 @@ class Extender:
         request = self._request(slot, number, source.response, begun=source.text)
         completion = await ask(request)
         text = (source.text + completion.text).strip()
-        reason: str | None = drop_reason(
+        reason = extension_drop_reason(
             text,
+            source.response,
             slot.blank.language,
             finish_reason=completion.finish_reason,
             preset=self._experiment.filter.preset,
         )
-        if reason is None and count_words(text) <= count_words(source.response):
-            reason = "not_longer"
         return replace(
             slot.blank,
             instruction=source.instruction,
@@ -193,15 +195,6 @@ class Extender:
         if rate is None:
             return request
         return request.limited_to(math.ceil(rate * count_words(response)) + _TOKENS_TO_END_WITH)
-
-
-def _reason_against_prefix(prefix: str, blank: Record, finish_reason: str) -> str | None:
-    """A prefix may end anywhere, but what it says twice already can never become a good text."""
-    if reason := cut_off(finish_reason):
-        return reason
-    if not prefix.strip():
-        return "empty"
-    return "repetition" if has_repeated_ngram(prefix, blank.language) else None
 
 
 def unchanged(slot: Slot, failed: Record) -> Record:

@@ -42,6 +42,7 @@ def _heldout_base(experiment: Experiment, heldout: Heldout) -> dg.AssetsDefiniti
         description="The bare base model's answers to the held-out instructions: iteration 0.",
         kinds={"huggingface", "parquet"},
         partitioned=False,
+        code_version="2",
     )
     def heldout_base(
         context: dg.AssetExecutionContext, config: StageConfig, runner: StageRunner
@@ -58,6 +59,7 @@ def _heldout_responses(experiment: Experiment, heldout: Heldout) -> dg.AssetsDef
         description="This iteration's new Generator answers the held-out instructions.",
         kinds={"huggingface", "parquet"},
         inputs=("generator_lora",),
+        code_version="2",
     )
     def heldout_responses(
         context: dg.AssetExecutionContext,

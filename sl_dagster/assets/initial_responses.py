@@ -11,8 +11,8 @@ from sl_dagster.assets.stage_asset import StageConfig, stage_asset
 from sl_dagster.assets.stage_run import begin, slots_from
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import seed_from
-from sl_dagster.method.filters import drop_reason
 from sl_dagster.method.prompts import Message
+from sl_dagster.method.responses import response_drop_reason
 from sl_dagster.method.selection import select_longest
 from sl_dagster.records import Record
 from sl_dagster.resources.engines import Request
@@ -34,6 +34,7 @@ def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         ),
         kinds={"huggingface", "parquet"},
         inputs=("instructions", "previous_generator"),
+        code_version="2",
     )
     def initial_responses(
         context: dg.AssetExecutionContext,
@@ -78,7 +79,7 @@ async def response_attempt(
     assert slot.source
     completion = await ask(request)
     text = completion.text.strip()
-    reason = drop_reason(
+    reason = response_drop_reason(
         text,
         slot.blank.language,
         finish_reason=completion.finish_reason,

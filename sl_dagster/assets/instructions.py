@@ -155,7 +155,9 @@ class _InstructionWriter:
         request = Request(message, writing, slot.seed(number), self._model, begun=turn)
         completion = await ask(request)
         text = completion.text.strip()
-        reason = instruction_drop_reason(text, finish_reason=completion.finish_reason)
+        reason = instruction_drop_reason(
+            text, finish_reason=completion.finish_reason, language=language
+        )
         reason = reason or duplicate_reason(text, self._known, self._max_similarity)
         if reason is None and not await self._suits(slot, number, text, ask):
             reason = "judged_no"

@@ -4,7 +4,8 @@ import re
 from typing import Literal
 
 from sl_dagster.method.diversity import SimilarTexts
-from sl_dagster.method.filters import CutOff, cut_off
+from sl_dagster.method.filters import CutOff, Language, cut_off
+from sl_dagster.method.language import is_written_in
 from sl_dagster.method.words import count_words
 
 MIN_WORDS = 4
@@ -39,17 +40,18 @@ _ZH_LENGTH = re.compile(
 )
 
 DuplicateReason = Literal["duplicate", "near_duplicate"]
-InstructionDropReason = CutOff | Literal["too_short", "too_long"]
+InstructionDropReason = CutOff | Literal["too_short", "too_long", "wrong_language"]
 
 
 def instruction_drop_reason(
-    instruction: str, *, finish_reason: str = "stop"
+    instruction: str, *, finish_reason: str = "stop", language: Language | None = None
 ) -> InstructionDropReason | None:
     """Say why an instruction cannot be used whatever others there are, or None.
 
     Args:
         instruction: without surrounding white space.
         finish_reason: why the generation ended, if a model wrote it.
+        language: in which it was asked for; None accepts any.
     """
     if reason := cut_off(finish_reason):
         return reason
@@ -58,6 +60,8 @@ def instruction_drop_reason(
         return "too_short"
     if words > MAX_WORDS:
         return "too_long"
+    if language and not is_written_in(instruction, language):
+        return "wrong_language"
     return None
 
 

@@ -12,5 +12,7 @@ def count_words(text: str) -> int:
     Every character of U+4E00-9FFF, U+3000-303F and U+FF00-FFEF counts one; what remains counts one
     per token between white space.
     """
+    if text.isascii():
+        return len(text.split())
     rest, wide = _WIDE.subn(" ", text)
     return wide + len(rest.split())

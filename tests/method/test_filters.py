@@ -1,10 +1,11 @@
 """The response filters and their reasons."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sl_dagster.method.filters import drop_reason, has_repeated_ngram
+from tests.method.texts import texts
 
 TEN = "one two three four five six seven eight nine ten"
 
@@ -76,12 +77,75 @@ def test_a_run_of_ascii_is_one_chinese_unit() -> None:
 
 @given(st.lists(st.sampled_from("abc"), max_size=60))
 def test_repetition_agrees_with_the_definition(tokens: list[str]) -> None:
-    grams = [tuple(tokens[start : start + 10]) for start in range(len(tokens) - 9)]
-    assert has_repeated_ngram(" ".join(tokens), "en") == (len(set(grams)) < len(grams))
+    assert has_repeated_ngram(" ".join(tokens), "en") == some_gram_twice(tokens, 10)
 
 
-@given(st.text())
-def test_any_text_gets_a_verdict(text: str) -> None:
-    for language in ("en", "zh"):
-        for preset in ("default", "reference"):
-            drop_reason(text, language, preset=preset)
+def some_gram_twice(units: list[str], n: int) -> bool:
+    grams = [tuple(units[start : start + n]) for start in range(len(units) - n + 1)]
+    return len(set(grams)) < len(grams)
+
+
+def units_of(text: str) -> list[str]:
+    """The definition of Chinese units, character by character."""
+    units: list[str] = []
+    for before, char in zip(f"。{text}", text, strict=False):
+        if char.isascii() and before.isascii():
+            units[-1] += char
+        else:
+            units.append(char)
+    return units
+
+
+def by_definition(text: str, language: str, preset: str) -> str | None:
+    """The rule of one language as plainly as it can be written."""
+    text = text.rstrip()
+    if not text:
+        return "empty"
+    if language == "zh":
+        ends = [*"。！？”’…）】)]}>`"] + ["..."] * (preset == "default")
+    else:
+        ends = [*".!?\"')]}>`"] + [*",;:-"] * (preset == "reference")
+    if not text.endswith(tuple(ends)):
+        return "unfinished"
+    if language == "zh":
+        return "repetition" if some_gram_twice(units_of(text), 13) else None
+    lines = text.split("\n")
+    for line in lines[:2] + lines[-3:]:
+        for word in ("revised", "revision", "response", "version", "paragraph"):
+            if word in line:
+                return "meta_words"
+    return "repetition" if some_gram_twice(text.split(), 10) else None
+
+
+@settings(max_examples=300)
+@given(texts, st.sampled_from(["en", "zh"]), st.sampled_from(["default", "reference"]))
+def test_the_filter_agrees_with_the_definition(text: str, language, preset) -> None:
+    assert drop_reason(text, language, preset=preset) == by_definition(text, language, preset)
+
+
+@given(texts, st.sampled_from(["en", "zh"]))
+def test_what_passes_the_default_passes_the_reference(text: str, language) -> None:
+    if drop_reason(text, language) is None and not text.rstrip().endswith("..."):
+        assert drop_reason(text, language, preset="reference") is None
+
+
+@given(texts, st.sampled_from(["en", "zh"]), st.sampled_from(["length", "repetition"]))
+def test_a_text_that_was_cut_off_never_passes(text: str, language, finish_reason) -> None:
+    expected = {"length": "truncated", "repetition": "looping"}[finish_reason]
+    assert drop_reason(text, language, finish_reason=finish_reason) == expected
+
+
+@given(texts, st.text(alphabet=" \n\t\r　"), st.sampled_from(["en", "zh"]))
+def test_trailing_white_space_changes_nothing(text: str, space: str, language) -> None:
+    assert drop_reason(text + space, language) == drop_reason(text, language)
+
+
+def test_meta_words_count_in_the_lines_at_the_edges_only() -> None:
+    lines = [f"Line {number}." for number in range(9)]
+    for number in range(9):
+        with_word = [*lines[:number], "A version.", *lines[number + 1 :]]
+        reason = "meta_words" if number in (0, 1, 6, 7, 8) else None
+        assert drop_reason("\n".join(with_word), "en") == reason
+        assert drop_reason("\r\n".join(with_word), "en") == reason
+        assert drop_reason("\r".join(with_word), "en") == "meta_words"  # split at \n alone
+    assert drop_reason("He was irresponsive to the conversion.", "en") == "meta_words"

@@ -39,6 +39,16 @@ def test_duplicates(text: str, max_similarity: float, reason: str | None) -> Non
     assert duplicate_reason(text, others, max_similarity) == reason
 
 
+def test_one_in_another_language_than_asked_for() -> None:
+    def reason(text: str, language) -> str | None:
+        return instruction_drop_reason(text, language=language)
+
+    assert reason("Write about a very old bridge.", "zh") == "wrong_language"
+    assert reason("写一个关于老桥的故事。", "en") == "wrong_language"
+    assert reason("写一个关于老桥的故事。", "zh") is None
+    assert reason("写一个关于老桥的故事。", None) is None
+
+
 @pytest.mark.parametrize(
     ("instruction", "named"),
     [

@@ -1,9 +1,9 @@
 """Splitting texts for the two stages."""
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from sl_dagster.method.paragraphs import first_half, first_two_thirds, split_paragraphs
+from tests.method.texts import texts
 
 
 def test_splits_at_blank_lines() -> None:
@@ -33,13 +33,44 @@ def test_two_thirds_are_rounded_down_but_never_nothing() -> None:
     assert first_two_thirds("a") == "a"
 
 
-@given(st.text(alphabet="ab \n\r"))
+def test_blank_lines_inside_code_split_it_too() -> None:
+    assert split_paragraphs("a\n\n```\nb\n\nc\n```\n") == ["a", "```\nb", "c\n```"]
+
+
+def test_a_very_long_line_is_one_paragraph() -> None:
+    line = "word " * 100_000 + "end"
+    assert split_paragraphs(f"{line}\r\n{line}") == [line, line]
+
+
+@given(texts)
 def test_nothing_is_lost_and_nothing_invented(text: str) -> None:
     assert "".join("".join(split_paragraphs(text)).split()) == "".join(text.split())
 
 
-@given(st.text(alphabet="ab \n"))
-def test_parts_are_beginnings(text: str) -> None:
-    whole = "\n\n".join(split_paragraphs(text))
-    assert whole.startswith(first_half(text))
-    assert whole.startswith(first_two_thirds(text))
+@given(texts)
+def test_parts_agree_with_the_definition(text: str) -> None:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").strip().split("\n")
+    blocks = [[]]
+    for line in lines:
+        if line.strip():
+            blocks[-1].append(line)
+        elif blocks[-1]:
+            blocks.append([])
+    parts = ["\n".join(block) for block in blocks]
+    if len(parts) <= 2:
+        parts = [line for line in lines if line.strip()]
+    assert split_paragraphs(text) == parts
+
+
+@given(texts)
+def test_half_and_two_thirds_are_beginnings(text: str) -> None:
+    parts = split_paragraphs(text)
+    half, most = max(1, len(parts) // 2), max(1, 2 * len(parts) // 3)
+    assert first_half(text) == "\n\n".join(parts[:half])
+    assert first_two_thirds(text) == "\n\n".join(parts[:most])
+
+
+@given(texts)
+def test_the_kind_of_line_ends_does_not_matter(text: str) -> None:
+    text = text.replace("\r", "")
+    assert split_paragraphs(text.replace("\n", "\r\n")) == split_paragraphs(text)

@@ -32,3 +32,13 @@ def test_repeatable_and_one_flag_each(lengths: list[int], seed: int) -> None:
     first = select_longest(lengths, seed)
     assert first == select_longest(lengths, seed)
     assert len(first) == len(lengths)
+
+
+@given(st.lists(st.integers(min_value=0, max_value=50)), st.integers())
+def test_the_flags_agree_with_the_definition(lengths: list[int], seed: int) -> None:
+    draw, ascending = random.Random(seed), sorted(lengths)
+    expected = []
+    for length in lengths:
+        rank = 1 - ascending.index(length) / len(lengths)
+        expected.append(draw.random() > 2 * rank**3)
+    assert select_longest(lengths, seed) == expected

@@ -2,9 +2,9 @@
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from sl_dagster.method.words import count_words
+from tests.method.texts import texts
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,15 @@ def test_examples(text: str, words: int) -> None:
     assert count_words(text) == words
 
 
-@given(st.text(), st.text())
+@given(texts, texts)
 def test_texts_apart_count_like_each_alone(first: str, second: str) -> None:
     assert count_words(f"{first} {second}") == count_words(first) + count_words(second)
+
+
+@given(texts)
+def test_counts_agree_with_the_definition(text: str) -> None:
+    def wide(char: str) -> bool:
+        return any(a <= char <= b for a, b in (("一", "鿿"), ("　", "〿"), ("＀", "￯")))
+
+    rest = "".join(" " if wide(char) else char for char in text)
+    assert count_words(text) == sum(map(wide, text)) + len(rest.split())

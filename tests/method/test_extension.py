@@ -1,0 +1,52 @@
+"""What becomes of an Extender's outputs."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sl_dagster.method.extension import extension_drop_reason, has_grown, prefix_drop_reason
+from sl_dagster.method.responses import response_drop_reason
+from sl_dagster.method.words import count_words
+from tests.method.texts import texts
+
+TEN = "one two three four five six seven eight nine ten"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "finish_reason", "reason"),
+    [
+        ("It may end anywhere, even in the middle of", "stop", None),
+        (" \n", "stop", "empty"),
+        (f"{TEN} and {TEN} again", "stop", "repetition"),
+        ("It is done.", "length", "truncated"),
+        ("It is done.", "repetition", "looping"),
+    ],
+)
+def test_prefixes(prefix: str, finish_reason: str, reason: str | None) -> None:
+    assert prefix_drop_reason(prefix, "en", finish_reason=finish_reason) == reason
+
+
+def test_an_output_must_surpass_the_best_so_far() -> None:
+    def reason(output: str) -> str | None:
+        return extension_drop_reason(
+            output, "Three words here.", "en", finish_reason="stop", preset="default"
+        )
+
+    assert reason("Now there are four.") is None
+    assert reason("Not any more.") == "not_longer"
+    assert reason("More words, but without an end") == "unfinished"
+
+
+@given(texts, texts, st.sampled_from(["en", "zh"]), st.sampled_from(["default", "reference"]))
+def test_the_filter_comes_first_and_then_the_length(output, best, language, preset) -> None:
+    found = extension_drop_reason(output, best, language, finish_reason="stop", preset=preset)
+    plain = response_drop_reason(output, language, finish_reason="stop", preset=preset)
+    longer = count_words(output) > count_words(best)
+    assert found == (plain or (None if longer else "not_longer"))
+
+
+@pytest.mark.parametrize(
+    ("extended", "initial", "grown"), [(120, 100, False), (121, 100, True), (1, 0, True)]
+)
+def test_growth_is_more_than_the_threshold(extended: int, initial: int, grown: bool) -> None:
+    assert has_grown(extended, initial, 1.2) is grown

@@ -1,0 +1,45 @@
+"""Telling Chinese and English apart."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sl_dagster.method.language import detect_language, is_written_in
+
+CODE = "```python\nfor number in range(10):\n    print(number)  # one by one\n```"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Write a story about an old bridge.", "en"),
+        ("Hi", "en"),
+        ("写一个关于老桥的故事。", "zh"),
+        ("好", "zh"),
+        ("請寫一個關於橋樑的故事。", "zh"),
+        ("请写一篇介绍Transformer模型的文章，并比较GPT与BERT。", "zh"),
+        ("The word 道 and the saying 道可道非常道 are hard to translate into English.", "en"),
+        (f"写一个函数：\n{CODE}\n{CODE}\n{CODE}\n解释每一行。", "zh"),
+        (f"{CODE}\n", "en"),
+        ("```\n打印\n", "zh"),
+        ("😀 😀", "en"),
+        ("", "en"),
+        ("1, 2, 3.", "en"),
+    ],
+)
+def test_detection(text: str, language: str) -> None:
+    assert detect_language(text) == language
+    assert detect_language(text.replace("\n", "\r\n")) == language
+
+
+def test_code_alone_is_written_in_any_language() -> None:
+    for language in ("en", "zh"):
+        assert is_written_in(CODE, language)
+        assert is_written_in("", language)
+    assert not is_written_in(f"打印十个数字：\n{CODE}", "en")
+    assert not is_written_in(f"Ten numbers are printed:\n{CODE}", "zh")
+
+
+@given(st.text())
+def test_any_text_has_one_language(text: str) -> None:
+    assert is_written_in(text, detect_language(text))

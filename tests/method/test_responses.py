@@ -1,0 +1,44 @@
+"""Which responses are used: the filter, and the language."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sl_dagster.method.filters import drop_reason
+from sl_dagster.method.responses import response_drop_reason
+from tests.method.texts import texts
+
+
+def reason(text: str, language, finish_reason: str = "stop", preset="default") -> str | None:
+    return response_drop_reason(text, language, finish_reason=finish_reason, preset=preset)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["写完了。", "桥很旧（很旧）", "桥很旧，"])
+def test_chinese_does_not_answer_an_english_instruction(text: str) -> None:
+    assert reason(text, "en") == "wrong_language"
+    assert reason(text, "zh") != "wrong_language"
+
+
+def test_english_does_not_answer_a_chinese_instruction() -> None:
+    assert reason("The bridge was old.", "zh") == "wrong_language"
+    assert reason("The bridge was old.", "en") is None
+
+
+def test_a_quotation_or_code_is_no_other_language() -> None:
+    assert (
+        reason("The word 道 (the way) is hard to translate, as every reader knows.", "en") is None
+    )
+    assert reason("代码如下：\n```\nprint('done')\nprint('again')\n```", "zh") is None
+    assert reason("```\nprint('done')\n```", "zh") is None
+
+
+@given(texts, st.sampled_from(["en", "zh"]), st.sampled_from(["stop", "length", "repetition"]))
+def test_the_language_is_all_that_is_added(text: str, language, finish_reason: str) -> None:
+    plain = drop_reason(text, language, finish_reason=finish_reason)
+    found = reason(text, language, finish_reason)
+    assert found in (plain, "wrong_language")
+    if plain in ("truncated", "looping", "empty"):
+        assert found == plain
+    assert reason(text, language, finish_reason, "reference") == drop_reason(
+        text, language, finish_reason=finish_reason, preset="reference"
+    )
