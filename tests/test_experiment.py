@@ -1,7 +1,9 @@
 """The experiment file: defaults, and the message for everything that can be wrong in it."""
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +82,34 @@ def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
             "engine.options: port: set by sl-dagster itself",
         ),
         ({"engine": {"type": "openai", "base_urls": []}}, "engine.base_urls: "),
+        ({"training": {"lora": {"rank": 0}}}, "training.lora.rank: expected greater than or equal"),
+        ({"training": {"lora": {"target_modules": []}}}, "training.lora.target_modules: "),
+        (
+            {"training": {"lora": {"target_modules": ["lm_head"]}}},
+            "training.lora.target_modules: lm_head can have no adapter",
+        ),
+        ({"training": {"quantization": "8bit"}}, "training.quantization: expected '4bit', found"),
+        ({"training": {"evaluation_split": 1}}, "training.evaluation_split: expected less than 1"),
+        ({"training": {"seed": -1}}, "training.seed: expected greater than or equal to 0"),
+        ({"training": {"packing": "tight"}}, "training.packing: expected a valid boolean"),
+        ({"training": {"checkpoints": -1}}, "training.checkpoints: expected greater than or"),
+        ({"training": {"num_processes": 0}}, "training.num_processes: expected greater than or"),
+        ({"training": {"report_to": ["mlflow"]}}, "training.report_to.0: expected 'tensorboard', "),
+        ({"training": {"accelerate_config": "none.yaml"}}, "accelerate_config: there is no file"),
+        (
+            {"training": {"accelerate_config": "seeds.jsonl"}},
+            "training.accelerate_config: ",
+        ),
+        ({"system_prompt": ""}, "system_prompt: String should have at least 1 character"),
+        ({"chat_template_kwargs": ["a"]}, "chat_template_kwargs: "),
+        (
+            {"chat_template_kwargs": {"tokenize": True}},
+            "chat_template_kwargs: tokenize: set by sl-dagster itself",
+        ),
+        (
+            {"chat_template_kwargs": {"day": date(2026, 1, 1)}},
+            "chat_template_kwargs: Object of type date is not JSON serializable: write",
+        ),
         ({"extends": "none.yaml"}, "none.yaml: there is no such experiment file"),
     ],
 )
@@ -88,6 +118,29 @@ def test_mistakes_are_named(write_experiment: Write, settings: dict, expected: s
         load_experiment(write_experiment(**settings))
     assert expected in str(caught.value)
     assert ".yaml" in str(caught.value)
+
+
+def test_a_trainings_identity_is_what_decides_its_result(write_experiment: Write) -> None:
+    def identity(**training: Any) -> dict[str, Any]:
+        return load_experiment(write_experiment(training=training)).training.identity
+
+    path = write_experiment().parent / "accelerate.yaml"
+    path.write_text("num_processes: 4\n")
+    defaults = identity()
+    assert defaults == {}
+    assert identity(learning_rate=1e-4, packing=False) == defaults
+    assert identity(gradient_checkpointing=True, checkpoints=3, report_to=["wandb"]) == defaults
+    different = [
+        {"learning_rate": 2e-4}, {"lora": {"target_modules": ["q_proj"]}}, {"seed": 0},
+        {"quantization": "4bit"}, {"packing": True}, {"max_length": 100}, {"num_processes": 2},
+        {"evaluation_split": 0.1}, {"accelerate_config": "accelerate.yaml"},
+    ]  # fmt: skip
+    identities = [identity(**training) for training in different]
+    assert all(one != defaults for one in identities)
+    path.write_text("# the same\nnum_processes: 4\n")
+    assert identity(accelerate_config="accelerate.yaml") == identities[-1]
+    path.write_text("num_processes: 8\n")
+    assert identity(accelerate_config="accelerate.yaml") != identities[-1]
 
 
 def test_a_name_belongs_to_the_file(write_experiment: Write) -> None:
