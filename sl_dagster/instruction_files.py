@@ -49,6 +49,24 @@ def read_instructions(path: Path, languages: tuple[Language, ...]) -> list[Instr
     return chosen
 
 
+def read_seed_instructions(
+    paths: tuple[Path, ...], languages: tuple[Language, ...]
+) -> list[InstructionLine]:
+    """Read files of seed instructions, of which there must be some in each of the languages.
+
+    Raises:
+        UserError: as ``read_instructions``, or naming the language without any.
+    """
+    lines = [line for path in paths for line in read_instructions(path, languages)]
+    for language in languages:
+        if all(line.language != language for line in lines):
+            raise UserError(
+                f"{', '.join(map(str, paths))}: no instruction in {language}: add some, or take "
+                f"{language} out of `languages` in the experiment file"
+            )
+    return lines
+
+
 def _parse(path: Path, number: int, line: str) -> InstructionLine:
     try:
         return InstructionLine.model_validate_json(line)

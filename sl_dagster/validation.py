@@ -5,7 +5,7 @@ from pathlib import Path
 from sl_dagster.chat import stop_tokens
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, VllmSettings, load_experiment
-from sl_dagster.instruction_files import read_instructions
+from sl_dagster.instruction_files import read_instructions, read_seed_instructions
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.engines import vllm_server
 
@@ -19,7 +19,7 @@ def validate_experiment(path: Path) -> Experiment:
         UserError: naming the file and field (or line), what is wrong and what was expected.
     """
     experiment = load_experiment(path)
-    read_instructions(experiment.seeds, experiment.languages)
+    read_seed_instructions(experiment.seeds, experiment.languages)
     if experiment.heldout:
         read_instructions(experiment.heldout.file, experiment.languages)
     if experiment.control and not (path.parent / f"{experiment.control}.yaml").is_file():

@@ -43,7 +43,27 @@ def test_a_stage_changes_only_what_it_names(write_experiment: Write) -> None:
 
 def test_the_projects_own_experiments_are_right() -> None:
     names = [experiment.name for experiment in load_experiments(PROJECT_ROOT / "experiments")]
-    assert {"demo", "demo_control"} <= set(names)
+    assert {"demo", "demo_control", "qwen2_5_7b", "llama3_1_8b", "qwen3_8b"} <= set(names)
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_7b", "llama3_1_8b", "qwen3_8b", "qwen2_5_3b"])
+def test_experiments_for_real_models_have_the_papers_counts(
+    write_experiment: Write, name: str
+) -> None:
+    real = load_experiment(PROJECT_ROOT / "experiments" / f"{name}.yaml")
+    default = load_experiment(write_experiment())
+    for group in ("iterations", "sampling", "instructions", "initial_responses", "extension"):
+        assert getattr(real, group) == getattr(default, group), group
+    same = {"quantization", "gradient_checkpointing"}  # they change memory, not what is learnt from
+    assert real.training.model_dump(exclude=same) == default.training.model_dump(exclude=same)
+
+
+def test_seeds_are_one_file_or_several(write_experiment: Write) -> None:
+    one = load_experiment(write_experiment()).seeds
+    assert [path.name for path in one] == ["seeds.jsonl"]
+    assert load_experiment(write_experiment(seeds=["seeds.jsonl", "seeds.jsonl"])).seeds == one * 2
+    with pytest.raises(UserError, match="seeds: there is no file .*none"):
+        load_experiment(write_experiment(seeds=["seeds.jsonl", "none.jsonl"]))
 
 
 def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:

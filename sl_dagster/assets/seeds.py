@@ -7,7 +7,7 @@ from sl_dagster.assets.stage_asset import StageConfig, stage_asset
 from sl_dagster.assets.stage_run import begin
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import fingerprint
-from sl_dagster.instruction_files import InstructionLine, read_instructions
+from sl_dagster.instruction_files import InstructionLine, read_seed_instructions
 from sl_dagster.records import Record
 from sl_dagster.resources.stage_runner import StageRun, StageRunner
 
@@ -18,20 +18,20 @@ def seeds_asset(experiment: Experiment) -> dg.AssetsDefinition:
     @stage_asset(
         experiment,
         "seeds",
-        description="Seed instructions, as they stand in the experiment's seed file.",
+        description="Seed instructions, as they stand in the experiment's seed files.",
         kinds={"json", "parquet"},
         partitioned=False,
     )
     def seeds(
         context: dg.AssetExecutionContext, config: StageConfig, runner: StageRunner
     ) -> dg.MaterializeResult:
-        lines = read_instructions(experiment.seeds, experiment.languages)
+        lines = read_seed_instructions(experiment.seeds, experiment.languages)
         settings = [line.model_dump() for line in lines]
         run = begin(context, config, experiment, made_from=[], settings=settings)
         records = (_record(run, position, line) for position, line in enumerate(lines))
         return stage_result(
             runner.write(run, records, len(lines)),
-            more={"file": dg.MetadataValue.path(str(experiment.seeds))},
+            more={"files": "\n".join(map(str, experiment.seeds))},
         )
 
     return seeds
