@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from sl_dagster.chat import Chat, checked_template_kwargs
 from sl_dagster.errors import UserError
 from sl_dagster.method.filters import Language, Preset
 from sl_dagster.method.instructions import MAX_SIMILARITY
@@ -215,28 +216,59 @@ class Heldout(_Settings):
 
 
 class Lora(_Settings):
-    """Shape of the adapters, on all linear layers. ``alpha`` / ``rank`` scales their output."""
+    """Shape of the adapters.
+
+    Attributes:
+        rank: of the matrices; ``alpha`` / ``rank`` scales their output.
+        dropout: of their input, while training.
+        target_modules: names of the layers that get one, such as ``q_proj``; all linear layers by
+            default.
+    """
 
     rank: Positive = 16
     alpha: Positive = 32
     dropout: Probability = 0.0
+    target_modules: tuple[str, ...] | None = Field(default=None, min_length=1)
+
+    @field_validator("target_modules")
+    @classmethod
+    def _leave_the_head_alone(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value and "lm_head" in value:
+            raise ValueError(
+                "lm_head can have no adapter: the loss is computed from its weights themselves"
+            )
+        return value
 
 
 class Training(_Settings):
     """Fine-tuning of each role with TRL's SFTTrainer.
 
     Attributes:
+        quantization: ``4bit`` keeps the base model in 4 bits while it is trained (QLoRA, by
+            bitsandbytes, on a GPU).
         learning_rate: peak of the schedule.
         scheduler: transformers' name of the learning-rate schedule.
         warmup_ratio: share of the steps over which the learning rate rises.
         epochs: passes over the training set.
         batch_size: examples per device and step.
         gradient_accumulation: steps whose gradients are added up before an update.
-        max_length: longest example in tokens; longer ones are cut, and counted.
-        precision: arithmetic of the forward pass (weights stay float32 in ``bf16``).
+        max_length: longest example in tokens; longer ones are cut, and counted. Batches are no
+            longer than their longest example.
+        packing: several short examples in one sequence, each seeing only itself.
+        precision: arithmetic of the forward pass. With ``bf16`` the base model's weights are
+            bfloat16 on a GPU; the adapter's are float32.
+        gradient_checkpointing: compute activations twice to save memory; on GPUs by default.
+        seed: of data order and new weights; by default it follows from all that is trained on.
+        evaluation_split: share of the instructions whose examples are held back; the loss on them
+            is measured before the training and after each epoch.
+        checkpoints: how often on its way a training saves what it needs to go on after a kill.
+        report_to: experiment trackers that get the training's figures.
+        num_processes: GPUs to train on; all of the machine by default.
+        accelerate_config: a file made by ``accelerate config``, for FSDP, DeepSpeed and the like.
     """
 
     lora: Lora = Lora()
+    quantization: Literal["4bit"] | None = None
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     scheduler: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
     warmup_ratio: Probability = 0.1
@@ -244,7 +276,39 @@ class Training(_Settings):
     batch_size: Positive = 1
     gradient_accumulation: Positive = 1
     max_length: Positive = 16384
+    packing: bool = False
     precision: Literal["bf16", "fp32"] = "bf16"
+    gradient_checkpointing: bool | None = None
+    seed: Annotated[int, Field(ge=0, lt=1 << 31)] | None = None
+    evaluation_split: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    checkpoints: NonNegative = 20
+    report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
+    num_processes: Positive | None = None
+    accelerate_config: Path | None = None
+
+    @field_validator("accelerate_config")
+    @classmethod
+    def _find_accelerate_config(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None:
+            return None
+        found = _existing_file(value, info)
+        if not isinstance(_yaml(found), dict):
+            raise ValueError(f"{found} is no file of `accelerate config`: it holds no settings")
+        return found
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a training's result depends on.
+
+        A setting at its default is left out, so that a setting that is new to the project leaves
+        what was trained before it up to date. How the work is done is left out, too, except for
+        what decides how many examples make a step.
+        """
+        how = {"gradient_checkpointing", "checkpoints", "report_to", "accelerate_config"}
+        chosen = self.model_dump(exclude_defaults=True, exclude=how)
+        if self.accelerate_config:
+            chosen["accelerate_config"] = _yaml(self.accelerate_config)
+        return chosen
 
 
 class Experiment(_Settings):
@@ -255,8 +319,12 @@ class Experiment(_Settings):
         description: what the experiment is for; shown in the web UI.
         base_model: a model's folder, or its id on the Hugging Face hub.
         revision: the hub revision of ``base_model``.
+        seeds: files of seed instructions; a single one needs no list.
         seed: every random draw of the experiment is derived from it.
         prompts: per language, a file that replaces the project's own prompts.
+        system_prompt: begins every chat, in generation and in training; the chat template's own
+            by default.
+        chat_template_kwargs: variables of the chat template, such as ``enable_thinking: false``.
         control: name of another experiment to be shown beside this one.
     """
 
@@ -265,11 +333,13 @@ class Experiment(_Settings):
     base_model: str
     revision: str = "main"
     languages: tuple[Language, ...] = Field(default=("en",), min_length=1)
-    seeds: Path
+    seeds: tuple[Path, ...] = Field(min_length=1)
     iterations: Positive = 3
     seed: NonNegative = 0
     engine: EngineSettings = TransformersSettings()
     prompts: dict[Language, Path] = {}
+    system_prompt: Annotated[str, Field(min_length=1)] | None = None
+    chat_template_kwargs: dict[str, Any] = {}
     sampling: Sampling = Sampling()
     instructions: Instructions = Instructions()
     initial_responses: InitialResponses = InitialResponses()
@@ -289,10 +359,15 @@ class Experiment(_Settings):
             raise ValueError(f"{folder} is no model folder: it has no config.json")
         return str(folder)
 
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _one_file_is_a_list_of_one(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str | Path) else value
+
     @field_validator("seeds")
     @classmethod
-    def _find_seeds(cls, value: Path, info: ValidationInfo) -> Path:
-        return _existing_file(value, info)
+    def _find_seeds(cls, value: tuple[Path, ...], info: ValidationInfo) -> tuple[Path, ...]:
+        return tuple(_existing_file(path, info) for path in value)
 
     @field_validator("heldout")
     @classmethod
@@ -311,6 +386,16 @@ class Experiment(_Settings):
             except (yaml.YAMLError, UnicodeDecodeError) as error:
                 raise ValueError(f"{path} is no YAML in UTF-8: {error}") from None
         return found
+
+    @field_validator("chat_template_kwargs")
+    @classmethod
+    def _check_template_kwargs(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return checked_template_kwargs(value)
+
+    @property
+    def chat(self) -> Chat:
+        """How a message becomes a chat."""
+        return Chat(system_prompt=self.system_prompt, template_kwargs=self.chat_template_kwargs)
 
     @cached_property
     def prompts_by_language(self) -> dict[str, Prompts]:
@@ -431,6 +516,13 @@ def _existing_file(path: Path, info: ValidationInfo) -> Path:
     if not resolved.is_file():
         raise ValueError(f"there is no file {resolved}")
     return resolved
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path} is no YAML: {error}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:

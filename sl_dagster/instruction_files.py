@@ -42,18 +42,20 @@ def read_instructions(path: Path, languages: tuple[Language, ...]) -> list[Instr
     return chosen
 
 
-def read_seed_instructions(path: Path, languages: tuple[Language, ...]) -> list[InstructionLine]:
-    """As ``read_instructions``, for seeds: there must be some in each of the languages.
+def read_seed_instructions(
+    paths: tuple[Path, ...], languages: tuple[Language, ...]
+) -> list[InstructionLine]:
+    """Read files of seed instructions, of which there must be some in each of the languages.
 
     Raises:
-        UserError: also naming the language without any.
+        UserError: as ``read_instructions``, or naming the language without any.
     """
-    lines = read_instructions(path, languages)
+    lines = [line for path in paths for line in read_instructions(path, languages)]
     for language in languages:
         if all(line.language != language for line in lines):
             raise UserError(
-                f"{path}: no instruction in {language}: add some, or take {language} out of "
-                "`languages` in the experiment file"
+                f"{', '.join(map(str, paths))}: no instruction in {language}: add some, or take "
+                f"{language} out of `languages` in the experiment file"
             )
     return lines
 

@@ -48,7 +48,15 @@ TEXT_SCHEMA = pa.schema(
         *_OUTCOME,
     ]
 )
-SFT_SCHEMA = pa.schema([*_IDENTITY, ("prompt", _MESSAGES), ("completion", _MESSAGES), *_OUTCOME])
+SFT_SCHEMA = pa.schema(
+    [
+        *_IDENTITY,
+        ("instruction", pa.string()),
+        ("prompt", _MESSAGES),
+        ("completion", _MESSAGES),
+        *_OUTCOME,
+    ]
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from sl_dagster.chat import stop_tokens
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, VllmSettings, load_experiment
 from sl_dagster.instruction_files import read_instructions, read_seed_instructions
+from sl_dagster.method.prompts import Message
 from sl_dagster.resources.engines import vllm_server
 
 
@@ -33,12 +35,23 @@ def validate_experiment(path: Path) -> Experiment:
 
 def _check_tokenizer(path: Path, experiment: Experiment) -> None:
     # Imported late: it takes seconds.
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
-    name = experiment.base_model
+    name, revision = experiment.base_model, experiment.revision
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=experiment.revision)
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+        config = AutoConfig.from_pretrained(name, revision=revision)
+        try:
+            generation = GenerationConfig.from_pretrained(name, revision=revision)
+        except OSError:  # a model need not have one
+            generation = GenerationConfig.from_model_config(config)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: base_model: {name} cannot be loaded: {error}") from error
     if not tokenizer.chat_template:
         raise UserError(f"{path}: base_model: the tokenizer of {name} has no chat template")
+    question = Message(role="user", content="Write a letter.")
+    answer = Message(role="assistant", content="Dear friend.")
+    try:
+        experiment.chat.example(tokenizer, stop_tokens(generation, tokenizer), [question], [answer])
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error

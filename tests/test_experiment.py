@@ -1,7 +1,9 @@
 """The experiment file: defaults, and the message for everything that can be wrong in it."""
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +44,27 @@ def test_a_stage_changes_only_what_it_names(write_experiment: Write) -> None:
 
 def test_the_projects_own_experiments_are_right() -> None:
     names = [experiment.name for experiment in load_experiments(PROJECT_ROOT / "experiments")]
-    assert {"demo", "demo_control"} <= set(names)
+    assert {"demo", "demo_control", "qwen2_5_7b", "llama3_1_8b", "qwen3_8b"} <= set(names)
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_7b", "llama3_1_8b", "qwen3_8b", "qwen2_5_3b"])
+def test_experiments_for_real_models_have_the_papers_counts(
+    write_experiment: Write, name: str
+) -> None:
+    real = load_experiment(PROJECT_ROOT / "experiments" / f"{name}.yaml")
+    default = load_experiment(write_experiment())
+    for group in ("iterations", "sampling", "instructions", "initial_responses", "extension"):
+        assert getattr(real, group) == getattr(default, group), group
+    same = {"quantization", "gradient_checkpointing"}  # they change memory, not what is learnt from
+    assert real.training.model_dump(exclude=same) == default.training.model_dump(exclude=same)
+
+
+def test_seeds_are_one_file_or_several(write_experiment: Write) -> None:
+    one = load_experiment(write_experiment()).seeds
+    assert [path.name for path in one] == ["seeds.jsonl"]
+    assert load_experiment(write_experiment(seeds=["seeds.jsonl", "seeds.jsonl"])).seeds == one * 2
+    with pytest.raises(UserError, match="seeds: there is no file .*none"):
+        load_experiment(write_experiment(seeds=["seeds.jsonl", "none.jsonl"]))
 
 
 def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
@@ -81,6 +103,34 @@ def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
             "engine.options: port: set by sl-dagster itself",
         ),
         ({"engine": {"type": "openai", "base_urls": []}}, "engine.base_urls: "),
+        ({"training": {"lora": {"rank": 0}}}, "training.lora.rank: expected greater than or equal"),
+        ({"training": {"lora": {"target_modules": []}}}, "training.lora.target_modules: "),
+        (
+            {"training": {"lora": {"target_modules": ["lm_head"]}}},
+            "training.lora.target_modules: lm_head can have no adapter",
+        ),
+        ({"training": {"quantization": "8bit"}}, "training.quantization: expected '4bit', found"),
+        ({"training": {"evaluation_split": 1}}, "training.evaluation_split: expected less than 1"),
+        ({"training": {"seed": -1}}, "training.seed: expected greater than or equal to 0"),
+        ({"training": {"packing": "tight"}}, "training.packing: expected a valid boolean"),
+        ({"training": {"checkpoints": -1}}, "training.checkpoints: expected greater than or"),
+        ({"training": {"num_processes": 0}}, "training.num_processes: expected greater than or"),
+        ({"training": {"report_to": ["mlflow"]}}, "training.report_to.0: expected 'tensorboard', "),
+        ({"training": {"accelerate_config": "none.yaml"}}, "accelerate_config: there is no file"),
+        (
+            {"training": {"accelerate_config": "seeds.jsonl"}},
+            "training.accelerate_config: ",
+        ),
+        ({"system_prompt": ""}, "system_prompt: String should have at least 1 character"),
+        ({"chat_template_kwargs": ["a"]}, "chat_template_kwargs: "),
+        (
+            {"chat_template_kwargs": {"tokenize": True}},
+            "chat_template_kwargs: tokenize: set by sl-dagster itself",
+        ),
+        (
+            {"chat_template_kwargs": {"day": date(2026, 1, 1)}},
+            "chat_template_kwargs: Object of type date is not JSON serializable: write",
+        ),
         ({"extends": "none.yaml"}, "none.yaml: there is no such experiment file"),
     ],
 )
@@ -127,6 +177,29 @@ def test_every_language_has_prompts_of_its_own_that_can_be_replaced(
     path = write_experiment(languages=["zh"], prompts={"zh": "mine.yaml"})
     (path.parent / "mine.yaml").write_text(PROMPTS.replace("写作任务", "任务"), encoding="utf-8")
     assert load_experiment(path).prompts_by_language["zh"].self_instruct_stop == "任务4"
+
+
+def test_a_trainings_identity_is_what_decides_its_result(write_experiment: Write) -> None:
+    def identity(**training: Any) -> dict[str, Any]:
+        return load_experiment(write_experiment(training=training)).training.identity
+
+    path = write_experiment().parent / "accelerate.yaml"
+    path.write_text("num_processes: 4\n")
+    defaults = identity()
+    assert defaults == {}
+    assert identity(learning_rate=1e-4, packing=False) == defaults
+    assert identity(gradient_checkpointing=True, checkpoints=3, report_to=["wandb"]) == defaults
+    different = [
+        {"learning_rate": 2e-4}, {"lora": {"target_modules": ["q_proj"]}}, {"seed": 0},
+        {"quantization": "4bit"}, {"packing": True}, {"max_length": 100}, {"num_processes": 2},
+        {"evaluation_split": 0.1}, {"accelerate_config": "accelerate.yaml"},
+    ]  # fmt: skip
+    identities = [identity(**training) for training in different]
+    assert all(one != defaults for one in identities)
+    path.write_text("# the same\nnum_processes: 4\n")
+    assert identity(accelerate_config="accelerate.yaml") == identities[-1]
+    path.write_text("num_processes: 8\n")
+    assert identity(accelerate_config="accelerate.yaml") != identities[-1]
 
 
 def test_a_name_belongs_to_the_file(write_experiment: Write) -> None:

@@ -15,7 +15,7 @@ from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.stage_runner import StageRun, StageRunner
 from sl_dagster.resources.stage_store import StoredStage, disk_errors_explained
 from sl_dagster.resources.trainer import Trainer
-from sl_dagster.training.job import TrainingJob, TrainingOutcome
+from sl_dagster.training.job import LossPoint, TrainingJob, TrainingOutcome
 
 
 def lora_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
@@ -34,6 +34,7 @@ def _lora(experiment: Experiment, role: Role) -> dg.AssetsDefinition:
         kinds={"pytorch", "huggingface"},
         inputs={"training_set": f"{role}_sft", "previous": f"previous_{role}"},
         io_manager=ADAPTER_IO,
+        code_version="2",
     )
     def lora(
         context: dg.AssetExecutionContext,
@@ -44,20 +45,20 @@ def _lora(experiment: Experiment, role: Role) -> dg.AssetsDefinition:
         training_set: StoredStage,
         previous: Adapter,
     ) -> dg.MaterializeResult:
-        training = experiment.training
         run = begin(
             context,
             config,
             experiment,
             made_from=[training_set, previous],
-            settings=[training.model_dump()],
+            settings=[experiment.training.identity],
         )
         runner.claim(run.key, run.run_id)
         stored = None if run.force else adapters.find(run.key, run.fingerprint)
         if stored:
             run.say("up to date: training set, settings and code are those of the stored adapter")
         else:
-            job = _job(experiment, run, training_set, previous, adapters.workplace(run.key))
+            output = adapters.workplace(run.key, run.fingerprint)
+            job = _job(experiment, run, training_set, previous, output)
             runner.engines.release()
             with disk_errors_explained(f"{run.key}: cannot write {job.output}"):
                 outcome = trainer.train(context, job)
@@ -74,14 +75,18 @@ def _job(
     previous: Adapter,
     output: Path,
 ) -> TrainingJob:
+    seed = experiment.training.seed
     return TrainingJob(
+        name=str(run.key),
+        project=run.key.experiment,
         base_model=experiment.base_model,
         revision=experiment.revision,
+        chat=experiment.chat,
         previous_adapter=Path(previous.path) if previous.path else None,
         training_set=training_set.path,
         output=output,
         training=experiment.training,
-        seed=seed_from(run.fingerprint),
+        seed=seed_from(run.fingerprint) if seed is None else seed,
     )
 
 
@@ -105,24 +110,40 @@ def _training_metadata(outcome: TrainingOutcome) -> dict[str, Any]:
     return {
         "examples": outcome.examples,
         "truncated_examples": outcome.truncated,
+        "left_out_examples": outcome.left_out,
         "longest_example_tokens": outcome.longest,
         "tokens": outcome.tokens,
         "steps": outcome.steps,
+        "resumed_at_step": outcome.resumed_at,
         "seconds": outcome.seconds,
-        "tokens_per_second": outcome.tokens / max(outcome.seconds, 1e-9),
+        "tokens_per_second": outcome.tokens_per_second,
         "first_loss": outcome.losses[0].loss,
         "last_loss": outcome.losses[-1].loss,
+        **_evaluation_metadata(outcome),
         "loss_curve": _loss_curve(outcome),
+    }
+
+
+def _evaluation_metadata(outcome: TrainingOutcome) -> dict[str, Any]:
+    if not outcome.evaluation_losses:
+        return {}
+    return {
+        "evaluation_examples": outcome.evaluation_examples,
+        "first_evaluation_loss": outcome.evaluation_losses[0].loss,
+        "last_evaluation_loss": outcome.evaluation_losses[-1].loss,
     }
 
 
 def _loss_curve(outcome: TrainingOutcome) -> dg.MarkdownMetadataValue:
     figure, axes = new_figure()
-    axes.plot(
-        [point.step for point in outcome.losses],
-        [point.loss for point in outcome.losses],
-        color="#4f6bed",
-    )
+    _plot(axes, outcome.losses, color="#4f6bed", label="training")
+    if outcome.evaluation_losses:
+        _plot(axes, outcome.evaluation_losses, color="#d9822b", marker="o", label="evaluation")
+        axes.legend(frameon=False)
     axes.set_xlabel("step")
     axes.set_ylabel("loss per completion token")
     return picture(figure, "loss curve")
+
+
+def _plot(axes: Any, points: list[LossPoint], **style: Any) -> None:
+    axes.plot([point.step for point in points], [point.loss for point in points], **style)

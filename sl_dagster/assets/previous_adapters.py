@@ -17,6 +17,7 @@ from sl_dagster.experiment import Experiment
 from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.stage_runner import StageRunner
 from sl_dagster.resources.stage_store import StageKey
+from sl_dagster.resources.trainer import Trainer
 
 
 def previous_adapter_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
@@ -36,11 +37,16 @@ def _previous_adapter(experiment: Experiment, role: Role) -> dg.AssetsDefinition
         io_manager=ADAPTER_IO,
     )
     def previous_adapter(
-        context: dg.AssetExecutionContext, adapters: AdapterStore, runner: StageRunner
+        context: dg.AssetExecutionContext,
+        adapters: AdapterStore,
+        trainer: Trainer,
+        runner: StageRunner,
     ) -> dg.MaterializeResult:
         key = key_of(context)
         assert key.iteration is not None
         runner.claim(key, context.run_id)
+        # An iteration begins here: what cannot be trained in the end need not be begun.
+        trainer.check(experiment.training)
         if key.iteration == 1:
             adapter, origin = base_model(experiment, role), {}
         else:

@@ -61,7 +61,12 @@ def _sft_set(
     settings: list,
 ) -> dg.AssetsDefinition:
     @stage_asset(
-        experiment, name, description=description, kinds={"parquet"}, inputs=("extended_responses",)
+        experiment,
+        name,
+        description=description,
+        kinds={"parquet"},
+        inputs=("extended_responses",),
+        code_version="2",
     )
     def sft_set(
         context: dg.AssetExecutionContext,
@@ -74,7 +79,12 @@ def _sft_set(
         def records() -> Iterator:
             for slot in slots_from(run, extended_responses.records(), 1, None):
                 prompt, completion = pair(slot)
-                yield replace(slot.blank, prompt=tuple(prompt), completion=tuple(completion))
+                yield replace(
+                    slot.blank,
+                    instruction=_texts(slot)[0],
+                    prompt=tuple(prompt),
+                    completion=tuple(completion),
+                )
 
         return stage_result(runner.write(run, records(), len(extended_responses), SFT_SCHEMA))
 

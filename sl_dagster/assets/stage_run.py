@@ -38,6 +38,9 @@ def begin(
     version = context.assets_def.code_versions_by_key[context.asset_key]
     inputs = [i.content_hash if isinstance(i, StoredStage) else i.fingerprint for i in made_from]
     base = base_model_fingerprint(experiment.base_model, experiment.revision)
+    chat = experiment.chat.model_dump(exclude_defaults=True)
+    if chat:
+        settings = [*settings, chat]
     key = key_of(context)
     return StageRun(
         key=key,

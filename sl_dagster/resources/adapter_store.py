@@ -15,7 +15,7 @@ import dagster as dg
 from sl_dagster.adapters import Adapter, Role, adapter_fingerprint
 from sl_dagster.errors import UserError
 from sl_dagster.resources.stage_store import StageKey
-from sl_dagster.training.job import TrainingOutcome
+from sl_dagster.training.job import CHECKPOINTS, TrainingOutcome
 
 _POINTER = "adapter.json"
 _WORKPLACE = ".training"
@@ -45,11 +45,16 @@ class AdapterStore(dg.ConfigurableResource):
 
     data_dir: str
 
-    def workplace(self, key: StageKey) -> Path:
-        """An empty folder in which a training can write its adapter."""
-        folder = self._folder(key) / _WORKPLACE
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+    def workplace(self, key: StageKey, made_from: str) -> Path:
+        """The folder in which a training writes its adapter.
+
+        It still holds what an equal training left that was killed, and is empty otherwise.
+        """
+        folder = self._workplace(key, made_from)
+        for other in folder.parent.glob(f"{_WORKPLACE}*"):
+            if other != folder:
+                shutil.rmtree(other)
+        folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def read(self, key: StageKey) -> StoredAdapter:
@@ -87,8 +92,9 @@ class AdapterStore(dg.ConfigurableResource):
     ) -> StoredAdapter:
         """Take over what a training wrote into its workplace; ``publish`` makes it current."""
         assert key.iteration is not None
-        workplace = self._folder(key) / _WORKPLACE
+        workplace = self._workplace(key, made_from)
         fingerprint = adapter_fingerprint(workplace)
+        shutil.rmtree(workplace / CHECKPOINTS, ignore_errors=True)
         folder = self._folder(key) / fingerprint
         shutil.rmtree(folder, ignore_errors=True)
         workplace.rename(folder)
@@ -114,6 +120,9 @@ class AdapterStore(dg.ConfigurableResource):
         for old in folder.iterdir():
             if old.is_dir() and str(old) != stored.adapter.path:
                 shutil.rmtree(old)
+
+    def _workplace(self, key: StageKey, made_from: str) -> Path:
+        return self._folder(key) / f"{_WORKPLACE}-{made_from}"
 
     def _folder(self, key: StageKey) -> Path:
         return Path(self.data_dir) / key.folder

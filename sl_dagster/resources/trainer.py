@@ -1,21 +1,57 @@
 """Starting the training program and turning what it reports into an adapter."""
 
 import os
+import re
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import dagster as dg
 
 from sl_dagster.errors import UserError
-from sl_dagster.training.job import OUTCOME, RUN_PID_VARIABLE, TrainingJob, TrainingOutcome
+from sl_dagster.experiment import Training
+from sl_dagster.training.job import (
+    MISTAKE,
+    OUTCOME,
+    RUN_PID_VARIABLE,
+    TrainingJob,
+    TrainingOutcome,
+)
 
 
 class Trainer(dg.ConfigurableResource):
-    """Runs trainings in a process of their own, through ``accelerate launch`` and Dagster Pipes.
+    """Runs trainings in processes of their own, through ``accelerate launch`` and Dagster Pipes.
 
-    The GPU's memory is free again when a training ends; progress appears in the run's log.
+    The GPUs' memory is free again when a training ends; progress appears in the run's log.
     """
+
+    def check(self, training: Training) -> None:
+        """Make sure that this machine can do what the settings ask for.
+
+        Raises:
+            UserError: naming the setting and what is missing.
+        """
+        gpus = _gpus()
+        if training.quantization and not gpus:
+            raise UserError(
+                f"training.quantization: {training.quantization} needs an NVIDIA GPU, and this "
+                "machine shows none: remove it, or run on a machine with a GPU"
+            )
+        if training.num_processes and training.num_processes > max(gpus, 1):
+            raise UserError(
+                f"training.num_processes: {training.num_processes} processes need a GPU each, and "
+                f"this machine shows {gpus}"
+            )
+        needed = [("training.report_to", name) for name in training.report_to]
+        if training.quantization:
+            needed.append(("training.quantization", "bitsandbytes"))
+        for field, package in needed:
+            if find_spec(package) is None:
+                raise UserError(
+                    f"{field}: the package {package} is not installed: run `pip install "
+                    f"{package}`, or remove the setting"
+                )
 
     def train(self, context: dg.AssetExecutionContext, job: TrainingJob) -> TrainingOutcome:
         """Run one training to its end.
@@ -25,9 +61,10 @@ class Trainer(dg.ConfigurableResource):
             job: what to train; its output folder receives the adapter.
 
         Raises:
-            UserError: the program failed; the run's stderr shows why.
+            UserError: the settings fit the machine, the model or the data badly, or the program
+                failed; then the run's stderr shows why.
         """
-        job.output.mkdir(parents=True, exist_ok=True)
+        self.check(job.training)
         job_file = job.output / "job.json"
         job_file.write_text(job.model_dump_json(indent=2), encoding="utf-8")
         # The reader of the program's messages works, and says of itself that it is a preview.
@@ -35,28 +72,45 @@ class Trainer(dg.ConfigurableResource):
         try:
             invocation = dg.PipesSubprocessClient().run(
                 context=context.op_execution_context,
-                command=_command(job_file),
+                command=_command(job_file, job.training),
                 env={RUN_PID_VARIABLE: str(os.getpid()), "TOKENIZERS_PARALLELISM": "false"},
             )
         except dg.DagsterError as error:
             raise UserError(
                 f"the training program failed ({error}); its last words stand in the run's "
-                f"stderr. The job is {job_file}"
+                f"stderr. Running again goes on from its last checkpoint. The job is {job_file}"
             ) from error
         for message in invocation.get_custom_messages():
             if OUTCOME in message:
                 return TrainingOutcome.model_validate(message[OUTCOME])
+            if MISTAKE in message:
+                raise UserError(message[MISTAKE])
         raise UserError(f"the training program ended without a result. The job is {job_file}")
 
 
-def _command(job_file: Path) -> list[str]:
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1"]
-    if not _has_gpu():
-        launch += ["--cpu", "--num_processes", "1", "--mixed_precision", "no"]
-        launch += ["--dynamo_backend", "no", "--num_cpu_threads_per_process"]
-        launch.append(os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count()))
+def _command(job_file: Path, training: Training) -> list[str]:
+    launch = [sys.executable, "-m", "accelerate.commands.launch"]
+    if training.num_processes:
+        launch += ["--num_processes", str(training.num_processes)]
+    if training.accelerate_config:
+        launch += ["--config_file", str(training.accelerate_config)]
+    elif _gpus():
+        # Any free port, for trainings that run at the same time.
+        launch += ["--num_machines", "1", "--main_process_port", "0"]
+    else:
+        launch += ["--cpu", "--num_machines", "1", "--num_processes", "1"]
+        launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
+        threads = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count())
+        launch += ["--num_cpu_threads_per_process", threads]
     return [*launch, "-m", "sl_dagster.training.train", str(job_file)]
 
 
-def _has_gpu() -> bool:
-    return Path("/dev/nvidiactl").exists()
+def _gpus() -> int:
+    """How many GPUs a training can see."""
+    present = [
+        path for path in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)
+    ]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return len(present)
+    return min(len(present), len([name for name in visible.split(",") if name.strip()]))

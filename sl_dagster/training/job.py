@@ -4,28 +4,38 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from sl_dagster.chat import Chat
 from sl_dagster.experiment import Training
 
 RUN_PID_VARIABLE = "SL_DAGSTER_RUN_PID"
+CHECKPOINTS = "checkpoints"  # the folder beside the adapter that is needed until it is finished
 OUTCOME = "outcome"
+MISTAKE = "mistake"
 
 
 class TrainingJob(BaseModel):
     """One role's fine-tuning, as a file handed to the training program.
 
     Attributes:
+        name: what experiment trackers call it.
+        project: what experiment trackers file it under.
         base_model, revision: the model that is adapted.
+        chat: how an example becomes a chat.
         previous_adapter: folder of the adapter to continue; None begins a new one.
-        training_set: Parquet file with ``prompt`` and ``completion`` chat messages.
-        output: folder that receives the adapter.
+        training_set: Parquet file with ``prompt`` and ``completion`` chat messages, and with the
+            ``instruction`` they belong to.
+        output: folder that receives the adapter; checkpoints of a killed training are found there.
         training: hyper-parameters.
         seed: of the data order and of a new adapter's weights.
     """
 
     model_config = ConfigDict(extra="forbid")
 
+    name: str
+    project: str
     base_model: str
     revision: str
+    chat: Chat = Chat()
     previous_adapter: Path | None
     training_set: Path
     output: Path
@@ -34,7 +44,7 @@ class TrainingJob(BaseModel):
 
 
 class LossPoint(BaseModel):
-    """The mean loss per token since the point before, at one optimiser step."""
+    """A mean loss per token: since the point before, or of the evaluation at this step."""
 
     step: int
     loss: float
@@ -44,19 +54,33 @@ class TrainingOutcome(BaseModel):
     """What a finished training reports.
 
     Attributes:
-        examples: size of the training set.
-        truncated: examples that were longer than ``max_length``.
-        longest: the longest example in tokens.
+        examples: examples that were trained on.
+        truncated: examples that were longer than ``max_length``, so that their end was cut off.
+        left_out: those of them whose prompt alone fills ``max_length``; not trained on.
+        longest: the longest example in tokens, before any cut.
         tokens: tokens read, over all epochs.
         steps: optimiser steps.
-        seconds: of the training itself, without loading.
+        resumed_at: the step at which the training went on after a kill; 0 if it ran in one go.
+        seconds: of the training itself, without loading, since ``resumed_at``.
         losses: the loss curve.
+        evaluation_examples: examples that were held back.
+        evaluation_losses: the loss curve on them, from before the training on.
     """
 
     examples: int
     truncated: int
+    left_out: int = 0
     longest: int
     tokens: int
     steps: int
+    resumed_at: int = 0
     seconds: float
     losses: list[LossPoint]
+    evaluation_examples: int = 0
+    evaluation_losses: list[LossPoint] = []
+
+    @property
+    def tokens_per_second(self) -> float:
+        """The training's speed."""
+        share = 1 - self.resumed_at / max(self.steps, 1)
+        return self.tokens * share / max(self.seconds, 1e-9)

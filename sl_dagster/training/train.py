@@ -1,10 +1,12 @@
 """LoRA fine-tuning of one role, started by ``accelerate launch -m sl_dagster.training.train JOB``.
 
-TRL's SFTTrainer on prompt/completion chat messages: the loss falls on the completion only (paper,
-section 3.4). Progress and the outcome go to the Dagster run through Dagster Pipes.
+TRL's SFTTrainer on examples that are tokenized here: the loss falls on the completion and its
+end-of-turn token only (paper, section 3.4). Progress and the outcome go to the Dagster run through
+Dagster Pipes. A training that was killed goes on from its last checkpoint.
 """
 
 import contextlib
+import json
 import os
 import sys
 import threading
@@ -18,15 +20,25 @@ import psutil
 import torch
 from accelerate import PartialState
 from dagster_pipes import PipesContext, open_dagster_pipes
-from datasets import Dataset, load_dataset
-from peft import LoraConfig, PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
+from peft import LoraConfig, PeftConfig, PeftModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PrinterCallback,
+    TrainerCallback,
+)
 from transformers.utils import logging as transformers_logging
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from sl_dagster.chat import stop_tokens
+from sl_dagster.errors import UserError
 from sl_dagster.progress import duration
+from sl_dagster.training.examples import TokenizedExamples, tokenized
 from sl_dagster.training.job import (
+    CHECKPOINTS,
+    MISTAKE,
     OUTCOME,
     RUN_PID_VARIABLE,
     LossPoint,
@@ -44,9 +56,13 @@ def main() -> None:
     transformers_logging.disable_progress_bar()
     job = TrainingJob.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
     with _pipes() as pipes:
-        outcome = train(job, pipes)
+        try:
+            message = {OUTCOME: train(job, pipes).model_dump()}
+        except UserError as error:
+            # Not a failure of the program: the run that reads this fails, with these words.
+            message = {MISTAKE: str(error)}
         if pipes:
-            pipes.report_custom_message({OUTCOME: outcome.model_dump()})
+            pipes.report_custom_message(message)
 
 
 def train(job: TrainingJob, pipes: PipesContext | None) -> TrainingOutcome:
@@ -55,37 +71,67 @@ def train(job: TrainingJob, pipes: PipesContext | None) -> TrainingOutcome:
     Args:
         job: what to train on what.
         pipes: where the progress goes; None on every process but the main one.
+
+    Raises:
+        UserError: the settings do not fit the model, its template, the data or the adapter that
+            is continued.
     """
+    model = _base_model(job)
     tokenizer = AutoTokenizer.from_pretrained(job.base_model, revision=job.revision)
-    examples = _examples(job)
-    lengths = _lengths(examples, tokenizer)
-    trainer = make_trainer(job, examples, tokenizer)
+    examples = tokenized(job, tokenizer, stop_tokens(model.generation_config, tokenizer))
+    checkpoint = _last_checkpoint(job.output / CHECKPOINTS)
+    trainer = make_trainer(job, model, tokenizer, examples, resumes=checkpoint is not None)
     if pipes:
+        _announce(job, examples, checkpoint, pipes)
         trainer.add_callback(_Progress(pipes))
     start = time.monotonic()
-    trainer.train()
+    trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
     seconds = time.monotonic() - start
+    # Sharded weights are gathered by all processes together.
+    weights = trainer.accelerator.get_state_dict(trainer.model)
     if trainer.is_world_process_zero():
-        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(job.output)
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        trained.save_pretrained(job.output, state_dict=weights)
     log: list[dict[str, Any]] = trainer.state.log_history
     return TrainingOutcome(
-        examples=len(examples),
-        truncated=sum(length > job.training.max_length for length in lengths),
-        longest=max(lengths),
-        tokens=int(max((entry.get("num_tokens", 0) for entry in log), default=0)),
+        examples=len(examples.train),
+        truncated=examples.truncated,
+        left_out=examples.left_out,
+        longest=examples.longest,
+        tokens=int(examples.train_tokens * job.training.epochs),
         steps=trainer.state.global_step,
+        resumed_at=_step_of(checkpoint) if checkpoint else 0,
         seconds=seconds,
         losses=[LossPoint(step=e["step"], loss=e["loss"]) for e in log if "loss" in e],
+        evaluation_examples=len(examples.evaluation or ()),
+        evaluation_losses=[
+            LossPoint(step=e["step"], loss=e["eval_loss"]) for e in log if "eval_loss" in e
+        ],
     )
 
 
-def make_trainer(job: TrainingJob, examples: Dataset, tokenizer: Any) -> SFTTrainer:
-    """The trainer of a job, whose loss falls on the completions and their end-of-turn tokens."""
-    model, new_adapter = _model(job)
+def make_trainer(
+    job: TrainingJob,
+    model: Any,
+    tokenizer: Any,
+    examples: TokenizedExamples,
+    resumes: bool = False,
+) -> SFTTrainer:
+    """The trainer of a job.
+
+    Args:
+        model: the base model.
+        resumes: the training goes on from a checkpoint.
+
+    Raises:
+        UserError: see ``train``.
+    """
+    model, new_adapter = _adapted(job, model)
     trainer = SFTTrainer(
         model=model,
-        args=_arguments(job),
-        train_dataset=examples,
+        args=_arguments(job, examples, resumes),
+        train_dataset=examples.train,
+        eval_dataset=examples.evaluation,
         processing_class=tokenizer,
         peft_config=new_adapter,
     )
@@ -93,65 +139,140 @@ def make_trainer(job: TrainingJob, examples: Dataset, tokenizer: Any) -> SFTTrai
     return trainer
 
 
-def _examples(job: TrainingJob) -> Dataset:
-    examples = load_dataset("parquet", data_files=str(job.training_set), split="train")
-    assert isinstance(examples, Dataset)
-    return examples.select_columns(["prompt", "completion"])
+def _base_model(job: TrainingJob) -> Any:
+    training = job.training
+    gpu = torch.cuda.is_available()
+    settings: dict[str, Any] = {}
+    if training.quantization:
+        settings["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+        # Each process quantizes its own copy, on its own GPU.
+        settings["device_map"] = {"": PartialState().device}
+    low = gpu and training.precision == "bf16"
+    settings["dtype"] = torch.bfloat16 if low else torch.float32
+    return AutoModelForCausalLM.from_pretrained(job.base_model, revision=job.revision, **settings)
 
 
-def _model(job: TrainingJob) -> tuple[Any, LoraConfig | None]:
+def _adapted(job: TrainingJob, model: Any) -> tuple[Any, LoraConfig | None]:
     """The model to train and, when no adapter is continued, the shape of the new one."""
-    model = AutoModelForCausalLM.from_pretrained(
-        job.base_model, revision=job.revision, dtype=torch.float32
-    )
-    if job.previous_adapter:
-        return PeftModel.from_pretrained(model, job.previous_adapter, is_trainable=True), None
     lora = job.training.lora
+    if job.previous_adapter:
+        shape = PeftConfig.from_pretrained(str(job.previous_adapter))
+        assert isinstance(shape, LoraConfig)
+        _check_unchanged(job, shape)
+        shape.lora_dropout = lora.dropout
+        return PeftModel.from_pretrained(
+            model, job.previous_adapter, config=shape, is_trainable=True
+        ), None
+    layers = [name for name, _ in model.named_modules()]
+    for target in lora.target_modules or ():
+        if not any(name == target or name.endswith(f".{target}") for name in layers):
+            linear = (name for name, part in model.named_modules() if hasattr(part, "in_features"))
+            known = sorted({name.rpartition(".")[2] for name in linear} - {"lm_head"})
+            raise UserError(
+                f"training.lora.target_modules: {job.base_model} has no layer {target!r}; its "
+                f"linear layers are {', '.join(known)}"
+            )
     return model, LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules="all-linear",
+        target_modules=list(lora.target_modules) if lora.target_modules else "all-linear",
         task_type="CAUSAL_LM",
     )
 
 
-def _arguments(job: TrainingJob) -> SFTConfig:
+def _check_unchanged(job: TrainingJob, shape: LoraConfig) -> None:
+    """An adapter keeps its shape for life."""
+    lora = job.training.lora
+    asked: dict[str, Any] = {"rank": lora.rank, "alpha": lora.alpha}
+    found: dict[str, Any] = {"rank": shape.r, "alpha": shape.lora_alpha}
+    if lora.target_modules:
+        asked["target_modules"] = sorted(lora.target_modules)
+        found["target_modules"] = sorted(shape.target_modules or ())
+    for field, value in asked.items():
+        if value != found[field]:
+            raise UserError(
+                f"training.lora.{field}: {value}, but the adapter of the iteration before, which "
+                f"this training continues, has {found[field]}: set it back, or run again from "
+                "iteration 1"
+            )
+
+
+def _arguments(job: TrainingJob, examples: TokenizedExamples, resumes: bool) -> SFTConfig:
     training = job.training
+    gpu = torch.cuda.is_available()
+    checkpointing = training.gradient_checkpointing
+    _name_for_trackers(job)
     return SFTConfig(
-        output_dir=str(job.output / "trainer"),
+        output_dir=str(job.output / CHECKPOINTS),
+        run_name=job.name,
+        project=job.project,
         num_train_epochs=training.epochs,
         learning_rate=training.learning_rate,
         lr_scheduler_type=training.scheduler,
         warmup_steps=training.warmup_ratio,
         per_device_train_batch_size=training.batch_size,
+        per_device_eval_batch_size=training.batch_size,
         gradient_accumulation_steps=training.gradient_accumulation,
-        max_length=training.max_length,
+        max_length=min(training.max_length, examples.longest),
+        packing=training.packing,
+        eval_packing=False,
         completion_only_loss=True,
         bf16=training.precision == "bf16",
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=not gpu,
         # Recomputing activations saves memory that only a GPU is short of.
-        gradient_checkpointing=torch.cuda.is_available(),
+        gradient_checkpointing=gpu if checkpointing is None else checkpointing,
         logging_steps=1,
         logging_first_step=True,
-        save_strategy="no",
-        report_to="none",
+        eval_strategy="epoch" if examples.evaluation else "no",
+        eval_on_start=examples.evaluation is not None and not resumes,
+        save_strategy="steps" if training.checkpoints else "no",
+        save_steps=1 / (training.checkpoints + 1),
+        save_total_limit=2,  # the newest may be half written
+        report_to=list(training.report_to) or "none",
         disable_tqdm=True,
         seed=job.seed,
         data_seed=job.seed,
     )
 
 
-def _lengths(examples: Dataset, tokenizer: Any) -> list[int]:
-    """The examples' lengths in tokens, as the chat template renders them."""
+def _name_for_trackers(job: TrainingJob) -> None:
+    """What the trackers' own settings, where the user has made none, say instead."""
+    os.environ.setdefault("WANDB_PROJECT", job.project)
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(job.output / "tensorboard"))
 
-    def length(example: dict[str, Any]) -> dict[str, int]:
-        text = tokenizer.apply_chat_template(
-            example["prompt"] + example["completion"], tokenize=False
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that is whole; its state is what a checkpoint is completed with."""
+    for checkpoint in sorted(folder.glob("checkpoint-*"), key=_step_of, reverse=True):
+        with contextlib.suppress(OSError, ValueError):
+            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+            return checkpoint
+    return None
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def _announce(
+    job: TrainingJob, examples: TokenizedExamples, checkpoint: Path | None, pipes: PipesContext
+) -> None:
+    """Say what the user must not miss."""
+    if examples.truncated:
+        pipes.log.warning(
+            f"{examples.truncated} examples are longer than training.max_length "
+            f"({job.training.max_length} tokens; the longest has {examples.longest}) and are cut "
+            f"there, so they do not teach how to end; {examples.left_out} of them are left out, "
+            "because nothing of their answers remains"
         )
-        return {"length": len(tokenizer(text, add_special_tokens=False)["input_ids"])}
-
-    return list(examples.map(length, remove_columns=examples.column_names)["length"])
+    if checkpoint:
+        pipes.log.info(f"continuing the training that was interrupted, at {checkpoint.name}")
 
 
 class _Progress(TrainerCallback):
@@ -160,10 +281,12 @@ class _Progress(TrainerCallback):
     def __init__(self, pipes: PipesContext) -> None:
         self._pipes = pipes
         self._start = time.monotonic()
+        self._first_step = 0
         self._last_report = self._start
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._start = time.monotonic()
+        self._first_step = state.global_step
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         now = time.monotonic()
@@ -172,7 +295,8 @@ class _Progress(TrainerCallback):
         if loss is None or (now - self._last_report < _SECONDS_BETWEEN_REPORTS and not last):
             return
         self._last_report = now
-        left = (now - self._start) / state.global_step * (state.max_steps - state.global_step)
+        done = state.global_step - self._first_step
+        left = (now - self._start) / done * (state.max_steps - state.global_step)
         self._pipes.log.info(
             f"step {state.global_step}/{state.max_steps}, loss {loss:.3f}, {duration(left)} left"
         )

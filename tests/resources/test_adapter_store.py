@@ -10,7 +10,7 @@ from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE, Adapter, adapter_fing
 from sl_dagster.errors import UserError
 from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.stage_store import StageKey
-from sl_dagster.training.job import LossPoint, TrainingOutcome
+from sl_dagster.training.job import CHECKPOINTS, LossPoint, TrainingOutcome
 
 KEY = StageKey("e", "generator_lora", 1)
 OUTCOME = TrainingOutcome(
@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> AdapterStore:
 
 def trained(store: AdapterStore, weights: bytes, made_from: str = "m1") -> StoredAdapter:
     """What a training of these weights leads to, published."""
-    folder = store.workplace(KEY)
+    folder = store.workplace(KEY, made_from)
     (folder / WEIGHTS_FILE).write_bytes(weights)
     config = {"r": 4, "lora_alpha": 8, "target_modules": ["b", "a"], "base_model": str(folder)}
     (folder / CONFIG_FILE).write_text(json.dumps(config))
@@ -58,9 +58,24 @@ def test_a_new_adapter_replaces_the_old_one(store: AdapterStore) -> None:
     assert not Path(str(old.adapter.path)).exists()
 
 
+def test_a_killed_training_finds_its_checkpoints_and_another_does_not(store: AdapterStore) -> None:
+    checkpoint = store.workplace(KEY, "m1") / CHECKPOINTS / "checkpoint-7"
+    checkpoint.mkdir(parents=True)
+    store.workplace(KEY, "m1")
+    assert checkpoint.is_dir()
+    assert not list(store.workplace(KEY, "m2").iterdir())
+    assert not checkpoint.exists()
+
+
+def test_a_finished_training_leaves_no_checkpoints(store: AdapterStore) -> None:
+    (store.workplace(KEY, "m1") / CHECKPOINTS / "checkpoint-7").mkdir(parents=True)
+    adapter = trained(store, b"weights").adapter
+    assert {path.name for path in Path(str(adapter.path)).iterdir()} == {CONFIG_FILE, WEIGHTS_FILE}
+
+
 def test_an_unpublished_training_changes_nothing(store: AdapterStore) -> None:
     old = trained(store, b"old")
-    (store.workplace(KEY) / WEIGHTS_FILE).write_bytes(b"half")
+    (store.workplace(KEY, "m2") / WEIGHTS_FILE).write_bytes(b"half")
     assert store.read(KEY) == old
     old.adapter.verified()
 

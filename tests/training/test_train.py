@@ -1,24 +1,29 @@
-"""Fine-tuning: where the loss falls, and that an adapter is continued."""
+"""Fine-tuning: what is learnt, what is reported, and what a training that was killed does."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from datasets import Dataset
 from safetensors.torch import load_file
-from transformers import AutoTokenizer
 
 from sl_dagster.adapters import WEIGHTS_FILE, adapter_fingerprint
+from sl_dagster.errors import UserError
 from sl_dagster.experiment import Lora, Training
-from sl_dagster.training.job import TrainingJob
-from sl_dagster.training.train import make_trainer, train
+from sl_dagster.training.job import CHECKPOINTS, TrainingJob
+from sl_dagster.training.train import train
 from tests.conftest import DEMO_MODEL
 
 pytestmark = pytest.mark.integration
 
 ROWS = [
     {
-        "prompt": [{"role": "user", "content": f"Write about lantern {number}."}],
+        "instruction": f"Write about lantern {number // 2}.",
+        "prompt": [{"role": "user", "content": f"Write about lantern {number // 2}."}],
         "completion": [{"role": "assistant", "content": f"Lantern {number} was old.\n\nIt shone."}],
     }
     for number in range(6)
@@ -30,6 +35,8 @@ def job(tmp_path: Path) -> TrainingJob:
     training_set = tmp_path / "records.parquet"
     Dataset.from_list(ROWS).to_parquet(str(training_set))
     return TrainingJob(
+        name="small/generator_lora of iteration 1",
+        project="small",
         base_model=str(DEMO_MODEL),
         revision="main",
         previous_adapter=None,
@@ -40,19 +47,19 @@ def job(tmp_path: Path) -> TrainingJob:
     )
 
 
-def test_the_loss_falls_on_the_completion_and_its_end_only(job: TrainingJob) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(DEMO_MODEL)
-    trainer = make_trainer(job, Dataset.from_list(ROWS), tokenizer)
-    for batch in trainer.get_train_dataloader():
-        for ids, labels in zip(batch["input_ids"], batch["labels"], strict=True):
-            whole = tokenizer.decode(ids[ids != tokenizer.pad_token_id])
-            learned = tokenizer.decode(labels[labels != -100])
-            prompt, _, answer = whole.partition("<|im_start|>assistant\n")
-            assert "Write about" in prompt
-            assert learned.startswith("Lantern")
-            # The end-of-turn token must be learned; a template may put a line end after it.
-            assert learned.rstrip("\n").endswith("It shone.<|im_end|>")
-            assert answer.startswith(learned.rstrip("\n"))
+def changed(job: TrainingJob, output: str = "adapter", **training: Any) -> TrainingJob:
+    """The same job with other hyper-parameters."""
+    settings = job.training.model_copy(update=training)
+    return job.model_copy(update={"training": settings, "output": job.output.with_name(output)})
+
+
+def weights(job: TrainingJob) -> dict[str, torch.Tensor]:
+    return load_file(job.output / WEIGHTS_FILE)
+
+
+def are_close(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    assert first.keys() == second.keys()
+    return all(torch.allclose(first[name], second[name], atol=1e-5) for name in first)
 
 
 def test_training_lowers_the_loss_and_reports(job: TrainingJob) -> None:
@@ -62,29 +69,131 @@ def test_training_lowers_the_loss_and_reports(job: TrainingJob) -> None:
     assert [point.step for point in outcome.losses] == list(range(1, 10))
     assert outcome.losses[-1].loss < outcome.losses[0].loss
     assert outcome.tokens > 9 * 20
-    assert outcome.truncated == 0
+    assert outcome.tokens_per_second > 0
+    assert (outcome.truncated, outcome.left_out, outcome.resumed_at) == (0, 0, 0)
+    assert (outcome.evaluation_examples, outcome.evaluation_losses) == (0, [])
     assert outcome.longest > 20
     assert len(adapter_fingerprint(job.output)) == 16
 
 
 def test_truncated_examples_are_counted(job: TrainingJob) -> None:
-    short = job.training.model_copy(update={"max_length": 20, "epochs": 1})
-    outcome = train(job.model_copy(update={"training": short}), pipes=None)
-    assert outcome.truncated == 6
+    longest = train(changed(job, epochs=1), pipes=None).longest
+    outcome = train(changed(job, "short", max_length=longest - 5, epochs=1), pipes=None)
+    assert (outcome.truncated, outcome.left_out, outcome.examples) == (6, 0, 6)
+    assert outcome.longest == longest
+    assert outcome.tokens <= 6 * (longest - 5)
 
 
-def test_a_previous_adapter_is_continued(job: TrainingJob, tmp_path: Path) -> None:
+def test_an_example_whose_answer_is_cut_off_is_left_out(job: TrainingJob) -> None:
+    long_prompt = [{"role": "user", "content": "Write about lantern 0. " * 40}]
+    rows = [*ROWS, ROWS[0] | {"prompt": long_prompt}]
+    Dataset.from_list(rows).to_parquet(str(job.training_set))
+    outcome = train(changed(job, max_length=100, epochs=1), pipes=None)
+    assert (outcome.truncated, outcome.left_out, outcome.examples) == (1, 1, 6)
+
+
+def test_a_limit_below_every_prompt_is_told(job: TrainingJob) -> None:
+    with pytest.raises(UserError, match=r"training\.max_length: 5 tokens hold no more than the"):
+        train(changed(job, max_length=5), pipes=None)
+
+
+def test_an_evaluation_split_holds_back_whole_instructions(job: TrainingJob) -> None:
+    outcome = train(changed(job, evaluation_split=0.3), pipes=None)
+    assert (outcome.examples, outcome.evaluation_examples) == (4, 2)  # one of three instructions
+    assert [point.step for point in outcome.evaluation_losses] == [0, 2, 4, 6]
+    assert outcome.evaluation_losses[-1].loss < outcome.evaluation_losses[0].loss
+
+
+def test_a_split_that_leaves_nothing_is_told(job: TrainingJob) -> None:
+    with pytest.raises(UserError, match=r"training\.evaluation_split: 0\.9 of 6 examples leaves 0"):
+        train(changed(job, evaluation_split=0.9), pipes=None)
+
+
+def test_packed_examples_do_not_see_each_other(job: TrainingJob) -> None:
+    """The first loss of all examples in one step is the same, packed or not."""
+    apart = train(changed(job, "apart", epochs=1, batch_size=6, precision="fp32"), pipes=None)
+    longest = {"prompt": [{"role": "user", "content": "Lantern " * 150}]}
+    Dataset.from_list([*ROWS, ROWS[0] | longest]).to_parquet(str(job.training_set))
+    settings = {"epochs": 1, "batch_size": 2, "precision": "fp32"}
+    packed = train(changed(job, "packed", packing=True, **settings), pipes=None)
+    assert packed.steps == 1  # six short ones in one sequence, the long one in another
+    alone = train(changed(job, "alone", **settings | {"batch_size": 7}), pipes=None)
+    assert packed.losses[0].loss == pytest.approx(alone.losses[0].loss, abs=1e-4)
+    assert apart.losses[0].loss != pytest.approx(alone.losses[0].loss, abs=1e-4)
+
+
+def test_gradient_checkpointing_changes_nothing(job: TrainingJob) -> None:
+    plain = changed(job, "plain", epochs=1, gradient_checkpointing=False)
+    recomputed = changed(job, "recomputed", epochs=1, gradient_checkpointing=True)
+    for each in (plain, recomputed):
+        train(each, pipes=None)
+    assert are_close(weights(plain), weights(recomputed))
+
+
+def test_the_seed_decides_a_new_adapters_weights(job: TrainingJob) -> None:
+    first, again, other = (changed(job, name, epochs=1) for name in ("first", "again", "other"))
+    other = other.model_copy(update={"seed": 2})
+    for each in (first, again, other):
+        train(each, pipes=None)
+    assert are_close(weights(first), weights(again))
+    assert not are_close(weights(first), weights(other))
+
+
+def test_chosen_layers_get_an_adapter(job: TrainingJob) -> None:
+    lora = Lora(rank=4, alpha=8, target_modules=("q_proj", "v_proj"))
+    job = changed(job, lora=lora, epochs=1)
     train(job, pipes=None)
-    barely = job.training.model_copy(update={"learning_rate": 1e-9, "epochs": 1})
-    changes = {
-        "previous_adapter": job.output,
-        "output": tmp_path / "second",
-        "training": barely,
-    }
-    train(job.model_copy(update=changes), pipes=None)
-    first = load_file(job.output / WEIGHTS_FILE)
-    second = load_file(tmp_path / "second" / WEIGHTS_FILE)
-    assert first.keys() == second.keys()
-    assert all(torch.allclose(first[name], second[name], atol=1e-6) for name in first)
+    assert {name.split(".")[-3] for name in weights(job)} == {"q_proj", "v_proj"}
+
+
+def test_an_unknown_layer_is_told(job: TrainingJob) -> None:
+    with pytest.raises(UserError, match=r"target_modules: .* has no layer 'query'; .*q_proj"):
+        train(changed(job, lora=Lora(target_modules=("query",))), pipes=None)
+
+
+def test_a_previous_adapter_is_continued(job: TrainingJob) -> None:
+    train(job, pipes=None)
+    second = changed(job, "second", learning_rate=1e-9, epochs=1)
+    second = second.model_copy(update={"previous_adapter": job.output})
+    train(second, pipes=None)
+    assert are_close(weights(job), weights(second))
     # A new adapter would begin with B = 0 and so not come close to the first.
-    assert any(first[name].abs().max() > 1e-3 for name in first if "lora_B" in name)
+    assert any(part.abs().max() > 1e-3 for name, part in weights(job).items() if "lora_B" in name)
+
+
+def test_an_adapter_keeps_its_shape(job: TrainingJob) -> None:
+    train(changed(job, epochs=1), pipes=None)
+    second = changed(job, "second", lora=Lora(rank=8, alpha=8))
+    second = second.model_copy(update={"previous_adapter": job.output})
+    with pytest.raises(UserError, match=r"training\.lora\.rank: 8, but .* has 4"):
+        train(second, pipes=None)
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(job: TrainingJob) -> None:
+    undisturbed = changed(job, "undisturbed", epochs=30)
+    expected = train(undisturbed, pipes=None)
+    killed = changed(job, "killed", epochs=30)
+    killed.output.mkdir()
+    file = killed.output / "job.json"
+    file.write_text(killed.model_dump_json())
+    process = subprocess.Popen([sys.executable, "-m", "sl_dagster.training.train", str(file)])
+    checkpoints = killed.output / CHECKPOINTS
+    while len(list(checkpoints.glob("checkpoint-*/trainer_state.json"))) < 2:
+        assert process.poll() is None, "the training ended too early"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    # One that was being written when the power went is of no use.
+    (checkpoints / "checkpoint-80").mkdir()
+    (checkpoints / "checkpoint-80" / "trainer_state.json").write_text('{"epo')
+    outcome = train(killed, pipes=None)
+    assert 0 < outcome.resumed_at < 90
+    assert outcome.steps == expected.steps == 90
+    assert [point.step for point in outcome.losses] == list(range(1, 91))
+    assert outcome.tokens == expected.tokens
+    assert are_close(weights(killed), weights(undisturbed))
+
+
+def test_without_checkpoints_none_are_written(job: TrainingJob) -> None:
+    train(changed(job, checkpoints=0, epochs=1), pipes=None)
+    assert not list((job.output / CHECKPOINTS).glob("checkpoint-*"))

@@ -13,6 +13,7 @@ import openai
 from openai.types.chat import ChatCompletion
 
 from sl_dagster.adapters import Adapter
+from sl_dagster.chat import Chat
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import RepetitionDetection
 from sl_dagster.resources.engines.protocol import Completion, Request
@@ -47,6 +48,7 @@ class Endpoint:
         model: str,
         timeout: float,
         detection: RepetitionDetection | None,
+        chat: Chat,
     ) -> None:
         """A client; nothing is asked yet.
 
@@ -56,11 +58,13 @@ class Endpoint:
             model: the name by which it serves the base model.
             timeout: seconds that an answer may take.
             detection: when to end looping generations; None if the endpoint does not know how.
+            chat: how a message becomes a chat.
         """
         self.url = url.rstrip("/")
         self.knows_choices = True
         self._model = model
         self._detection = detection
+        self._chat = chat
         self._adapters: dict[str, _LoadedAdapter] = {}
         self._client = openai.AsyncOpenAI(
             base_url=self.url, api_key=api_key or "none", timeout=timeout, max_retries=0
@@ -110,7 +114,7 @@ class Endpoint:
         return True
 
     async def _asked(self, request: Request, model: str) -> Completion:
-        fields: Any = _fields(request, model, self._detection, self.knows_choices)
+        fields: Any = _fields(request, model, self._detection, self.knows_choices, self._chat)
         limit: Any = {"max_tokens": request.sampling.max_tokens}
         # A limit beyond the end of the context is refused; without one, the context is the limit.
         for more in (limit, {}):
@@ -157,14 +161,18 @@ class Endpoint:
 
 
 def _fields(
-    request: Request, model: str, detection: RepetitionDetection | None, knows_choices: bool
+    request: Request,
+    model: str,
+    detection: RepetitionDetection | None,
+    knows_choices: bool,
+    chat: Chat,
 ) -> dict[str, Any]:
     """The request's fields, vLLM's extensions only where they are needed."""
     sampling = request.sampling
-    messages: list[Any] = [request.message]
     extra: dict[str, Any] = {}
+    if chat.template_kwargs:
+        extra["chat_template_kwargs"] = chat.template_kwargs
     if request.begun:
-        messages.append({"role": "assistant", "content": request.begun})
         extra |= {"continue_final_message": True, "add_generation_prompt": False}
     if sampling.top_k:
         extra["top_k"] = sampling.top_k
@@ -176,7 +184,7 @@ def _fields(
         extra["repetition_detection"] = detection.model_dump()
     return {
         "model": model,
-        "messages": messages,
+        "messages": chat.messages(request.message, begun=request.begun),
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "seed": request.seed,

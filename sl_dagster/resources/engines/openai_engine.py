@@ -146,6 +146,9 @@ class OpenAIEngine(RemoteEngine):
         if any(sampling.repetition_penalty != 1 for sampling in samplings):
             penalty = {"repetition_penalty": -1.0}
             needs.append(("sampling.repetition_penalty", "set it to 1.0 everywhere", penalty))
+        if self._experiment.chat_template_kwargs:
+            kwargs = {"chat_template_kwargs": "none"}
+            needs.append(("chat_template_kwargs", "use a vLLM endpoint", kwargs))
         if self._settings.repetition_detection:
             detection = {"repetition_detection": {"max_pattern_size": -1}}
             needs.append(("engine.repetition_detection", "set it to null", detection))
@@ -155,7 +158,8 @@ class OpenAIEngine(RemoteEngine):
         settings = self._settings
         model = settings.model or self._experiment.base_model
         detection = settings.repetition_detection
-        return Endpoint(url, key, model, settings.request_timeout, detection)
+        chat = self._experiment.chat
+        return Endpoint(url, key, model, settings.request_timeout, detection, chat)
 
     def _key(self) -> str | None:
         variable = self._settings.api_key_env

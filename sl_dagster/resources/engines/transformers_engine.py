@@ -19,6 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from sl_dagster.adapters import Adapter
+from sl_dagster.chat import stop_tokens
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, TransformersSettings
 from sl_dagster.resources.engines.decoding import DecodingBatch, Row
@@ -175,9 +176,8 @@ class _LoadedModel:
         self._model: Any = model.to(device).eval()
         self._adapters: set[str] = set()
         self._max_length: int = getattr(model.config, "max_position_embeddings", 1 << 20)
-        ends = model.generation_config.eos_token_id
-        ends = ends if isinstance(ends, list) else [ends]
-        self._end_tokens = {*ends, self.tokenizer.eos_token_id} - {None}
+        self._chat = experiment.chat
+        self._end_tokens = stop_tokens(model.generation_config, self.tokenizer)
 
     def batch_for(self, adapter: Adapter) -> DecodingBatch:
         """An empty batch of the model with this adapter switched on, or with none."""
@@ -191,15 +191,7 @@ class _LoadedModel:
 
     def row(self, request: Request) -> Row:
         """The request with its prompt rendered by the chat template and turned into tokens."""
-        messages: list[Any] = [request.message]
-        if request.begun:
-            messages.append({"role": "assistant", "content": request.begun})
-        prompt = self.tokenizer.apply_chat_template(
-            messages,
-            tokenize=False,
-            add_generation_prompt=not request.begun,
-            continue_final_message=bool(request.begun),
-        )
+        prompt = self._chat.prompt(self.tokenizer, request.message, begun=request.begun)
         ids = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
         room = max(1, self._max_length - len(ids))
         sampling = request.limited_to(room).sampling

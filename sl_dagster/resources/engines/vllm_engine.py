@@ -53,6 +53,7 @@ class VllmEngine(RemoteEngine):
                 SERVED_NAME,
                 self._vllm.request_timeout,
                 self._vllm.repetition_detection,
+                self._experiment.chat,
             )
         ]
 

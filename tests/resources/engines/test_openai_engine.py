@@ -149,20 +149,35 @@ def test_extensions_are_sent_only_where_they_are_needed(
     assert asked["messages"][-1] == {"role": "assistant", "content": "Once"}
 
 
+def test_the_experiments_chat_is_sent(endpoint: Endpoint, connect: Callable[..., Engine]) -> None:
+    complete(connect(), request(TOPICS[0], PLAIN))
+    assert len(endpoint.asked[-1]["messages"]) == 1
+    assert "chat_template_kwargs" not in endpoint.asked[-1]
+    endpoint.knows |= {"chat_template_kwargs"}
+    engine = connect(system_prompt="Be brief.", chat_template_kwargs={"enable_thinking": False})
+    complete(engine, request(TOPICS[0], PLAIN, begun="Once"))
+    asked = endpoint.asked[-1]
+    assert asked["chat_template_kwargs"] == {"enable_thinking": False}
+    assert asked["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert [message["role"] for message in asked["messages"]] == ["system", "user", "assistant"]
+
+
 @pytest.mark.parametrize(
     ("unknown", "expected"),
     [
         ("continue_final_message", "does not know begun assistant turns"),
         ("top_k", "does not know sampling.top_k: set it to 0"),
         ("repetition_penalty", "does not know sampling.repetition_penalty: set it to 1.0"),
+        ("chat_template_kwargs", "does not know chat_template_kwargs: use a vLLM endpoint"),
     ],
 )
 def test_an_endpoint_without_an_extension_is_refused_before_the_first_record(
     endpoint: Endpoint, connect: Callable[..., Engine], unknown: str, expected: str
 ) -> None:
-    endpoint.knows -= {unknown}
+    endpoint.knows = (endpoint.knows | {"chat_template_kwargs"}) - {unknown}
+    engine = connect(chat_template_kwargs={"enable_thinking": False})
     with pytest.raises(UserError, match=expected):
-        complete(connect(), request(TOPICS[0], PLAIN))
+        complete(engine, request(TOPICS[0], PLAIN))
     assert all(body["messages"][0]["content"] == "Hello." for body in endpoint.asked)
 
 
