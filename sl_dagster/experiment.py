@@ -255,6 +255,8 @@ class Experiment(_Settings):
         description: what the experiment is for; shown in the web UI.
         base_model: a model's folder, or its id on the Hugging Face hub.
         revision: the hub revision of ``base_model``.
+        languages: of the instructions, which take turns; each needs seeds and prompts.
+        seeds: a file of seed instructions, or a list of files.
         seed: every random draw of the experiment is derived from it.
         prompts: per language, a file that replaces the project's own prompts.
         control: name of another experiment to be shown beside this one.
@@ -265,7 +267,7 @@ class Experiment(_Settings):
     base_model: str
     revision: str = "main"
     languages: tuple[Language, ...] = Field(default=("en",), min_length=1)
-    seeds: Path
+    seeds: tuple[Path, ...] = Field(min_length=1)
     iterations: Positive = 3
     seed: NonNegative = 0
     engine: EngineSettings = TransformersSettings()
@@ -289,10 +291,15 @@ class Experiment(_Settings):
             raise ValueError(f"{folder} is no model folder: it has no config.json")
         return str(folder)
 
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _list_seeds(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
     @field_validator("seeds")
     @classmethod
-    def _find_seeds(cls, value: Path, info: ValidationInfo) -> Path:
-        return _existing_file(value, info)
+    def _find_seeds(cls, value: tuple[Path, ...], info: ValidationInfo) -> tuple[Path, ...]:
+        return tuple(_existing_file(path, info) for path in value)
 
     @field_validator("heldout")
     @classmethod

@@ -18,7 +18,7 @@ def seeds_asset(experiment: Experiment) -> dg.AssetsDefinition:
     @stage_asset(
         experiment,
         "seeds",
-        description="Seed instructions, as they stand in the experiment's seed file.",
+        description="Seed instructions, as they stand in the experiment's seed files.",
         kinds={"json", "parquet"},
         partitioned=False,
         code_version="2",
@@ -32,7 +32,7 @@ def seeds_asset(experiment: Experiment) -> dg.AssetsDefinition:
         records = (_record(run, position, line) for position, line in enumerate(lines))
         return stage_result(
             runner.write(run, records, len(lines)),
-            more={"file": dg.MetadataValue.path(str(experiment.seeds))},
+            more={"files": dg.MetadataValue.json([str(path) for path in experiment.seeds])},
         )
 
     return seeds
