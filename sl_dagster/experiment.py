@@ -319,7 +319,8 @@ class Experiment(_Settings):
         description: what the experiment is for; shown in the web UI.
         base_model: a model's folder, or its id on the Hugging Face hub.
         revision: the hub revision of ``base_model``.
-        seeds: files of seed instructions; a single one needs no list.
+        languages: of the instructions, which take turns; each needs seeds and prompts.
+        seeds: a file of seed instructions, or a list of files.
         seed: every random draw of the experiment is derived from it.
         prompts: per language, a file that replaces the project's own prompts.
         system_prompt: begins every chat, in generation and in training; the chat template's own

@@ -1,5 +1,6 @@
 """Reading files of instructions: one JSON object per line, checked line by line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -43,21 +44,21 @@ def read_instructions(path: Path, languages: tuple[Language, ...]) -> list[Instr
 
 
 def read_seed_instructions(
-    paths: tuple[Path, ...], languages: tuple[Language, ...]
+    paths: Sequence[Path], languages: tuple[Language, ...]
 ) -> list[InstructionLine]:
-    """Read files of seed instructions, of which there must be some in each of the languages.
+    """Read files of seeds, leaving out other languages than those asked for.
 
     Raises:
-        UserError: as ``read_instructions``, or naming the language without any.
+        UserError: naming the line and what is wrong with it, or the language that has no seed.
     """
-    lines = [line for path in paths for line in read_instructions(path, languages)]
+    lines = [line for path in paths for _, line in numbered_instructions(path)]
     for language in languages:
         if all(line.language != language for line in lines):
             raise UserError(
                 f"{', '.join(map(str, paths))}: no instruction in {language}: add some, or take "
                 f"{language} out of `languages` in the experiment file"
             )
-    return lines
+    return [line for line in lines if line.language in languages]
 
 
 def numbered_instructions(path: Path) -> list[tuple[int, InstructionLine]]:

@@ -28,6 +28,7 @@ def test_defaults_are_the_papers(write_experiment: Write) -> None:
         "stop": ("\n\n\n", "---"),
     }
     assert (experiment.instructions.count, experiment.instructions.tries) == (5000, 10)
+    assert experiment.instructions.pool == "seeds"
     assert (experiment.initial_responses.samples, experiment.initial_responses.tries) == (2, 20)
     assert (experiment.extension.rounds, experiment.extension.growth) == (3, 1.2)
     assert experiment.extension.line_dropout == 0.2
@@ -89,6 +90,12 @@ def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
         ({"languages": ["fr"]}, "languages.0: expected 'en' or 'zh', found 'fr'"),
         ({"seeds": "none.jsonl"}, "seeds: there is no file"),
         ({"seeds": ...}, "seeds: this key is missing"),
+        ({"seeds": []}, "seeds: "),
+        ({"seeds": ["seeds.jsonl", "none.jsonl"]}, "seeds: there is no file"),
+        ({"seeds": 3}, "seeds: expected a valid tuple"),
+        ({"instructions": {"pool": "big"}}, "instructions.pool: expected 'seeds' or 'growing'"),
+        ({"instructions": {"max_similarity": 0}}, "instructions.max_similarity: expected greater"),
+        ({"instructions": {"max_similarity": 70}}, "instructions.max_similarity: expected less"),
         ({"base_model": "./here"}, "here is no model folder: it has no config.json"),
         ({"heldout": {"file": "none.jsonl"}}, "heldout: there is no file"),
         ({"prompts": {"en": "seeds.jsonl"}}, "seeds.jsonl"),

@@ -32,7 +32,7 @@ def seeds_asset(experiment: Experiment) -> dg.AssetsDefinition:
         records = (_record(run, position, line) for position, line in enumerate(lines))
         return stage_result(
             runner.write(run, records, len(lines)),
-            more={"files": "\n".join(map(str, experiment.seeds))},
+            more={"files": dg.MetadataValue.json([str(path) for path in experiment.seeds])},
         )
 
     return seeds

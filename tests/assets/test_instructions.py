@@ -15,6 +15,7 @@ from sl_dagster.method.prompts import builtin_prompts_file, read_prompts
 from sl_dagster.records import Record
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.seeds import own_seed_files
 from tests.conftest import ScriptedEngine
 
 SEEDS = """\
@@ -163,6 +164,18 @@ def test_a_language_without_seeds_is_named(loop: Callable[..., Loop], tmp_path: 
     file.write_text(SEEDS.splitlines()[0])
     with pytest.raises(AssertionError, match=r"seeds\.jsonl: no instruction in zh: add some"):
         made.make(varied)
+
+
+def test_seeds_can_come_from_a_file_for_each_language(
+    write_experiment, tmp_path: Path, monkeypatch
+) -> None:
+    files = [str(path) for path in own_seed_files()]
+    path = write_experiment(languages=["en", "zh"], seeds=files, instructions={"count": 10})
+    records, metadata, _ = Loop(path, tmp_path / "data", monkeypatch).make(varied)
+    assert [record.language for record in records] == ["en", "zh"] * 5
+    assert sum(v for k, v in metadata.items() if k.startswith("share_")) == pytest.approx(
+        1, abs=0.01
+    )
 
 
 def test_the_judge_decides(loop: Callable[..., Loop]) -> None:
