@@ -47,7 +47,8 @@ def stored(tmp_path: Path) -> None:
 def test_help_names_every_command(cli: Cli) -> None:
     result = cli("--help")
     assert result.returncode == 0
-    assert all(name in result.stdout for name in ("run", "stats", "trace", "export-model", "ui"))
+    commands = ("run", "stats", "trace", "validate", "export-model", "ui")
+    assert all(name in result.stdout for name in commands)
 
 
 @pytest.mark.parametrize(
