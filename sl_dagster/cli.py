@@ -54,6 +54,13 @@ class TraceFormat(StrEnum):
     JSON = "json"
 
 
+class RoleChoice(StrEnum):
+    """Whose model ``export-model`` writes."""
+
+    GENERATOR = "generator"
+    EXTENDER = "extender"
+
+
 @app.command()
 def run(
     experiment: ExperimentOption,
@@ -225,6 +232,32 @@ def check_seeds(
     if found:
         raise typer.Exit(1)
     _console.print("[green]✓[/] no duplicates, no near-duplicates, no length named")
+
+
+@app.command("export-model")
+def export_model(
+    experiment: ExperimentOption,
+    iteration: Annotated[
+        int, typer.Option("--iteration", "-i", min=1, help="The iteration that trained it.")
+    ],
+    role: Annotated[RoleChoice, typer.Option(help="Which of the two roles.")],
+    out: Annotated[Path, typer.Option(help="The folder to make; it must be new or empty.")],
+    merged: Annotated[
+        bool, typer.Option("--merged", help="The whole model instead of the adapter alone.")
+    ] = False,
+) -> None:
+    """Write a trained adapter, or the model with it merged in, for use elsewhere."""
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.export import Export
+    from sl_dagster.export import export_model as export
+    from sl_dagster.resources.adapter_store import AdapterStore
+
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    export(
+        Export(settings, iteration, role.value, merged, out),
+        AdapterStore(data_dir=str(data_dir())),
+    )
+    _console.print(f"[green]✓[/] {escape(str(out))}", soft_wrap=True)
 
 
 @app.command()

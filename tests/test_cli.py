@@ -49,10 +49,18 @@ def stored(tmp_path: Path) -> None:
 def test_help_names_every_command(cli: Cli) -> None:
     result = cli("--help")
     assert result.returncode == 0
-    assert all(
-        name in result.stdout
-        for name in ("run", "stats", "filter", "trace", "validate", "seeds", "ui")
+    commands = (
+        "run",
+        "preview",
+        "stats",
+        "filter",
+        "trace",
+        "validate",
+        "seeds",
+        "export-model",
+        "ui",
     )
+    assert all(name in result.stdout for name in commands)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_seeds_are_one_file_or_several(write_experiment: Write) -> None:
     one = load_experiment(write_experiment()).seeds
     assert [path.name for path in one] == ["seeds.jsonl"]
     assert load_experiment(write_experiment(seeds=["seeds.jsonl", "seeds.jsonl"])).seeds == one * 2
-    with pytest.raises(UserError, match="seeds: there is no file .*none"):
+    with pytest.raises(UserError, match=r"seeds: there is no file .*none"):
         load_experiment(write_experiment(seeds=["seeds.jsonl", "none.jsonl"]))
 
 
