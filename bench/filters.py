@@ -32,16 +32,20 @@ def main() -> None:
     }
     for kind, (language, write) in kinds.items():
         for words in SIZES:
-            text = write(random.Random(words), words)
-            assert drop_reason(text, language) is None, kind
-            figures = {
-                "text": kind,
-                "words": count_words(text),
-                "characters": len(text),
-                "filter_seconds": best_of_five(lambda: drop_reason(text, language)),  # noqa: B023
-                "all_seconds": best_of_five(lambda: everything(text, language)),  # noqa: B023
-            }
-            print(json.dumps(figures), flush=True)
+            measure(kind, language, write(random.Random(words), words))
+
+
+def measure(kind: str, language: Language, text: str) -> None:
+    """Measure one text and print the figures."""
+    assert drop_reason(text, language) is None, kind
+    figures = {
+        "text": kind,
+        "words": count_words(text),
+        "characters": len(text),
+        "filter_seconds": best_of_five(lambda: drop_reason(text, language)),
+        "all_seconds": best_of_five(lambda: everything(text, language)),
+    }
+    print(json.dumps(figures), flush=True)
 
 
 def english(draw: random.Random, words: int) -> list[str]:

@@ -118,25 +118,31 @@ def stats(
     experiment: Annotated[
         str | None, typer.Option("--experiment", "-e", help="Only this experiment.")
     ] = None,
+    dropped: Annotated[
+        bool, typer.Option("--dropped", help="Print what was dropped, and why, instead.")
+    ] = False,
     format: Annotated[StatsFormat, typer.Option(help="How to print.")] = StatsFormat.TABLE,
 ) -> None:
     """Print the lengths of every stage and iteration: the view `length_stats`.
 
-    Words are measured over the records that were kept.
+    Words are measured over the records that were kept. With --dropped: how many texts each stage
+    discarded for each reason (`texts`: those in its data set `rejected`), their share of all that
+    it judged, and whether the record was dropped for good or retried after that.
     """
+    from sl_dagster.dropped import DROPPED_COLUMNS, dropped_rows
     from sl_dagster.resources.lengths import STATS_COLUMNS, LengthsDatabase
+    from sl_dagster.resources.stage_store import StageStore
 
-    rows = _in_stage_order(LengthsDatabase(data_dir=str(data_dir())).stats(experiment))
-    if experiment and not rows:
+    stages = StageStore(data_dir=str(data_dir()))
+    if experiment and not stages.complete(experiment):
         raise UserError(f"there is nothing stored of an experiment {experiment!r} yet")
-    if format is StatsFormat.JSON:
-        print(json.dumps(rows, indent=2))
-    elif format is StatsFormat.CSV:
-        writer = csv.DictWriter(sys.stdout, list(STATS_COLUMNS), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    if dropped:
+        rows = _in_stage_order(dropped_rows(stages, experiment))
+        _print_rows(rows, DROPPED_COLUMNS, format, "dropped texts", "Nothing has been dropped.")
     else:
-        _print_stats(rows)
+        rows = _in_stage_order(LengthsDatabase(data_dir=str(data_dir())).stats(experiment))
+        title = "length_stats (words of kept records)"
+        _print_rows(rows, STATS_COLUMNS, format, title, "Nothing has been stored yet.")
 
 
 @app.command()
@@ -337,22 +343,36 @@ def _in_stage_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     )
 
 
-def _print_stats(rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        _console.print("Nothing has been stored yet.")
-        return
-    table = Table(title="length_stats (words of kept records)", box=box.SIMPLE_HEAD)
-    for name in rows[0]:
-        numeric = name not in ("experiment", "stage")
-        table.add_column(name, justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    _console.print(table)
+def _print_rows(
+    rows: list[dict[str, Any]],
+    columns: tuple[str, ...],
+    format: StatsFormat,
+    title: str,
+    if_empty: str,
+) -> None:
+    if format is StatsFormat.JSON:
+        print(json.dumps(rows, indent=2))
+    elif format is StatsFormat.CSV:
+        writer = csv.DictWriter(sys.stdout, list(columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    elif not rows:
+        _console.print(if_empty)
+    else:
+        table = Table(title=title, box=box.SIMPLE_HEAD)
+        for name in columns:
+            textual = name in ("experiment", "stage", "reason")
+            table.add_column(name, justify="left" if textual else "right")
+        for row in rows:
+            table.add_row(*(_cell(name, value) for name, value in row.items()))
+        _console.print(table)
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
+    if name == "share":
+        return f"{value:.1%}"
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 

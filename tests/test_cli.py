@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sl_dagster.dropped import DROPPED_COLUMNS
 from sl_dagster.resources.lengths import STATS_COLUMNS, LengthsDatabase
 from sl_dagster.resources.stage_store import StageStore
 from tests.conftest import DEMO_MODEL
@@ -101,6 +102,33 @@ def test_stats_in_all_formats(cli: Cli) -> None:
     table = cli("stats", "--experiment", "e").stdout
     assert all(name in table for name in STATS_COLUMNS)
     assert "initial_responses" in table
+
+
+@pytest.mark.usefixtures("stored")
+def test_dropped_texts_in_all_formats(cli: Cli) -> None:
+    expected = {
+        "experiment": "e",
+        "iteration": 2,
+        "stage": "initial_responses",
+        "reason": "repetition",
+        "texts": 1,
+        "share": 1 / 3,
+        "dropped": 1,
+        "retried": 0,
+    }
+    printed = json.loads(cli("stats", "--dropped", "--format", "json").stdout)
+    assert printed == [pytest.approx(expected)]
+    rows = list(csv.DictReader(io.StringIO(cli("stats", "--dropped", "--format", "csv").stdout)))
+    assert tuple(rows[0]) == DROPPED_COLUMNS
+    assert (rows[0]["reason"], rows[0]["texts"]) == ("repetition", "1")
+    table = cli("stats", "--dropped", "--experiment", "e").stdout
+    assert all(name in table for name in (*DROPPED_COLUMNS, "repetition", "33.3%"))
+
+
+def test_nothing_dropped(cli: Cli) -> None:
+    assert "Nothing has been dropped" in cli("stats", "--dropped").stdout
+    assert cli("stats", "--dropped", "--format", "json").stdout == "[]\n"
+    assert cli("stats", "--dropped", "--experiment", "nobody").returncode == 1
 
 
 def test_stats_of_nothing(cli: Cli) -> None:

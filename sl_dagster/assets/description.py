@@ -40,6 +40,8 @@ def stage_result(
         "parquet": dg.MetadataValue.path(str(stage.path)),
         "fingerprint": facts["fingerprint"],
     }
+    if "truncated" in facts:
+        metadata["truncated_generations"] = facts["truncated"]
     if "tokens_per_second" in facts:
         metadata["tokens_per_second"] = facts["tokens_per_second"]
         metadata["generated_tokens"] = facts["generated_tokens"]

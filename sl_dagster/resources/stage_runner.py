@@ -96,12 +96,21 @@ class Generation:
 
 @dataclass
 class _Counts:
-    """How the slots of a stage ended."""
+    """How the slots of a stage ended.
+
+    Attributes:
+        records_in: how many records the stage was made from, or how many slots it has.
+        kept: slots with a good record.
+        dropped: the other slots, by the reason of their last attempt.
+        retried: earlier attempts that were not good enough, by their reason.
+        truncated: attempts, good or not, that the token limit cut off.
+    """
 
     records_in: int = 0
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     retried: Counter[str] = field(default_factory=Counter)
+    truncated: int = 0
 
     def facts(self) -> dict[str, Any]:
         return {
@@ -225,7 +234,8 @@ class StageRunner(dg.ConfigurableResource):
                 self._run_async(_fill(generation, engine, journal, progress))
             with self.stages.draft(run.key, run.fingerprint, TEXT_SCHEMA) as draft:
                 counts = _write_from_journal(generation, journal, draft)
-                return draft.finish(counts.facts() | _speed(progress))
+                facts = counts.facts() | {"truncated": counts.truncated} | _speed(progress)
+                return draft.finish(facts)
         finally:
             journal.close()
 
@@ -278,7 +288,8 @@ def _write_from_journal(generation: Generation, journal: Journal, draft: StageDr
     counts = _Counts(records_in=generation.count)
     chosen_against = _chosen_against(generation, journal)
     for slot in generation.slots():
-        *failed, final = journal.read(slot.blank.record_id)
+        *failed, final = attempts = journal.read(slot.blank.record_id)
+        counts.truncated += sum(attempt.finish_reason == "length" for attempt in attempts)
         counts.retried.update(str(attempt.drop_reason) for attempt in failed)
         late_reason = chosen_against.get(final.record_id)
         if late_reason:

@@ -216,6 +216,17 @@ class StageStore(dg.ConfigurableResource):
         """
         return StoredStage(key, self.folder(key))
 
+    def complete(self, experiment: str | None = None) -> list[StageKey]:
+        """All complete stages, of one experiment or of all."""
+        root = Path(self.data_dir)
+        found = [path.relative_to(root).parts for path in root.glob(f"*/*/{_RECORDS}")]
+        found += [path.relative_to(root).parts for path in root.glob(f"*/*/iteration=*/{_RECORDS}")]
+        return [
+            StageKey(name, stage, int(rest[0].partition("=")[2]) if len(rest) > 1 else None)
+            for name, stage, *rest in sorted(found)
+            if experiment in (None, name)
+        ]
+
     def find(self, key: StageKey, fingerprint: str) -> StoredStage | None:
         """A complete, undamaged stage made with this fingerprint, if there is one."""
         try:

@@ -93,6 +93,20 @@ def test_every_discarded_text_has_a_reason(finished: Project) -> None:
         assert rows[0][0] == rows[0][1]
 
 
+def test_every_discarded_text_is_counted(finished: Project) -> None:
+    result = finished.run("stats", "--experiment", "small", "--dropped", "--format", "json")
+    assert result.returncode == 0, result.stderr
+    counted = {
+        (row["stage"], row["iteration"], row["reason"]): row["texts"]
+        for row in json.loads(result.stdout)
+    }
+    files = [str(path) for path in finished.data.glob("small/**/rejected/records.parquet")]
+    stored = duckdb.connect().execute(
+        "SELECT stage, iteration, drop_reason, count(*) FROM read_parquet(?) GROUP BY ALL", [files]
+    )
+    assert counted == {tuple(row[:3]): row[3] for row in stored.fetchall()}
+
+
 def test_the_second_iteration_starts_from_the_first(finished: Project) -> None:
     generator, extender = (adapter(finished, role, 1) for role in ("generator", "extender"))
     assert {r.adapter for r in records(finished, "initial_responses", 2)} == {generator.fingerprint}
@@ -142,7 +156,8 @@ def test_the_assets_pages_tell_their_story(finished: Project, monkeypatch) -> No
         for stage in GENERATED:
             found = metadata(stage)
             numbers = {"records_in", "kept", "dropped", "mean_words", "p10_words", "p50_words",
-                       "p90_words", "max_words", "tokens_per_second"}  # fmt: skip
+                       "p90_words", "max_words", "tokens_per_second",
+                       "truncated_generations"}  # fmt: skip
             assert all(isinstance(found[name].value, int | float) for name in numbers)
             assert "data:image/png;base64," in found["lengths"].value
             assert len(found["samples"].records) == 3

@@ -86,7 +86,13 @@ async def attempt(slot: Slot, number: int, ask: Ask) -> Record:
     request = Request(message, Sampling(), slot.seed(number), BASE)
     completion = await ask(request)
     good = completion.text.startswith("good")
-    return replace(slot.blank, text=completion.text, kept=good, drop_reason=None if good else "bad")
+    return replace(
+        slot.blank,
+        text=completion.text,
+        finish_reason=completion.finish_reason,
+        kept=good,
+        drop_reason=None if good else "bad",
+    )
 
 
 def good(request: Request) -> str:
@@ -113,6 +119,18 @@ def test_slots_are_asked_for_until_they_are_good(workshop: Workshop) -> None:
     assert stage.manifest["rejected"] == SLOTS - 1 + 3
     rejected = stage.pick({"f1-7", "f1-7.1", "f1-7.2", "f1-7.3", "f1-0.1"})
     assert sorted(r.record_id for r in rejected) == ["f1-0.1", "f1-7", "f1-7.1", "f1-7.2"]
+
+
+def test_generations_that_the_token_limit_cut_off_are_counted_apart(workshop: Workshop) -> None:
+    def cut_off_at_first(request: Request) -> Completion:
+        _, number = map(int, request.message["content"].split("/"))
+        reason = "length" if number == 1 else "stop"
+        return Completion("bad" if number == 1 else "good", 1, 10, reason)
+
+    stage, _ = workshop.run(cut_off_at_first)
+    assert stage.manifest["truncated"] == SLOTS
+    stage, _ = workshop.run(good, fingerprint="f2")
+    assert stage.manifest["truncated"] == 0
 
 
 def test_each_attempt_has_its_own_seed(workshop: Workshop) -> None:

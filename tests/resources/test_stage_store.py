@@ -44,7 +44,8 @@ def draft(store: StageStore, texts: dict[str, str], fingerprint: str = "f1") -> 
         for name, text in texts.items():
             writing.add(record(name, text))
         writing.reject(record("r", "bad", kept=False))
-        return writing.finish({"records_in": len(texts) + 1})
+        counts = {"kept": len(texts), "dropped": {"repetition": 1}, "retried": {}}
+        return writing.finish({"records_in": len(texts) + 1} | counts)
 
 
 @pytest.fixture
@@ -67,6 +68,19 @@ def test_nothing_is_visible_before_it_is_published(store: StageStore) -> None:
     ]
     assert (len(stored), stored.fingerprint, stored.manifest["rejected"]) == (1, "f1", 1)
     assert stored.column("words") == [2]
+
+
+def test_complete_stages_are_found(store: StageStore) -> None:
+    assert store.complete() == []
+    outside = StageKey("other", "seeds", None)
+    for key in (KEY, outside):
+        with store.draft(key, "f", TEXT_SCHEMA) as writing:
+            unpublished = writing.finish({})
+            assert key not in store.complete()
+        store.publish(unpublished)
+    assert store.complete() == [KEY, outside]
+    assert store.complete("e") == [KEY]
+    assert store.complete("nobody") == []
 
 
 def test_publishing_replaces_and_cleans_up(store: StageStore) -> None:
