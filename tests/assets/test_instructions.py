@@ -25,6 +25,7 @@ SEEDS = """\
 {"instruction": "讲解虚拟内存是怎样工作的。", "language": "zh", "kind": "technical"}
 """
 WORDS = Path(__file__).read_text().split()
+CHINESE = "春夏秋冬山水风云桥路城乡读写说唱茶酒花草星月江河湖海船车信纸笔墨"
 
 
 class SlowEngine(ScriptedEngine):
@@ -96,8 +97,20 @@ def loop(write_experiment, tmp_path: Path, monkeypatch) -> Callable[..., Loop]:
 
 
 def varied(request: Request) -> str:
-    """A new instruction, unlike any other."""
-    return " ".join(random.Random(request.seed).sample(WORDS, 12))
+    """A new instruction, unlike any other, in the language of the request."""
+    draw = random.Random(request.seed)
+    if request.message["content"] == read_prompts(builtin_prompts_file("zh")).self_instruct:
+        return "".join(draw.sample(CHINESE, 12))
+    return " ".join(draw.sample(WORDS, 12))
+
+
+def test_one_in_another_language_is_asked_for_again(loop: Callable[..., Loop]) -> None:
+    answers = iter(["写一个关于老桥的故事。"])
+    records, metadata, _ = loop(count=1, tries=2).make(
+        lambda request: next(answers, None) or varied(request)
+    )
+    assert len(records) == 1
+    assert metadata["retried_wrong_language"] == 1
 
 
 def test_alike_ones_are_dropped_whoever_finishes_first(loop: Callable[..., Loop]) -> None:
