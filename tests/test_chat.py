@@ -1,5 +1,7 @@
 """Chats: system prompt, template variables, and templates that do not suit training."""
 
+from typing import Any
+
 import pytest
 
 from sl_dagster.chat import Chat, stop_tokens
@@ -21,7 +23,7 @@ def example(template: str, chat: Chat = CHAT, ends: int | list[int] | None = Non
     tokenizer = build_tokenizer(FAMILIES["qwen2"], template)
     stops = stop_tokens(Generation(ends), tokenizer)
     _, learnt = chat.example(tokenizer, stops, [user("Hello.")], [assistant("It shone.")])
-    return tokenizer.decode(learnt)
+    return str(tokenizer.decode(learnt))
 
 
 def test_a_chat_is_the_system_prompt_the_message_and_the_begun_turn() -> None:
@@ -45,7 +47,7 @@ def test_template_variables_reach_the_template() -> None:
 
 def test_stop_tokens_are_the_tokenizers_and_the_models() -> None:
     tokenizer = build_tokenizer(FAMILIES["qwen2"])
-    own = tokenizer.eos_token_id
+    own: Any = tokenizer.eos_token_id
     assert stop_tokens(Generation(None), tokenizer) == {own}
     assert stop_tokens(Generation(7), tokenizer) == {7, own}
     assert stop_tokens(Generation([7, own]), tokenizer) == {7, own}

@@ -139,7 +139,7 @@ def test_generation_shows_what_training_has_shown(job: TrainingJob, tmp_path: Pa
     experiment = Experiment(
         name="small",
         base_model=job.base_model,
-        seeds=seeds,
+        seeds=(seeds,),
         system_prompt=job.chat.system_prompt,
         chat_template_kwargs=job.chat.template_kwargs,
     )
