@@ -4,7 +4,8 @@ The data model belongs here. Where files lie and how they are written is resourc
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -106,12 +107,16 @@ class Record:
     tokens: int | None = None
     kept: bool = True
     drop_reason: str | None = None
-    words: int = field(init=False)
-    characters: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "words", count_words(self.written))
-        object.__setattr__(self, "characters", len(self.written))
+    @cached_property
+    def words(self) -> int:
+        """Length of what was written, in words."""
+        return count_words(self.written)
+
+    @cached_property
+    def characters(self) -> int:
+        """Length of what was written, in characters."""
+        return len(self.written)
 
     @property
     def written(self) -> str:
@@ -120,14 +125,17 @@ class Record:
 
     def as_row(self) -> dict[str, Any]:
         """The record as a mapping of plain values, the way journals and Parquet take it."""
-        return asdict(self)
+        return asdict(self) | {"words": self.words, "characters": self.characters}
 
 
 def record_from_row(row: Mapping[str, Any]) -> Record:
     """The inverse of ``Record.as_row``; columns that the row lacks are None."""
     values = {name: _frozen(value) for name, value in row.items()}
-    del values["words"], values["characters"]
-    return Record(**values)
+    counts = {name: values.pop(name) for name in ("words", "characters")}
+    record = Record(**values)
+    # Counted when it was written; to count again would cost more than reading does.
+    record.__dict__.update(counts)
+    return record
 
 
 def _frozen(value: Any) -> Any:

@@ -123,10 +123,7 @@ def _samples(stage: StoredStage) -> dict[str, dg.MetadataValue]:
     if not order:
         return {}
     chosen = {order[0]: "shortest", order[len(order) // 2]: "median", order[-1]: "longest"}
-    found = [
-        (chosen[index], record) for index, record in enumerate(stage.records()) if index in chosen
-    ]
-    found.sort(key=lambda pair: pair[1].words)
+    found = list(zip(chosen.values(), stage.at(list(chosen)), strict=True))
     return {
         "samples": dg.MetadataValue.table([_row(*pair) for pair in found], schema=_SAMPLE_SCHEMA),
         "sample_texts": dg.MetadataValue.md("\n\n".join(_in_full(*pair) for pair in found)),

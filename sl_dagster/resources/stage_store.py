@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,6 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sl_dagster.errors import UserError
@@ -33,7 +32,7 @@ _REJECTED = "rejected/records.parquet"
 _DRAFT = ".draft-"
 _MANIFEST_KEY = "sl_dagster"
 _BATCH_CHARACTERS = 8_000_000
-_READ_ROWS = 256
+_BATCH_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ class StoredStage:
         return self.manifest["flowing_on"]
 
     def records(self) -> Iterator[Record]:
-        """The records in the stage's order, a few hundred in memory at a time.
+        """The records in the stage's order, some megabytes of text in memory at a time.
 
         Raises:
             UserError: the file is damaged.
@@ -114,10 +113,30 @@ class StoredStage:
         return self._read(self.rejected_path) if self.rejected_path.exists() else iter(())
 
     def _read(self, path: Path) -> Iterator[Record]:
-        with self._explained(), pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for batch in file.iter_batches(batch_size=_READ_ROWS):
-                for row in batch.to_pylist():
+        with self._explained(), _opened(path) as file:
+            for group in range(file.num_row_groups):
+                for row in file.read_row_group(group).to_pylist():
                     yield record_from_row(row)
+
+    def at(self, positions: list[int]) -> list[Record]:
+        """The records at these places of the stage's order, without reading the others' texts.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        with self._explained(), _opened(self.path) as file:
+            rows = _rows_at(file, positions)
+            return [record_from_row(rows[position]) for position in positions]
+
+    def verify(self) -> None:
+        """Read the file to its end.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        with self._explained(), _opened(self.path) as file:
+            for group in range(file.num_row_groups):
+                file.read_row_group(group)
 
     def pick(self, record_ids: set[str]) -> list[Record]:
         """The records with these ids, whether they flow on or were rejected.
@@ -125,15 +144,13 @@ class StoredStage:
         Raises:
             UserError: a file is damaged.
         """
-        with self._explained():
-            rows = [
-                row
-                for path in (self.path, self.rejected_path)
-                if path.exists()
-                for row in pq.read_table(
-                    path, filters=pc.field("record_id").isin(list(record_ids))
-                ).to_pylist()
-            ]
+        rows: list[dict[str, Any]] = []
+        for path in (self.path, self.rejected_path):
+            if path.exists():
+                with self._explained(), _opened(path) as file:
+                    ids = file.read(columns=["record_id"])["record_id"].to_pylist()
+                    places = {place for place, one_id in enumerate(ids) if one_id in record_ids}
+                    rows += _rows_at(file, places).values()
         return [record_from_row(row) for row in rows]
 
     def column(self, name: str) -> list[Any]:
@@ -142,8 +159,8 @@ class StoredStage:
         Raises:
             UserError: the file is damaged.
         """
-        with self._explained():
-            return pq.read_table(self.path, columns=[name])[name].to_pylist()
+        with self._explained(), _opened(self.path) as file:
+            return file.read(columns=[name])[name].to_pylist()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -233,8 +250,7 @@ class StageStore(dg.ConfigurableResource):
             stored = self.read(key)
             if stored.fingerprint != fingerprint:
                 return None
-            for _ in stored.records():
-                pass
+            stored.verify()
         except UserError:
             return None
         return stored
@@ -287,9 +303,10 @@ class _ParquetFile:
     def append(self, record: Record) -> None:
         row = record.as_row()
         self._pending.append({name: row[name] for name in self._schema.names})
-        self._pending_characters += record.characters
+        self._pending_characters += _characters(record)
         self.rows += 1
-        if self._pending_characters > _BATCH_CHARACTERS:
+        full = self._pending_characters > _BATCH_CHARACTERS
+        if full or len(self._pending) == _BATCH_ROWS:
             self._flush()
 
     def close(self, manifest: dict[str, Any]) -> None:
@@ -304,6 +321,32 @@ class _ParquetFile:
             self._writer.write_table(pa.Table.from_pylist(self._pending, schema=self._schema))
         self._pending.clear()
         self._pending_characters = 0
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    # Pre-buffering would keep everything that was read in memory until the file is closed.
+    return pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
+
+
+def _rows_at(file: pq.ParquetFile, positions: Collection[int]) -> dict[int, dict[str, Any]]:
+    """The rows at these positions, by position, reading only the row groups that hold them."""
+    found: dict[int, dict[str, Any]] = {}
+    first = 0
+    for group in range(file.num_row_groups):
+        after = first + file.metadata.row_group(group).num_rows
+        wanted = sorted(position for position in positions if first <= position < after)
+        if wanted:
+            rows = file.read_row_group(group).take([position - first for position in wanted])
+            found.update(zip(wanted, rows.to_pylist(), strict=True))
+        first = after
+    return found
+
+
+def _characters(record: Record) -> int:
+    """How much text a record holds, its own and what it was made from."""
+    texts = [record.instruction, record.initial_response, record.response, record.text]
+    messages = [*(record.prompt or ()), *(record.completion or ())]
+    return sum(len(text or "") for text in texts) + sum(len(m["content"]) for m in messages)
 
 
 @contextmanager

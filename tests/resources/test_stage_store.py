@@ -1,8 +1,11 @@
 """Stored stages: what appears when, what is read back, and what damage looks like."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -165,6 +168,37 @@ def test_training_examples_keep_their_messages(store: StageStore) -> None:
         stored = store.publish(writing.finish({}))
     assert list(stored.records()) == [example]
     assert example.words == 3
+
+
+def test_batches_are_bounded_by_all_the_text_they_hold(store: StageStore) -> None:
+    """Carried records have little text of their own, but that of their sources."""
+    with store.draft(KEY, "f", TEXT_SCHEMA) as writing:
+        for number in range(30):
+            carried = replace(record(str(number), ""), initial_response="x" * 1_000_000)
+            writing.add(carried)
+        stored = store.publish(writing.finish({}))
+    metadata = pq.read_metadata(stored.path)
+    assert metadata.num_row_groups >= 3
+    assert [r.record_id for r in stored.at([29, 0, 11])] == ["29", "0", "11"]
+    assert [r.record_id for r in stored.pick({"3", "25"})] == ["3", "25"]
+    assert [r.record_id for r in stored.records()] == [str(number) for number in range(30)]
+
+
+def test_reading_does_not_hold_what_was_read(store: StageStore) -> None:
+    with store.draft(KEY, "f", TEXT_SCHEMA) as writing:
+        for number in range(60):
+            writing.add(record(str(number), os.urandom(500_000).hex()))
+        stored = store.publish(writing.finish({}))
+    held = [pa.total_allocated_bytes() for _ in stored.records()]
+    assert stored.path.stat().st_size > 30_000_000
+    assert max(held) < 25_000_000
+
+
+def test_lengths_are_those_that_were_stored_until_the_text_changes(store: StageStore) -> None:
+    stored = next(store.publish(draft(store, {"a": "One two."})).records())
+    assert (stored.words, stored.characters) == (2, 8)
+    changed = replace(stored, text="One two three.")
+    assert (changed.words, changed.characters) == (3, 14)
 
 
 def test_other_errors_are_not_called_a_full_disk() -> None:
