@@ -178,7 +178,7 @@ def good_responses(instructions: list[str], answers: list[Completion]) -> list[R
 
 
 def our_extension(experiment: Experiment, responses: list[Record]) -> dict[str, float]:
-    """Accepted extended words per second of our stages, three rounds of them."""
+    """Accepted extended words per second of our stages, all rounds of them."""
     adapter = base_model(experiment, "extender")
     with tempfile.TemporaryDirectory() as folder:
         runner = StageRunner(stages=StageStore(data_dir=folder))
@@ -250,7 +250,7 @@ def plain_pool(experiment: Experiment, responses: list[Record]) -> dict[str, flo
 
 
 def extend_record(client: OpenAI, experiment: Experiment, response: Record) -> str:
-    """Six calls for one record, all over again until it has grown."""
+    """All calls for one record, all over again until it has grown."""
     draw = random.Random(response.record_id)
     initial = response.text or ""
     for _ in range(RETRIES):
@@ -263,7 +263,7 @@ def extend_record(client: OpenAI, experiment: Experiment, response: Record) -> s
 def extend_once(
     client: OpenAI, experiment: Experiment, instruction: str, initial: str, draw: random.Random
 ) -> str:
-    """Three rounds of both stages."""
+    """All rounds of both stages."""
     best = initial
     for _ in range(experiment.extension.rounds):
         prefix = first_two_thirds(

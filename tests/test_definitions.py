@@ -54,7 +54,7 @@ def test_the_graph_is_that_of_the_design() -> None:
     assert parents("round1_stage1") == {"initial_responses", "previous_extender"}
     assert parents("round1_stage2") == {"round1_stage1", "previous_extender"}
     assert parents("round2_stage1") == {"round1_stage2", "previous_extender"}
-    assert parents("extended_responses") == {"round3_stage2"}
+    assert parents("extended_responses") == {"round2_stage2"}
     assert parents("extended_responses", "demo_control") == {"initial_responses"}
     assert parents("generator_sft") == parents("extender_sft") == {"extended_responses"}
     assert parents("generator_lora") == {"generator_sft", "previous_generator"}

@@ -40,11 +40,12 @@ def test_a_saved_tokenizer_is_loaded_as_it_was_trained(tmp_path):
             assert loaded(text).input_ids == trained(text).input_ids
 
 
-def test_most_words_are_one_token(tokenizer):
+def test_words_take_little_more_than_one_token():
+    tokenizer = train_tokenizer(pretrain.sample_texts(seed=1, count=3000), 1536)
     rng = random.Random(0)
     texts = [curriculum.extension_example(rng).answer for _ in range(100)]
     tokens = sum(len(tokenizer(text).input_ids) for text in texts)
-    assert tokens / sum(len(text.split()) for text in texts) < 1.3
+    assert tokens / sum(len(text.split()) for text in texts) < 1.5  # punctuation included
 
 
 def test_a_turn_begun_at_a_blank_line_has_the_tokens_of_the_whole_turn(tokenizer):
@@ -61,7 +62,7 @@ def test_a_turn_begun_at_a_blank_line_has_the_tokens_of_the_whole_turn(tokenizer
         [prompt, {"role": "assistant", "content": text}], tokenize=False
     )
     assert begun == f"<|im_start|>user\nWrite.<|im_end|>\n<|im_start|>assistant\n{beginning}"
-    assert whole == begun + text[len(beginning) :] + "<|im_end|>\n"
+    assert whole == begun + text[len(beginning) :] + "<|im_end|>"
     begun_ids, whole_ids = tokenizer(begun).input_ids, tokenizer(whole).input_ids
     assert whole_ids[: len(begun_ids)] == begun_ids
 
