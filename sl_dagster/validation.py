@@ -47,6 +47,9 @@ def _check_tokenizer(path: Path, experiment: Experiment) -> None:
             generation = GenerationConfig.from_model_config(config)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: base_model: {name} cannot be loaded: {error}") from error
+    # Where a folder has no tokenizer's files, transformers makes up an empty one.
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise UserError(f"{path}: base_model: {name} cannot be loaded: its tokenizer is missing")
     if not tokenizer.chat_template:
         raise UserError(f"{path}: base_model: the tokenizer of {name} has no chat template")
     question = Message(role="user", content="Write a letter.")
