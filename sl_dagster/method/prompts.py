@@ -49,6 +49,7 @@ class Prompts(BaseModel):
         self_instruct_stop: how a fourth instruction would begin, where the model must stop.
         judge: asks whether an instruction suits a long text.
         judge_answers: the two answers that the judge chooses from, the approving one first.
+        weave: asks to add a length, in the given words, to an instruction.
         extend: asks to enrich a text that answers an instruction.
     """
 
@@ -59,6 +60,7 @@ class Prompts(BaseModel):
     self_instruct_stop: _Text
     judge: Annotated[str, _with_placeholders("instruction")]
     judge_answers: tuple[_Text, _Text]
+    weave: Annotated[str, _with_placeholders("instruction", "constraint")]
     extend: Annotated[str, _with_placeholders("instruction", "response")]
 
     def self_instruction(self, first: str, second: str) -> tuple[Message, str]:
@@ -73,6 +75,11 @@ class Prompts(BaseModel):
     def approves(self, answer: str) -> bool:
         """Whether the judge's answer is, or at least begins with, the approving one."""
         return answer.strip().lower().startswith(self.judge_answers[0].lower())
+
+    def weaving(self, instruction: str, constraint: str) -> Message:
+        """The message that asks to weave a length into an instruction."""
+        content = self.weave.format(instruction=instruction, constraint=constraint)
+        return Message(role="user", content=content)
 
     def extension(self, instruction: str, response: str) -> Message:
         """The message that asks the Extender to enrich a response (or its first part)."""
