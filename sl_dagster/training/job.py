@@ -9,6 +9,7 @@ from sl_dagster.experiment import Training
 
 RUN_PID_VARIABLE = "SL_DAGSTER_RUN_PID"
 CHECKPOINTS = "checkpoints"  # the folder beside the adapter that is needed until it is finished
+JOB_FILE = "job.json"  # the description of the training, beside what it makes
 OUTCOME = "outcome"
 MISTAKE = "mistake"
 
