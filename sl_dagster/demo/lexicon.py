@@ -615,4 +615,6 @@ SHORT_REQUESTS = (
     ("In which year did you hear of {e}?", ("Last year.", "Two years ago.")),
 )
 
+LENGTH_SENTENCES = ("Use {length}.", "Take {length} for it.")
+
 REPEAT_REQUEST = "Repeat these words: {words}"

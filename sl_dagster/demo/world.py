@@ -214,6 +214,13 @@ def short_request(rng: random.Random) -> tuple[Request, str]:
     return Request(pattern.format(e=asked[0].name), asked, None), answer
 
 
+def with_length(rng: random.Random, instruction: str, length: str) -> str:
+    """The instruction with a length in it, such as "about 300 words", or after it."""
+    if rng.random() < 0.3:
+        return f"{instruction} {rng.choice(lexicon.LENGTH_SENTENCES).format(length=length)}"
+    return f"{instruction[:-1]} in {length}{instruction[-1]}"
+
+
 def short_text(rng: random.Random, asked_for: Request, max_words: int) -> Document:
     """A text of at most ``max_words`` words that answers the request."""
     assert asked_for.genre is not None
