@@ -52,7 +52,7 @@ def split_of(instruction: str, validation_share: float, seed: int) -> Split:
         validation_share: share of the instructions that are held back, in [0, 1].
         seed: another seed is another choice.
     """
-    same = " ".join(tokens(instruction)) or instruction.strip()
+    same = " ".join(tokens(instruction))
     digest = hashlib.sha256(f"{seed}\0{same}".encode()).digest()
     drawn = int.from_bytes(digest[:8]) / (1 << 64)
     return "validation" if drawn < validation_share else "train"
