@@ -111,7 +111,9 @@ class _Sources:
         Nobody says of what kind a self-made instruction is; only where all of its examples, or
         theirs, are of one kind, it is taken to be of that kind, too.
         """
-        by_id = {seed.record_id: seed.kind for seed in self._seeds.records()}
+        by_id: dict[str, Kind | None] = {
+            seed.record_id: seed.kind for seed in self._seeds.records()
+        }
         by_text: dict[str, Kind | None] = {}
         for instruction in chain.from_iterable(stage.records() for stage in self.instructions):
             kind = common_kind(by_id.get(parent) for parent in instruction.parents)

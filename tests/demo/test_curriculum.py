@@ -103,11 +103,14 @@ def test_a_length_is_woven_in_as_the_method_wants_it():
         given = example.prompt.removeprefix("Instruction: ").removesuffix(after)
         instruction, text = given.split(before)
         numbers = tuple(int(word) for word in text.split() if word.isdigit())
-        [kind] = [kind for kind, words in CUES.items() if any(word in text for word in words)]
+        kinds: list[ConstraintType] = [
+            kind for kind, words in CUES.items() if any(word in text for word in words)
+        ]
+        assert len(kinds) == 1
         reason = weaving_drop_reason(
             example.answer,
             instruction,
-            Constraint(kind, numbers, text),
+            Constraint(kinds[0], numbers, text),
             "en",
             finish_reason="stop",
         )
