@@ -42,7 +42,7 @@ def _heldout_base(experiment: Experiment, heldout: Heldout) -> dg.AssetsDefiniti
         description="The bare base model's answers to the held-out instructions: iteration 0.",
         kinds={"huggingface", "parquet"},
         partitioned=False,
-        code_version="2",
+        code_version="3",
     )
     def heldout_base(
         context: dg.AssetExecutionContext, config: StageConfig, runner: StageRunner
@@ -59,7 +59,7 @@ def _heldout_responses(experiment: Experiment, heldout: Heldout) -> dg.AssetsDef
         description="This iteration's new Generator answers the held-out instructions.",
         kinds={"huggingface", "parquet"},
         inputs=("generator_lora",),
-        code_version="2",
+        code_version="3",
     )
     def heldout_responses(
         context: dg.AssetExecutionContext,
@@ -117,8 +117,8 @@ def _measure(
 
 
 def _seed(experiment: Experiment, source: Record) -> int:
-    """The same draws for the same instruction in every iteration, to compare like with like."""
-    return seed_from(experiment.seed, source.record_id)
+    """The same draws for the same instruction in every iteration, and in the control, too."""
+    return seed_from(experiment.seed, source.position, source.text)
 
 
 def _sources(experiment: Experiment, lines: list[InstructionLine]) -> Iterator[Record]:

@@ -63,8 +63,12 @@ def make_responses(
         config,
         experiment,
         made_from=[instructions, generator],
-        settings=[s.model_dump() for s in (settings, sampling, experiment.filter)],
+        settings=[
+            *(s.model_dump() for s in (settings, sampling, experiment.filter)),
+            experiment.length_selection,
+        ],
     )
+    selection = reasons_against_short_ones(seed_from(run.fingerprint, "selection"))
 
     async def attempt(slot: Slot, number: int, ask: Ask) -> Record:
         assert slot.source
@@ -77,7 +81,7 @@ def make_responses(
         count=len(instructions) * settings.samples,
         tries=settings.tries,
         attempt=attempt,
-        choose=reasons_against_short_ones(seed_from(run.fingerprint, "selection")),
+        choose=selection if experiment.length_selection else None,
     )
     return stage_result(runner.generate(run, experiment, generation), generator)
 
