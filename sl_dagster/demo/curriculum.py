@@ -32,6 +32,9 @@ cap, and the model would learn that they do."""
 LENGTHS = (50, 800)
 """Bounds of the lengths that are woven into instructions; those of the demo's experiment."""
 
+END = "the end"
+"""The last section of every plan."""
+
 ROUNDINGS = (25, 50)
 """What these lengths are multiples of, as in the demo's experiment."""
 
@@ -125,6 +128,50 @@ def _constraint(rng: random.Random) -> str:
     return drawn.text
 
 
+def plan_example(rng: random.Random) -> Example:
+    """An instruction and the topics of a long text, the first ones asked for."""
+    document = _planned(rng)
+    message = prompts().planning(document.request.instruction)
+    return Example("plan", message["content"], _plan(document))
+
+
+def section_example(rng: random.Random) -> Example:
+    """A plan, the text so far, and the next section; the last one is the end."""
+    document = _planned(rng)
+    sections = [*((p.topic.name, p.text) for p in document.paragraphs), (END, document.closing)]
+    place = rng.randrange(len(sections))
+    topic, text = sections[place]
+    assert text
+    so_far = "\n\n".join(str(before) for _, before in sections[:place])
+    message = prompts().writing(document.request.instruction, _plan(document), so_far, topic)
+    return Example("section", message["content"], text)
+
+
+def _planned(rng: random.Random) -> world.Document:
+    while True:
+        document = world.planned_text(rng, world.request(rng), most_topics=8)
+        if document.words <= TEXT_WORDS:
+            return document
+
+
+def _plan(document: world.Document) -> str:
+    topics = [*(paragraph.topic.name for paragraph in document.paragraphs), END]
+    return "\n".join(f"{number}. {topic}" for number, topic in enumerate(topics, start=1))
+
+
+def back_translation_example(rng: random.Random) -> Example:
+    """A text, short or long, and the instruction that it answers."""
+    document = world.short_text(rng, world.request(rng), ANSWER_WORDS)
+    wanted = rng.uniform(0, TEXT_WORDS)
+    while document.words < wanted:
+        longer = world.extend(rng, document)
+        if longer.words > TEXT_WORDS or longer is document:
+            break
+        document = longer
+    message = prompts().back_translation(document.text)
+    return Example("back_translate", message["content"], document.request.instruction)
+
+
 def self_instruct_example(rng: random.Random) -> Example:
     """Two instructions and a third; the first two suit long texts, the third mostly."""
     first, second = world.request(rng), world.request(rng)
@@ -153,12 +200,16 @@ def example(rng: random.Random, progress: float) -> Example:
     if progress < 0.06 and rng.random() < 0.5:
         return repeat_example(rng, 4 + int(400 * progress))
     u = rng.random()
-    if u < 0.60:
+    if u < 0.56:
         return extension_example(rng, longest=min(GIVEN_WORDS, 60 + int(600 * progress)))
-    if u < 0.79:
-        return answer_example(rng)
-    if u < 0.90:
-        return self_instruct_example(rng)
-    if u < 0.95:
-        return weaving_example(rng)
-    return judge_example(rng)
+    for share, task in (
+        (0.73, answer_example),
+        (0.82, self_instruct_example),
+        (0.86, judge_example),
+        (0.90, weaving_example),
+        (0.93, plan_example),
+        (0.97, section_example),
+    ):
+        if u < share:
+            return task(rng)
+    return back_translation_example(rng)

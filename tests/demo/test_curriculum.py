@@ -65,7 +65,8 @@ def test_all_tasks_occur_and_copying_comes_first():
     early = Counter(e.task for e in examples(1000, 0.0))
     late = Counter(e.task for e in examples(1000, 0.9))
     assert early["repeat"] > 400 and late["repeat"] == 0
-    assert set(late) == {"extend", "answer", "instruct", "judge", "weave"}
+    others = {"instruct", "judge", "weave", "plan", "section", "back_translate"}
+    assert set(late) == {"extend", "answer", *others}
 
 
 def test_the_judge_says_yes_to_long_texts_only():
@@ -93,6 +94,29 @@ def test_self_instruct_continues_a_begun_turn():
         example = curriculum.self_instruct_example(rng)
         assert example.begun.endswith("Instruction 3:")
         assert example.answer.startswith(" ") and "\n" not in example.answer
+
+
+def test_a_plan_begins_with_what_was_asked_for_and_its_sections_make_the_text():
+    rng = random.Random(6)
+    for _ in range(200):
+        example = curriculum.plan_example(rng)
+        topics = [line.partition(". ")[2] for line in example.answer.splitlines()]
+        assert topics[0] in example.prompt and topics[-1] == curriculum.END
+        section = curriculum.section_example(rng)
+        asked = section.prompt.rpartition(": ")[2]
+        assert asked in section.prompt.partition("Text so far")[0]
+        assert asked == curriculum.END or asked.lower() in section.answer.lower()
+        assert section.answer not in section.prompt
+
+
+def test_a_text_is_translated_back_to_what_was_asked():
+    rng = random.Random(7)
+    words = []
+    for _ in range(200):
+        example = curriculum.back_translation_example(rng)
+        words.append(count_words(example.prompt))
+        assert count_words(example.answer) < 30
+    assert max(words) > 200
 
 
 def test_a_length_is_woven_in_as_the_method_wants_it():
