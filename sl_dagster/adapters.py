@@ -1,4 +1,4 @@
-"""LoRA adapters as values: which weights an iteration works with, identified by their content."""
+"""Trained weights as values: which ones an iteration works with, identified by their content."""
 
 import json
 from dataclasses import dataclass
@@ -8,28 +8,37 @@ from typing import Any, Literal
 from sl_dagster.errors import UserError
 from sl_dagster.identity import fingerprint, hash_files
 
-Role = Literal["generator", "extender"]
+Role = Literal["generator", "extender"]  # of the loop
+AnyRole = Role | Literal["aligned"]
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 CONFIG_FILE = "adapter_config.json"
+_MODEL_CONFIG_FILE = "config.json"
 
 
 @dataclass(frozen=True)
 class Adapter:
     """The weights of one role: a LoRA adapter, or the bare base model.
 
+    The aligned model may also be a whole model, see ``is_whole_model``.
+
     Attributes:
-        role: who works with it.
+        role: who works with it; ``aligned`` is the aligned model, which stands outside the loop.
         fingerprint: digest of the adapter's weights and shape; of the base model's identity for the
             bare model, then with the prefix ``base-``.
         path: the adapter's folder; None for the bare base model.
-        iteration: the iteration that trained it; 0 for the base model.
+        iteration: the iteration that trained it; 0 for the base model and the aligned model.
     """
 
-    role: Role
+    role: AnyRole
     fingerprint: str
     path: str | None = None
     iteration: int = 0
+
+    @property
+    def is_whole_model(self) -> bool:
+        """Whether ``path`` holds all weights, fine-tuned, and no adapter for the base model."""
+        return self.path is not None and _is_whole_model(Path(self.path))
 
     def verified(self) -> "Adapter":
         """The same adapter, its files checked against the fingerprint.
@@ -39,7 +48,7 @@ class Adapter:
         """
         if self.path is None:
             return self
-        asset = f"{self.role}_lora of iteration {self.iteration}"
+        asset = asset_of(self.role, self.iteration)
         try:
             found = adapter_fingerprint(Path(self.path))
         except (OSError, ValueError) as error:
@@ -47,22 +56,35 @@ class Adapter:
                 f"{self.path}: the adapter cannot be read ({error}): materialize {asset} again"
             ) from error
         if found != self.fingerprint:
+            retrained = (
+                f"Materialize previous_{self.role} of iteration {self.iteration + 1} if you "
+                f"retrained it, otherwise {asset}"
+            )
             raise UserError(
                 f"{self.path}: the adapter has fingerprint {found}, expected {self.fingerprint}: "
-                f"it is damaged or was replaced. Materialize previous_{self.role} of iteration "
-                f"{self.iteration + 1} if you retrained it, otherwise {asset}"
+                "it is damaged or was replaced. "
+                + (f"Materialize {asset} again" if self.role == "aligned" else retrained)
             )
         return self
+
+
+def asset_of(role: AnyRole, iteration: int) -> str:
+    """The asset that trains a role, in words."""
+    return "aligned_model" if role == "aligned" else f"{role}_lora of iteration {iteration}"
 
 
 def adapter_fingerprint(folder: Path) -> str:
     """Digest of an adapter's weights and of the settings that decide what they do.
 
-    The base model's path is left out, so that moving a project changes nothing.
+    The base model's path is left out, so that moving a project changes nothing. Of a whole model it
+    is the digest of all weights and of its configuration.
 
     Raises:
         OSError, ValueError: a file is missing or is not what it should be.
     """
+    if _is_whole_model(folder):
+        weights = [path.name for path in folder.glob("*.safetensors")]
+        return hash_files(folder, [_MODEL_CONFIG_FILE, *weights])
     config: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     shape = {
         "r": config["r"],
@@ -70,6 +92,10 @@ def adapter_fingerprint(folder: Path) -> str:
         "modules": sorted(config["target_modules"]),
     }
     return fingerprint(shape, hash_files(folder, [WEIGHTS_FILE]))
+
+
+def _is_whole_model(folder: Path) -> bool:
+    return (folder / _MODEL_CONFIG_FILE).is_file() and not (folder / CONFIG_FILE).is_file()
 
 
 def base_model_fingerprint(base_model: str, revision: str) -> str:

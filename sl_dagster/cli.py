@@ -34,6 +34,7 @@ app.add_typer(seeds_app, name="seeds")
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 _errors = Console(stderr=True, highlight=False)
 
+OutOption = Annotated[Path, typer.Option(help="The folder to make; it must be new or empty.")]
 ExperimentOption = Annotated[
     str, typer.Option("--experiment", "-e", help="Name of a file in the experiments folder.")
 ]
@@ -59,6 +60,17 @@ class RoleChoice(StrEnum):
 
     GENERATOR = "generator"
     EXTENDER = "extender"
+    ALIGNED = "aligned"
+
+
+class ExportFormat(StrEnum):
+    """How ``export`` writes the final data set."""
+
+    PARQUET = "parquet"
+    JSONL = "jsonl"
+    SHAREGPT = "sharegpt"
+    ALPACA = "alpaca"
+    OPENAI_MESSAGES = "openai-messages"
 
 
 @app.command()
@@ -86,6 +98,23 @@ def run(
 
     run_iterations(Launch(experiment, start, iterations, tuple(only or ()), force))
     _print_growth(experiment)
+
+
+@app.command()
+def dataset(
+    experiment: ExperimentOption,
+    force: Annotated[
+        bool, typer.Option("--force", help="Make anew what is stored and still up to date, too.")
+    ] = False,
+) -> None:
+    """Make the final data set of all finished iterations, and the model aligned on it.
+
+    The data set, the lengths woven into its queries, and the fine-tuning of the base model on it
+    (the job `<experiment>_dataset`). `export` and `export-model --role aligned` hand them on.
+    """
+    from sl_dagster.launch import run_dataset
+
+    run_dataset(experiment, force)
 
 
 @app.command()
@@ -240,14 +269,41 @@ def check_seeds(
     _console.print("[green]✓[/] no duplicates, no near-duplicates, no length named")
 
 
+@app.command()
+def export(
+    experiment: ExperimentOption,
+    out: OutOption,
+    format: Annotated[ExportFormat, typer.Option(help="Of the files.")] = ExportFormat.PARQUET,
+) -> None:
+    """Write the final data set for use elsewhere, its training and its validation part.
+
+    Queries have their lengths in them, if these have been woven in already.
+    """
+    from sl_dagster.dataset_export import DatasetExport, export_dataset
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.resources.stage_store import StageStore
+
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    counts = export_dataset(
+        DatasetExport(settings, format.value, out), StageStore(data_dir=str(data_dir()))
+    )
+    pairs = ", ".join(f"{split} {count}" for split, count in counts.items())
+    _console.print(f"[green]✓[/] {escape(str(out))}: {pairs}", soft_wrap=True)
+
+
 @app.command("export-model")
 def export_model(
     experiment: ExperimentOption,
-    iteration: Annotated[
-        int, typer.Option("--iteration", "-i", min=1, help="The iteration that trained it.")
+    role: Annotated[
+        RoleChoice, typer.Option(help="One of the loop's two roles, or the aligned model.")
     ],
-    role: Annotated[RoleChoice, typer.Option(help="Which of the two roles.")],
-    out: Annotated[Path, typer.Option(help="The folder to make; it must be new or empty.")],
+    out: OutOption,
+    iteration: Annotated[
+        int | None,
+        typer.Option(
+            "--iteration", "-i", min=1, help="The iteration that trained it (not for aligned)."
+        ),
+    ] = None,
     merged: Annotated[
         bool, typer.Option("--merged", help="The whole model instead of the adapter alone.")
     ] = False,
@@ -258,6 +314,11 @@ def export_model(
     from sl_dagster.export import export_model as export
     from sl_dagster.resources.adapter_store import AdapterStore
 
+    if (iteration is None) != (role is RoleChoice.ALIGNED):
+        raise typer.BadParameter(
+            "name the iteration of a generator or extender, and none of an aligned model",
+            param_hint="--iteration",
+        )
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
     export(
         Export(settings, iteration, role.value, merged, out),

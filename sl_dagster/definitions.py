@@ -10,7 +10,7 @@ import dagster as dg
 from sl_dagster.assets import experiment_assets
 from sl_dagster.assets.stage_asset import ADAPTER_IO, STAGE_IO
 from sl_dagster.experiment import Experiment, load_experiments
-from sl_dagster.jobs import iteration_job
+from sl_dagster.jobs import dataset_job, iteration_job
 from sl_dagster.jobs.preview_job import preview_job
 from sl_dagster.jobs.previous_adapters_sensor import previous_adapters_sensor
 from sl_dagster.jobs.terminal_logger import terminal_logger
@@ -36,7 +36,11 @@ def definitions_of(experiments: list[Experiment]) -> dg.Definitions:
         jobs=[
             job
             for experiment in experiments
-            for job in (iteration_job(experiment), preview_job(experiment))
+            for job in (
+                iteration_job(experiment),
+                dataset_job(experiment),
+                preview_job(experiment),
+            )
         ],
         sensors=[previous_adapters_sensor(experiment) for experiment in experiments],
         resources=resources_in(data_dir()),

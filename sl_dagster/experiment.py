@@ -311,6 +311,56 @@ class Training(_Settings):
         return chosen
 
 
+class FinalDataset(_Settings):
+    """The final data set: what all iterations leave behind.
+
+    Attributes:
+        collect: so many more instructions are made up and answered by the last Generator.
+        validation_split: share of the instructions whose pairs are held back from the training of
+            the aligned model.
+    """
+
+    collect: NonNegative = 0
+    validation_split: Annotated[float, Field(ge=0, lt=1)] = 0.05
+
+
+class LengthControl(_Settings):
+    """Which queries of the final data set get a length woven into them, and how it is rounded.
+
+    Attributes:
+        min_words: the shortest response whose query gets one; no length below it is asked for.
+        max_words: only shorter responses get one; no length above it is asked for.
+        roundings: lengths are multiples of the first (four of five) or the second number.
+        tries: how often the model is asked to weave it in before the query stays as it was.
+    """
+
+    min_words: Positive = 2000
+    max_words: Annotated[int, Field(ge=2, lt=100_000_000)] = 8000
+    roundings: tuple[Positive, Positive] = (1000, 2000)
+    tries: Positive = 4
+    sampling: SamplingChanges = SamplingChanges()
+
+    @field_validator("max_words")
+    @classmethod
+    def _above_the_minimum(cls, value: int, info: ValidationInfo) -> int:
+        if value <= info.data.get("min_words", 0):
+            raise ValueError(f"expected more than min_words ({info.data['min_words']})")
+        return value
+
+
+class AlignedModel(_Settings):
+    """The fine-tuning of the base model on the final data set.
+
+    Attributes:
+        method: ``lora`` trains an adapter, ``full`` all of the model's weights.
+        training: what is different from the experiment's ``training``. Of its
+            ``evaluation_split`` nothing is used, for ``dataset.validation_split`` decides.
+    """
+
+    method: Literal["lora", "full"] = "lora"
+    training: Training = Training()
+
+
 class Experiment(_Settings):
     """One experiment: one YAML file, one group of assets.
 
@@ -352,6 +402,9 @@ class Experiment(_Settings):
     filter: Filter = Filter()
     heldout: Heldout | None = None
     training: Training = Training()
+    dataset: FinalDataset = FinalDataset()
+    length_control: LengthControl = LengthControl()
+    aligned_model: AlignedModel = AlignedModel()
     control: str | None = None
 
     @field_validator("base_model")
@@ -397,6 +450,24 @@ class Experiment(_Settings):
     def _check_template_kwargs(cls, value: dict[str, Any]) -> dict[str, Any]:
         return checked_template_kwargs(value)
 
+    @field_validator("aligned_model")
+    @classmethod
+    def _train_what_can_be_trained(cls, value: AlignedModel, info: ValidationInfo) -> AlignedModel:
+        training = info.data.get("training", Training())
+        if value.method == "full" and _overlaid(training, value.training).quantization:
+            raise ValueError(
+                "method full cannot train weights that are kept in 4 bits: add "
+                "`training: {quantization: null}` here, or take method lora"
+            )
+        return value
+
+    @property
+    def aligned_training(self) -> Training:
+        """How the aligned model is trained: as the roles are, but for what its section names."""
+        return _overlaid(self.training, self.aligned_model.training).model_copy(
+            update={"evaluation_split": 0.0}
+        )
+
     @property
     def chat(self) -> Chat:
         """How a message becomes a chat."""
@@ -414,7 +485,13 @@ class Experiment(_Settings):
     def all_samplings(self) -> list[Sampling]:
         """How each of the stages samples."""
         changes = [
-            stage.sampling for stage in (self.instructions, self.initial_responses, self.extension)
+            stage.sampling
+            for stage in (
+                self.instructions,
+                self.initial_responses,
+                self.extension,
+                self.length_control,
+            )
         ]
         return [self.sampling.overlaid(change) for change in changes]
 
@@ -441,6 +518,11 @@ def stage_names(rounds: int) -> list[str]:
         "generator_sft",
         "extender_sft",
         "heldout_responses",
+        "more_instructions",
+        "more_responses",
+        "dataset",
+        "length_controlled",
+        "aligned_sft",
     ]
 
 
@@ -505,6 +587,12 @@ def _describe(problem: Any) -> str:
     if problem["type"] == "value_error" or isinstance(found, dict | list):
         return f"{field}: {message}"
     return f"{field}: {message}, found {found!r}"
+
+
+def _overlaid(training: Training, changes: Training) -> Training:
+    """A training's settings with those on top that the changes name."""
+    named = {field: getattr(changes, field) for field in changes.model_fields_set}
+    return training.model_copy(update=named)
 
 
 def _looks_like_a_path(value: str) -> bool:

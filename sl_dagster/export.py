@@ -4,15 +4,19 @@ What is written is an ordinary model or PEFT folder that needs nothing of this p
 """
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE, Role
+from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE, AnyRole
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
+from sl_dagster.model_card import MODEL_CARD
 from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.stage_store import StageKey
+from sl_dagster.training.job import JOB_FILE
 
 
 @dataclass(frozen=True)
@@ -21,41 +25,64 @@ class Export:
 
     Attributes:
         experiment: whose model.
-        iteration: the iteration that trained it.
-        role: which of the two.
+        iteration: the iteration that trained it; None for the aligned model.
+        role: which of the two, or ``aligned``.
         merged: the whole model instead of the adapter.
         out: the folder to make.
     """
 
     experiment: Experiment
-    iteration: int
-    role: Role
+    iteration: int | None
+    role: AnyRole
     merged: bool
     out: Path
+
+    @property
+    def key(self) -> StageKey:
+        """Where the weights are stored."""
+        asset = "aligned_model" if self.role == "aligned" else f"{self.role}_lora"
+        return StageKey(self.experiment.name, asset, self.iteration)
 
 
 def export_model(export: Export, store: AdapterStore) -> None:
     """Write the adapter or the merged model, with the tokenizer and a README of facts.
 
-    The folder appears when it is complete.
+    The folder appears when it is complete. An aligned model all of whose weights were trained is
+    written as it is.
 
     Raises:
         UserError: there is no such adapter, it or the base model cannot be read, or the folder
             holds something already or cannot be written.
     """
-    _check_free(export.out)
-    key = StageKey(export.experiment.name, f"{export.role}_lora", export.iteration)
-    stored = store.read(key)
-    stored.adapter.verified()
-    unfinished = export.out.with_name(f".{export.out.name}.unfinished")
+    with new_folder(export.out) as folder:
+        stored = store.read(export.key)
+        stored.adapter.verified()
+        _write(export, stored, folder)
+        (folder / MODEL_CARD).write_text(_readme(export, stored), encoding="utf-8")
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Write a folder that appears under its name when the block ends, and not at all if it fails.
+
+    Args:
+        out: the folder to make, from the option ``--out``.
+
+    Returns:
+        The folder to write into meanwhile.
+
+    Raises:
+        UserError: there is something in it already, or it cannot be written.
+    """
+    _check_free(out)
+    unfinished = out.with_name(f".{out.name}.unfinished")
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        _write(export, stored, unfinished)
-        (unfinished / "README.md").write_text(_readme(export, stored), encoding="utf-8")
-        unfinished.replace(export.out)
+        yield unfinished
+        unfinished.replace(out)
     except OSError as error:
-        raise UserError(f"--out {export.out}: cannot be written: {error}") from error
+        raise UserError(f"--out {out}: cannot be written: {error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -72,6 +99,11 @@ def _write(export: Export, stored: StoredAdapter, folder: Path) -> None:
     from transformers import AutoTokenizer
 
     path = Path(str(stored.adapter.path))
+    if stored.adapter.is_whole_model:
+        for file in path.iterdir():
+            if file.is_file() and file.name != JOB_FILE:
+                shutil.copyfile(file, folder / file.name)
+        return
     name, revision = export.experiment.base_model, export.experiment.revision
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
@@ -97,6 +129,8 @@ def _merged(name: str, revision: str, adapter: Path) -> Any:
 
 
 def _readme(export: Export, stored: StoredAdapter) -> str:
+    if export.role == "aligned":
+        return (Path(str(stored.adapter.path)) / MODEL_CARD).read_text(encoding="utf-8")
     experiment, outcome = export.experiment, stored.outcome
     what = "Model with the adapter merged in" if export.merged else "LoRA adapter"
     facts = {

@@ -1,4 +1,4 @@
-"""Running iterations from a program: what ``sl-dagster run`` does."""
+"""Running jobs from a program: what ``sl-dagster run`` and ``sl-dagster dataset`` do."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from rich.console import Console
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, load_experiment
-from sl_dagster.jobs import iteration_job_name
+from sl_dagster.jobs import dataset_job_name, iteration_job_name
 from sl_dagster.settings import ensure_dagster_home, experiments_dir
 
 _console = Console(highlight=False)
@@ -61,6 +61,30 @@ def _checked_last(launch: Launch, settings: Experiment) -> int:
     return last
 
 
+def run_dataset(experiment: str, force: bool = False) -> None:
+    """Make the final data set and the aligned model, in this process, into the project's history.
+
+    Args:
+        experiment: name of an experiment file.
+        force: make anew what is up to date, too.
+
+    Raises:
+        UserError: no iteration is finished yet, or a stage failed.
+    """
+    load_experiment(experiments_dir() / f"{experiment}.yaml")
+    ensure_dagster_home()
+    from sl_dagster.definitions import defs
+
+    job = defs().resolve_job_def(dataset_job_name(experiment))
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            run_config=_run_config(job, Launch(experiment, force=force)),
+            raise_on_error=False,
+        )
+    _check(result)
+
+
 def _run_iteration(instance: dg.DagsterInstance, launch: Launch, iteration: int) -> None:
     from sl_dagster.definitions import defs
 
@@ -77,6 +101,10 @@ def _run_iteration(instance: dg.DagsterInstance, launch: Launch, iteration: int)
         asset_selection=selection or None,
         raise_on_error=False,
     )
+    _check(result)
+
+
+def _check(result: dg.ExecuteInProcessResult) -> None:
     if not result.success:
         raise UserError(f"{failure_of(result)}\n(run {result.run_id}; see it in the web UI)")
 

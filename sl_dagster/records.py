@@ -11,7 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from sl_dagster.method.filters import Language
+from sl_dagster.method.final_set import Split
 from sl_dagster.method.instructions import Kind
+from sl_dagster.method.length_control import ConstraintType
 from sl_dagster.method.prompts import Message
 from sl_dagster.method.words import count_words
 
@@ -58,6 +60,24 @@ SFT_SCHEMA = pa.schema(
         *_OUTCOME,
     ]
 )
+PAIR_SCHEMA = pa.schema(
+    [
+        *_IDENTITY,
+        ("query", pa.string()),
+        ("response", pa.string()),
+        ("instruction", pa.string()),
+        ("kind", pa.string()),
+        ("split", pa.string()),
+        ("source_id", pa.string()),
+        ("source_stage", pa.string()),
+        ("source_iteration", pa.int32()),
+        ("constraint", pa.string()),
+        ("constraint_type", pa.string()),
+        ("constraint_words", pa.list_(pa.int64())),
+        *_OUTCOME,
+    ]
+)
+ALIGNED_SFT_SCHEMA = SFT_SCHEMA.append(pa.field("split", pa.string()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +92,18 @@ class Record:
         position: its place in the stage's order.
         instruction: the instruction that the text answers.
         initial_response: in extension stages, the response that the extension started from.
-        response: in stage 1, the text whose first half was given to the Extender.
+        response: in stage 1, the text whose first half was given to the Extender; of a pair of the
+            final data set, the response.
         text: what this stage made: an instruction, a response, or in stage 1 the prefix.
-        kind: seeds only: the kind of writing, if the seed file says.
+        kind: the kind of writing, if the seed file says; of a pair of the final data set, the kind
+            of the seeds that its instruction was made up from, if they are all of one.
         mentions, missing_mentions: held-out instructions only: what must be named, and what is not.
+        query: pairs only: what the response answers: the instruction, with or without a length.
+        split: ``train`` or ``validation``, in the final data set.
+        source_id, source_stage, source_iteration: pairs only: the record that the response comes
+            from; iteration 0 if it was collected after the last one.
+        constraint, constraint_type, constraint_words: pairs only: the length that is woven into the
+            query, as it stands there, its type, and its numbers.
         prompt, completion: training examples only, as chat messages.
         adapter: fingerprint of the adapter that wrote it; None when no model did.
         attempt: how often the model had been asked, this time included.
@@ -99,6 +127,14 @@ class Record:
     kind: Kind | None = None
     mentions: tuple[str, ...] | None = None
     missing_mentions: tuple[str, ...] | None = None
+    query: str | None = None
+    split: Split | None = None
+    source_id: str | None = None
+    source_stage: str | None = None
+    source_iteration: int | None = None
+    constraint: str | None = None
+    constraint_type: ConstraintType | None = None
+    constraint_words: tuple[int, ...] | None = None
     prompt: tuple[Message, ...] | None = None
     completion: tuple[Message, ...] | None = None
     adapter: str | None = None
@@ -120,7 +156,9 @@ class Record:
 
     @property
     def written(self) -> str:
-        """The text that counts: this stage's own, or the completion of a training example."""
+        """The text that counts: this stage's own, or what a pair or training example answers."""
+        if self.query is not None:
+            return self.response or ""
         return (self.completion[-1]["content"] if self.completion else self.text) or ""
 
     def as_row(self) -> dict[str, Any]:

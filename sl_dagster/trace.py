@@ -6,6 +6,7 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
+from sl_dagster.adapters import asset_of
 from sl_dagster.errors import UserError
 from sl_dagster.records import Record
 from sl_dagster.resources.lengths import LengthsDatabase
@@ -110,7 +111,7 @@ def _adapter(record: Record, adapters: dict[str, dict[str, Any]]) -> dict[str, A
     if known is None:
         return {"name": "an adapter made anew since then", "fingerprint": record.adapter}
     return {
-        "name": f"{known['role']}_lora of iteration {known['iteration']}",
+        "name": asset_of(known["role"], known["iteration"]),
         "fingerprint": record.adapter,
         "role": known["role"],
         "iteration": known["iteration"],

@@ -52,6 +52,8 @@ def test_help_names_every_command(cli: Cli) -> None:
     assert result.returncode == 0
     commands = (
         "run",
+        "dataset",
+        "export",
         "preview",
         "stats",
         "filter",
@@ -72,6 +74,8 @@ def test_help_names_every_command(cli: Cli) -> None:
         ("nonsense",),
         ("trace",),
         ("filter",),
+        ("export", "--experiment", "small", "--out", "folder", "--format", "xml"),
+        ("export-model", "--experiment", "small", "--out", "folder", "--role", "generator"),
         ("filter", "-", "--language", "fr"),
         ("filter", "-", "--preset", "other"),
     ],

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from sl_dagster.definitions import defs
+from sl_dagster.definitions import definitions_of, defs
+from sl_dagster.experiment import load_experiment
 from sl_dagster.settings import PROJECT_ROOT
 
 HEAVY = ("torch", "transformers", "vllm", "datasets", "matplotlib", "openai", "peft", "trl")
@@ -59,6 +61,31 @@ def test_the_graph_is_that_of_the_design() -> None:
     assert parents("generator_sft") == parents("extender_sft") == {"extended_responses"}
     assert parents("generator_lora") == {"generator_sft", "previous_generator"}
     assert parents("extender_lora") == {"extender_sft", "previous_extender"}
+    assert parents("dataset") == {"seeds", "initial_responses", "extended_responses"}
+    assert parents("length_controlled") == {"dataset"}
+    assert parents("aligned_sft") == {"dataset", "length_controlled"}
+    assert parents("aligned_model") == {"aligned_sft"}
+
+
+def test_what_comes_after_the_loop_has_a_job_of_its_own() -> None:
+    definitions = defs()
+
+    def assets(job: str) -> set[str]:
+        layer = definitions.resolve_job_def(job).asset_layer
+        return {key.path[-1] for key in layer.asset_graph.executable_asset_keys}
+
+    after = {"dataset", "length_controlled", "aligned_sft", "aligned_model"}
+    assert assets("demo_dataset") == after
+    assert assets("demo_iteration").isdisjoint(after)
+
+
+def test_collecting_adds_two_assets(write_experiment: Callable[..., Path]) -> None:
+    experiment = load_experiment(write_experiment(dataset={"collect": 5}))
+    graph = definitions_of([experiment]).resolve_asset_graph()
+    node = graph.get(dg.AssetKey(["small", "dataset"]))
+    assert dg.AssetKey(["small", "more_responses"]) in node.parent_keys
+    node = graph.get(dg.AssetKey(["small", "more_responses"]))
+    assert {key.path[-1] for key in node.parent_keys} == {"more_instructions", "generator_lora"}
 
 
 def test_every_asset_is_described_and_fits_its_box() -> None:

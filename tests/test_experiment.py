@@ -110,6 +110,16 @@ def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
             "engine.options: port: set by sl-dagster itself",
         ),
         ({"engine": {"type": "openai", "base_urls": []}}, "engine.base_urls: "),
+        ({"dataset": {"validation_split": 1}}, "dataset.validation_split: expected less than 1"),
+        (
+            {"length_control": {"min_words": 80, "max_words": 80}},
+            "length_control.max_words: expected more than min_words (80)",
+        ),
+        ({"length_control": {"roundings": [1000]}}, "length_control.roundings.1: "),
+        (
+            {"training": {"quantization": "4bit"}, "aligned_model": {"method": "full"}},
+            "aligned_model: method full cannot train weights that are kept in 4 bits",
+        ),
         ({"training": {"lora": {"rank": 0}}}, "training.lora.rank: expected greater than or equal"),
         ({"training": {"lora": {"target_modules": []}}}, "training.lora.target_modules: "),
         (
@@ -247,3 +257,15 @@ def test_the_files_name_must_be_a_name(write_experiment: Write) -> None:
 def test_a_folder_without_experiments(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no experiment file"):
         load_experiments(tmp_path)
+
+
+def test_the_aligned_model_is_trained_like_the_roles_but_for_what_it_names(
+    write_experiment: Callable[..., Path],
+) -> None:
+    path = write_experiment(
+        training={"epochs": 2, "batch_size": 8, "evaluation_split": 0.1, "quantization": "4bit"},
+        aligned_model={"method": "full", "training": {"epochs": 5, "quantization": None}},
+    )
+    training = load_experiment(path).aligned_training
+    assert (training.epochs, training.batch_size) == (5, 8)
+    assert (training.quantization, training.evaluation_split) == (None, 0.0)

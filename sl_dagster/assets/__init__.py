@@ -7,11 +7,15 @@ Stages are thin: they say what is asked of the model and what becomes of the ans
 
 import dagster as dg
 
+from sl_dagster.assets.aligned_model import aligned_assets
+from sl_dagster.assets.collected import collected_assets
+from sl_dagster.assets.dataset import dataset_asset
 from sl_dagster.assets.extended_responses import extended_responses_asset
 from sl_dagster.assets.extension_rounds import extension_round_assets
 from sl_dagster.assets.heldout import heldout_assets
 from sl_dagster.assets.initial_responses import initial_responses_asset
 from sl_dagster.assets.instructions import instructions_asset
+from sl_dagster.assets.length_controlled import length_controlled_asset
 from sl_dagster.assets.length_growth import length_growth_asset
 from sl_dagster.assets.length_report import length_report_asset
 from sl_dagster.assets.lora_adapters import lora_assets
@@ -22,7 +26,7 @@ from sl_dagster.experiment import Experiment
 
 
 def experiment_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
-    """Every asset of one experiment, in the order of the loop."""
+    """Every asset of one experiment, in the order of the loop, then what is made of all of it."""
     return [
         seeds_asset(experiment),
         *previous_adapter_assets(experiment),
@@ -35,4 +39,8 @@ def experiment_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
         *heldout_assets(experiment),
         length_report_asset(experiment),
         length_growth_asset(experiment),
+        *collected_assets(experiment),
+        dataset_asset(experiment),
+        length_controlled_asset(experiment),
+        *aligned_assets(experiment),
     ]

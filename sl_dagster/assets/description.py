@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-from sl_dagster.adapters import Adapter
+from sl_dagster.adapters import Adapter, asset_of
 from sl_dagster.records import Record
 from sl_dagster.resources.stage_store import StoredStage
 
@@ -74,11 +74,7 @@ def adapter_metadata(adapter: Adapter) -> dict[str, Any]:
     """Which adapter wrote a stage."""
     return {
         "adapter": adapter.fingerprint,
-        "adapter_from": (
-            f"{adapter.role}_lora of iteration {adapter.iteration}"
-            if adapter.path
-            else "base model"
-        ),
+        "adapter_from": asset_of(adapter.role, adapter.iteration) if adapter.path else "base model",
     }
 
 
@@ -152,8 +148,8 @@ def _row(name: str, record: Record) -> dg.TableRecord:
 def _in_full(name: str, record: Record) -> str:
     """A sample as Markdown; what a model wrote stands in a code block, so that it stays text."""
     parts = [f"**{name}, {record.words} words** (`{record.record_id}`)"]
-    if record.instruction:
-        parts.append(_as_code(record.instruction))
+    if asked := record.query or record.instruction:
+        parts.append(_as_code(asked))
     return "\n\n".join([*parts, _as_code(record.written)])
 
 

@@ -23,7 +23,6 @@ from sl_dagster.resources.stage_store import StoredStage
 
 def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
     """The Generator's answers as records."""
-    settings = experiment.initial_responses
 
     @stage_asset(
         experiment,
@@ -43,38 +42,48 @@ def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         instructions: StoredStage,
         previous_generator: Adapter,
     ) -> dg.MaterializeResult:
-        sampling = experiment.sampling.overlaid(settings.sampling)
-        run = begin(
-            context,
-            config,
-            experiment,
-            made_from=[instructions, previous_generator],
-            settings=[
-                *(s.model_dump() for s in (settings, sampling, experiment.filter)),
-                experiment.length_selection,
-            ],
-        )
-
-        selection = reasons_against_short_ones(seed_from(run.fingerprint, "selection"))
-
-        async def attempt(slot: Slot, number: int, ask: Ask) -> Record:
-            assert slot.source
-            message = Message(role="user", content=str(slot.source.text))
-            request = Request(message, sampling, slot.seed(number), previous_generator)
-            return await response_attempt(experiment, slot, request, ask)
-
-        generation = Generation(
-            slots=lambda: slots_from(
-                run, instructions.records(), settings.samples, previous_generator
-            ),
-            count=len(instructions) * settings.samples,
-            tries=settings.tries,
-            attempt=attempt,
-            choose=selection if experiment.length_selection else None,
-        )
-        return stage_result(runner.generate(run, experiment, generation), previous_generator)
+        return make_responses(context, config, runner, experiment, instructions, previous_generator)
 
     return initial_responses
+
+
+def make_responses(
+    context: dg.AssetExecutionContext,
+    config: StageConfig,
+    runner: StageRunner,
+    experiment: Experiment,
+    instructions: StoredStage,
+    generator: Adapter,
+) -> dg.MaterializeResult:
+    """Let a Generator answer instructions, and select by length."""
+    settings = experiment.initial_responses
+    sampling = experiment.sampling.overlaid(settings.sampling)
+    run = begin(
+        context,
+        config,
+        experiment,
+        made_from=[instructions, generator],
+        settings=[
+            *(s.model_dump() for s in (settings, sampling, experiment.filter)),
+            experiment.length_selection,
+        ],
+    )
+    selection = reasons_against_short_ones(seed_from(run.fingerprint, "selection"))
+
+    async def attempt(slot: Slot, number: int, ask: Ask) -> Record:
+        assert slot.source
+        message = Message(role="user", content=str(slot.source.text))
+        request = Request(message, sampling, slot.seed(number), generator)
+        return await response_attempt(experiment, slot, request, ask)
+
+    generation = Generation(
+        slots=lambda: slots_from(run, instructions.records(), settings.samples, generator),
+        count=len(instructions) * settings.samples,
+        tries=settings.tries,
+        attempt=attempt,
+        choose=selection if experiment.length_selection else None,
+    )
+    return stage_result(runner.generate(run, experiment, generation), generator)
 
 
 async def response_attempt(

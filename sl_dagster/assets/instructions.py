@@ -49,51 +49,69 @@ def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
         stages: StageStore,
         seeds: StoredStage,
     ) -> dg.MaterializeResult:
-        sampling = experiment.sampling.overlaid(settings.sampling)
-        model = base_model(experiment)
-        sources = [seeds, *_instructions_before(experiment, stages, key_of(context))]
-        pool = [record for source in sources for record in source.records()]
-        heldout = _heldout_instructions(experiment)
-        prompts = [
-            experiment.prompts_by_language[name].model_dump() for name in experiment.languages
-        ]
-        run = begin(
-            context,
-            config,
-            experiment,
-            made_from=[*sources, model],
-            settings=[settings.model_dump(), sampling.model_dump(), prompts, sorted(heldout)],
-        )
-        writer = _InstructionWriter(experiment, sampling, model, pool, heldout)
-        generation = Generation(
-            slots=lambda: _slots(run, experiment, model),
-            count=settings.count,
-            tries=settings.tries,
-            attempt=writer.attempt,
-            choose=_reasons_against_duplicates(settings.max_similarity),
-        )
-        stage = runner.generate(run, experiment, generation)
-        return stage_result(stage, model, _diversity(stage, pool))
+        sources = [seeds]
+        if settings.pool == "growing":
+            iteration = key_of(context).iteration
+            assert iteration is not None
+            sources += instructions_of(experiment, stages, range(1, iteration))
+        return make_instructions(context, config, runner, experiment, sources)
 
     return instructions
 
 
-def _instructions_before(
-    experiment: Experiment, stages: StageStore, key: StageKey
+def instructions_of(
+    experiment: Experiment, stages: StageStore, iterations: Iterable[int]
 ) -> list[StoredStage]:
-    """The stored instructions of the iterations before, if the pool has them.
+    """The stored instructions of these iterations.
 
     Looked up and not declared, because Dagster lets no asset depend on its own earlier iterations.
     If they are made anew this stage's fingerprint changes, and it shows as out of date once their
     iteration has been run to its end, through ``previous_generator``.
+
+    Raises:
+        UserError: one is not stored.
     """
-    if experiment.instructions.pool == "seeds":
-        return []
-    assert key.iteration is not None
-    return [
-        stages.read(StageKey(key.experiment, key.stage, before))
-        for before in range(1, key.iteration)
+    return [stages.read(StageKey(experiment.name, "instructions", i)) for i in iterations]
+
+
+def make_instructions(
+    context: dg.AssetExecutionContext,
+    config: StageConfig,
+    runner: StageRunner,
+    experiment: Experiment,
+    sources: list[StoredStage],
+) -> dg.MaterializeResult:
+    """Let the base model make up ``experiment.instructions.count`` instructions.
+
+    Args:
+        sources: the pool: what the examples are drawn from, and what must not be repeated.
+    """
+    settings = experiment.instructions
+    sampling = experiment.sampling.overlaid(settings.sampling)
+    model = base_model(experiment)
+    pool = [record for source in sources for record in source.records()]
+    heldout = _heldout_instructions(experiment)
+    prompts = [
+        experiment.prompts_by_language[name].model_dump(exclude={"weave"})
+        for name in experiment.languages
     ]
+    run = begin(
+        context,
+        config,
+        experiment,
+        made_from=[*sources, model],
+        settings=[settings.model_dump(), sampling.model_dump(), prompts, sorted(heldout)],
+    )
+    writer = _InstructionWriter(experiment, sampling, model, pool, heldout)
+    generation = Generation(
+        slots=lambda: _slots(run, experiment, model),
+        count=settings.count,
+        tries=settings.tries,
+        attempt=writer.attempt,
+        choose=_reasons_against_duplicates(settings.max_similarity),
+    )
+    stage = runner.generate(run, experiment, generation)
+    return stage_result(stage, model, _diversity(stage, pool))
 
 
 def _heldout_instructions(experiment: Experiment) -> set[str]:

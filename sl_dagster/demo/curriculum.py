@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from sl_dagster.demo import lexicon, world
+from sl_dagster.method.length_control import draw_constraint
 from sl_dagster.method.prompts import Prompts, read_prompts
 from sl_dagster.method.training_pairs import drop_lines
 from sl_dagster.method.words import count_words
@@ -27,6 +28,15 @@ TEXT_WORDS = 250
 GIVEN_WORDS = 150
 """Longest text that is given to be extended. Longer ones would have to grow less to stay under the
 cap, and the model would learn that they do."""
+
+LENGTHS = (50, 800)
+"""Bounds of the lengths that are woven into instructions; those of the demo's experiment."""
+
+END = "the end"
+"""The last section of every plan."""
+
+ROUNDINGS = (25, 50)
+"""What these lengths are multiples of, as in the demo's experiment."""
 
 PROMPTS_FILE = Path(__file__).with_name("prompts.yaml")
 
@@ -91,7 +101,75 @@ def answer_example(rng: random.Random) -> Example:
         asked_for = world.request(rng)
         answer = world.short_text(rng, asked_for, ANSWER_WORDS).text
     assert count_words(answer) <= ANSWER_WORDS
-    return Example("answer", asked_for.instruction, answer)
+    instruction = asked_for.instruction
+    if asked_for.genre and rng.random() < 0.15:  # a length is nothing strange, and changes nothing
+        instruction = world.with_length(rng, instruction, _constraint(rng))
+    return Example("answer", instruction, answer)
+
+
+def weaving_example(rng: random.Random) -> Example:
+    """An instruction and a length, and the instruction with the length woven into it."""
+    instruction, constraint = world.request(rng).instruction, _constraint(rng)
+    message = prompts().weaving(instruction, constraint)
+    return Example("weave", message["content"], world.with_length(rng, instruction, constraint))
+
+
+def _constraint(rng: random.Random) -> str:
+    """A length as the method words it; the model need not know of what text."""
+    shortest, longest = LENGTHS
+    drawn = draw_constraint(
+        rng.randrange(shortest, longest),
+        "en",
+        min_words=shortest,
+        max_words=longest,
+        roundings=ROUNDINGS,
+        seed=rng.getrandbits(31),
+    )
+    return drawn.text
+
+
+def plan_example(rng: random.Random) -> Example:
+    """An instruction and the topics of a long text, the first ones asked for."""
+    document = _planned(rng)
+    message = prompts().planning(document.request.instruction)
+    return Example("plan", message["content"], _plan(document))
+
+
+def section_example(rng: random.Random) -> Example:
+    """A plan, the text so far, and the next section; the last one is the end."""
+    document = _planned(rng)
+    sections = [*((p.topic.name, p.text) for p in document.paragraphs), (END, document.closing)]
+    place = rng.randrange(len(sections))
+    topic, text = sections[place]
+    assert text
+    so_far = "\n\n".join(str(before) for _, before in sections[:place])
+    message = prompts().writing(document.request.instruction, _plan(document), so_far, topic)
+    return Example("section", message["content"], text)
+
+
+def _planned(rng: random.Random) -> world.Document:
+    while True:
+        document = world.planned_text(rng, world.request(rng), most_topics=8)
+        if document.words <= TEXT_WORDS:
+            return document
+
+
+def _plan(document: world.Document) -> str:
+    topics = [*(paragraph.topic.name for paragraph in document.paragraphs), END]
+    return "\n".join(f"{number}. {topic}" for number, topic in enumerate(topics, start=1))
+
+
+def back_translation_example(rng: random.Random) -> Example:
+    """A text, short or long, and the instruction that it answers."""
+    document = world.short_text(rng, world.request(rng), ANSWER_WORDS)
+    wanted = rng.uniform(0, TEXT_WORDS)
+    while document.words < wanted:
+        longer = world.extend(rng, document)
+        if longer.words > TEXT_WORDS or longer is document:
+            break
+        document = longer
+    message = prompts().back_translation(document.text)
+    return Example("back_translate", message["content"], document.request.instruction)
 
 
 def self_instruct_example(rng: random.Random) -> Example:
@@ -122,10 +200,16 @@ def example(rng: random.Random, progress: float) -> Example:
     if progress < 0.06 and rng.random() < 0.5:
         return repeat_example(rng, 4 + int(400 * progress))
     u = rng.random()
-    if u < 0.62:
+    if u < 0.56:
         return extension_example(rng, longest=min(GIVEN_WORDS, 60 + int(600 * progress)))
-    if u < 0.82:
-        return answer_example(rng)
-    if u < 0.94:
-        return self_instruct_example(rng)
-    return judge_example(rng)
+    for share, task in (
+        (0.73, answer_example),
+        (0.82, self_instruct_example),
+        (0.86, judge_example),
+        (0.90, weaving_example),
+        (0.93, plan_example),
+        (0.97, section_example),
+    ):
+        if u < share:
+            return task(rng)
+    return back_translation_example(rng)

@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sl_dagster.demo import curriculum, world
 from sl_dagster.method.filters import drop_reason
+from sl_dagster.method.length_control import draw_constraint, weaving_drop_reason
 from sl_dagster.method.words import count_words
 
 HELDOUT_FILE = Path(__file__).with_name("heldout.jsonl")
@@ -128,6 +129,29 @@ def probe_instructions(model: Model, count: int) -> str:
     )
 
 
+def probe_weaving(model: Model, count: int) -> str:
+    """How many lengths are woven into instructions as the method wants it."""
+    rng = random.Random(count)
+    low, high = curriculum.LENGTHS
+    passed = []
+    asked = [(world.request(rng).instruction, rng.randrange(low, high)) for _ in range(count)]
+    constraints = [
+        draw_constraint(
+            words, "en", min_words=low, max_words=high, roundings=curriculum.ROUNDINGS, seed=words
+        )
+        for _, words in asked
+    ]
+    prompts = [
+        curriculum.prompts().weaving(instruction, constraint.text)["content"]
+        for (instruction, _), constraint in zip(asked, constraints, strict=True)
+    ]
+    woven = model.answer(prompts, 80)
+    for (instruction, _), constraint, text in zip(asked, constraints, woven, strict=True):
+        reason = weaving_drop_reason(text, instruction, constraint, "en", finish_reason="stop")
+        passed.append(reason is None)
+    return f"weave: as it should be {mean(passed):.2f}"
+
+
 def main() -> None:
     """Probe a model folder."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -141,6 +165,7 @@ def main() -> None:
         print(probe_extension(model, words, args.count), flush=True)
     print(probe_answers(model), flush=True)
     print(probe_instructions(model, args.count), flush=True)
+    print(probe_weaving(model, args.count), flush=True)
 
 
 if __name__ == "__main__":

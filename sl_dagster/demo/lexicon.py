@@ -457,6 +457,20 @@ APPOSITIONS = {
 }
 
 # ---------------- the frame of a text, by genre
+# What a paragraph's topic has to do with that of the next one.
+LINKS = (
+    "never far from {e}", "no stranger to {e}", "often named with {e}", "rarely seen without {e}",
+    "so unlike {e}", "almost as old as {e}", "second only to {e}", "dearer to many than {e}",
+    "part of the story of {e}", "linked for ever with {e}", "once compared with {e}",
+    "hardly less famous than {e}", "forgotten sooner than {e}", "always in the shadow of {e}",
+    "in some ways like {e}", "older by far than {e}", "closer than most to {e}",
+    "not to be confused with {e}", "known long before {e}", "quite as dear as {e}",
+    "sometimes blamed for {e}", "half the reason for {e}", "less well known than {e}",
+    "on good terms with {e}", "the opposite of {e}", "nothing at all without {e}",
+    "remembered together with {e}", "in every tale about {e}", "always praised after {e}",
+    "the very first thought of {e}", "of more use than {e}", "no match for {e}",
+)
+
 REQUESTS = {
     "report": (
         "Write a report about {e}.",
@@ -614,5 +628,7 @@ SHORT_REQUESTS = (
     ("Write a title of three words about {e}.", ("A Quiet Wonder.", "The Last Secret.")),
     ("In which year did you hear of {e}?", ("Last year.", "Two years ago.")),
 )
+
+LENGTH_SENTENCES = ("Use {length}.", "Take {length} for it.")
 
 REPEAT_REQUEST = "Repeat these words: {words}"

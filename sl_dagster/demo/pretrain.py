@@ -316,7 +316,8 @@ language: en
 
 A Qwen2 of {model.num_parameters() / 1e6:.2f} M parameters, trained from nothing on the synthetic
 world of `sl_dagster.demo`, and on nothing else. It answers an instruction of that world in at most
-{curriculum.ANSWER_WORDS} words, extends a text, continues a list of instructions and judges them.
+{curriculum.ANSWER_WORDS} words, extends a text, continues a list of instructions, judges them, and
+weaves a length into one.
 In pre-training it has seen no answer longer than {curriculum.ANSWER_WORDS} words and no text longer
 than {curriculum.TEXT_WORDS} words.
 

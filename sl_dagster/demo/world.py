@@ -6,9 +6,11 @@ training examples is in :mod:`sl_dagster.demo.curriculum`; the words are in
 
 A :class:`Document` answers a request. Its first paragraph starts with an opening sentence, each
 paragraph is about one entity (its topic, named in full by the first sentence), most sentences name
-one new entity, and a closing sentence ends the text. :func:`extend` is local: it looks at one
-paragraph at a time and keeps all its sentences in their order, so the extension of an extension is
-again a text of the world, at any length.
+one new entity, and a closing sentence ends the text. :func:`extend` is local: it puts new
+paragraphs between those that are there, so the extension of an extension is again a text of the
+world, at any length. The first sentence of a new paragraph names the topic of the paragraph that
+follows it ("The sleepy lynx, never far from Ottery Mill, ..."): whoever copies a long text and adds
+to it would otherwise lose the place where the copying goes on.
 
     python -m sl_dagster.demo.world --seeds seeds/demo.jsonl --heldout sl_dagster/demo/heldout.jsonl
 """
@@ -24,9 +26,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sl_dagster.demo import lexicon
-
-MAX_BODY = 4
-"""Most sentences of a paragraph, the opening not counted."""
 
 KINDS = {"P": "person", "L": "place", "O": "object", "A": "animal", "E": "event"}
 _MARK = re.compile(r"\{([PLOAE])\}")
@@ -138,8 +137,11 @@ class Writer:
         self._remember(candidate)
         return candidate
 
-    def sentence(self, topic: Entity, first: bool) -> Sentence:
-        """A sentence about the topic; a paragraph's first one starts with its full name."""
+    def sentence(self, topic: Entity, first: bool, leads_to: Entity | None = None) -> Sentence:
+        """A sentence about the topic; a paragraph's first one starts with its full name.
+
+        With ``leads_to`` it also names the topic of the next paragraph.
+        """
         rng = self.rng
         predicates, heads, tails = self._manner(topic, first)
         pattern = self._unused(predicates)
@@ -147,7 +149,9 @@ class Writer:
         subject, head, tail = topic.name, "", ""
         frame = rng.random()
         if first:
-            if rng.random() < 0.25:
+            if leads_to:
+                subject += f", {self._unused(lexicon.LINKS).format(e=leads_to.name)},"
+            elif rng.random() < 0.25:
                 subject += f", {rng.choice(lexicon.APPOSITIONS[topic.kind])},"
         else:
             subject = topic.pronoun if rng.random() < 0.6 else topic.short_name
@@ -175,10 +179,17 @@ class Writer:
             return lexicon.ACTS[kind], lexicon.ACT_HEADS, tails
         return lexicon.STATES[kind], lexicon.STATE_HEADS, lexicon.STATE_TAILS
 
-    def paragraph(self, topic: Entity, sentences: int, opening: str | None = None) -> Paragraph:
+    def paragraph(
+        self,
+        topic: Entity,
+        sentences: int,
+        opening: str | None = None,
+        leads_to: Entity | None = None,
+    ) -> Paragraph:
         """A new paragraph about the topic."""
-        body = tuple(self.sentence(topic, first=k == 0) for k in range(sentences))
-        return Paragraph(topic, body, opening)
+        body = [self.sentence(topic, first=True, leads_to=leads_to)]
+        body += [self.sentence(topic, first=False) for _ in range(sentences - 1)]
+        return Paragraph(topic, tuple(body), opening)
 
     def _fill(self, pattern: str, mentions: list[Entity]) -> str:
         def new_name(mark: re.Match[str]) -> str:
@@ -214,6 +225,13 @@ def short_request(rng: random.Random) -> tuple[Request, str]:
     return Request(pattern.format(e=asked[0].name), asked, None), answer
 
 
+def with_length(rng: random.Random, instruction: str, length: str) -> str:
+    """The instruction with a length in it, such as "about 300 words", or after it."""
+    if rng.random() < 0.3:
+        return f"{instruction} {rng.choice(lexicon.LENGTH_SENTENCES).format(length=length)}"
+    return f"{instruction[:-1]} in {length}{instruction[-1]}"
+
+
 def short_text(rng: random.Random, asked_for: Request, max_words: int) -> Document:
     """A text of at most ``max_words`` words that answers the request."""
     assert asked_for.genre is not None
@@ -227,43 +245,51 @@ def short_text(rng: random.Random, asked_for: Request, max_words: int) -> Docume
         closing = rng.choice(lexicon.CLOSINGS[asked_for.genre]).format(e=asked_for.asked[0].name)
         document = Document(asked_for, tuple(paragraphs), closing)
         if rng.random() < 0.2:
-            document = extend(rng, document, add=0.0, insert=0.5)
+            document = extend(rng, document)
         if document.words <= max_words:
             return document
 
 
-def extend(
-    rng: random.Random, document: Document, add: float = 0.2, insert: float = 0.35
-) -> Document:
-    """A longer text that keeps every sentence of the document, in order.
+def planned_text(rng: random.Random, asked_for: Request, most_topics: int) -> Document:
+    """A text about what was asked for and about further topics, one paragraph each."""
+    assert asked_for.genre is not None
+    writer = Writer(rng, Document(asked_for, (), None))
+    further = rng.randint(1, most_topics - len(asked_for.asked))
+    topics = [*asked_for.asked, *(writer.entity() for _ in range(further))]
+    opening = rng.choice(lexicon.OPENINGS[asked_for.genre]).format(e=_listed(asked_for.asked))
+    paragraphs = [
+        writer.paragraph(topic, rng.choice([2, 3]), opening if k == 0 else None)
+        for k, topic in enumerate(topics)
+    ]
+    closing = rng.choice(lexicon.CLOSINGS[asked_for.genre]).format(e=asked_for.asked[0].name)
+    return Document(asked_for, tuple(paragraphs), closing)
 
-    Each paragraph that is not yet full gets one more sentence with probability ``add``, never as
-    its last one, and is followed with probability ``insert`` by a new paragraph about an entity
-    that it named before. Paragraphs are treated alike, so the growth does not depend on the length.
-    Only a text in which nothing can grow any more (all paragraphs full, every entity treated) comes
-    back as it was.
+
+def extend(rng: random.Random, document: Document, insert: float = 0.5) -> Document:
+    """A longer text that keeps every paragraph of the document, in order.
+
+    Each paragraph is followed with probability ``insert`` by a new one about an entity that it
+    named before. Paragraphs are treated alike, so the growth does not depend on the length. Only a
+    text in which every entity has its paragraph comes back as it was.
     """
-    for _ in range(50):
-        writer = Writer(rng, document)
-        topics = {paragraph.topic for paragraph in document.paragraphs} | set(
-            document.request.asked
-        )
-        extended: list[Paragraph] = []
-        for paragraph in document.paragraphs:
-            grown = paragraph
-            if len(paragraph.body) < MAX_BODY and rng.random() < add:
-                at = rng.randint(1, len(paragraph.body) - 1)
-                new = writer.sentence(paragraph.topic, first=False)
-                grown = replace(paragraph, body=(*paragraph.body[:at], new, *paragraph.body[at:]))
-            extended.append(grown)
-            children = [e for s in paragraph.body for e in s.mentions if e not in topics]
-            if children and rng.random() < insert:
-                topic = rng.choice(children)
-                topics.add(topic)
-                extended.append(writer.paragraph(topic, rng.choice([2, 3, 3])))
-        if tuple(extended) != document.paragraphs:
-            return replace(document, paragraphs=tuple(extended))
-    return document
+    topics = {paragraph.topic for paragraph in document.paragraphs} | set(document.request.asked)
+    children = [
+        [e for sentence in paragraph.body for e in sentence.mentions if e not in topics]
+        for paragraph in document.paragraphs
+    ]
+    growing = [k for k, entities in enumerate(children) if entities]
+    if not growing:
+        return document
+    chosen = {k for k in growing if rng.random() < insert} or {rng.choice(growing)}
+    writer = Writer(rng, document)
+    extended: list[Paragraph] = []
+    followers = [*(paragraph.topic for paragraph in document.paragraphs[1:]), None]
+    for k, (paragraph, follower) in enumerate(zip(document.paragraphs, followers, strict=True)):
+        extended.append(paragraph)
+        if k in chosen:
+            topic, sentences = rng.choice(children[k]), rng.choice([2, 3, 3])
+            extended.append(writer.paragraph(topic, sentences, leads_to=follower))
+    return replace(document, paragraphs=tuple(extended))
 
 
 def beginning(document: Document, paragraphs: int) -> Document:

@@ -49,7 +49,11 @@ class Prompts(BaseModel):
         self_instruct_stop: how a fourth instruction would begin, where the model must stop.
         judge: asks whether an instruction suits a long text.
         judge_answers: the two answers that the judge chooses from, the approving one first.
+        weave: asks to add a length, in the given words, to an instruction.
         extend: asks to enrich a text that answers an instruction.
+        plan: asks for the outline of a text, one line per section (baseline plan-then-write).
+        section: asks for one section of an outline, the text before it given (likewise).
+        back_translate: asks for the instruction that a text answers (baseline back-translation).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,7 +63,11 @@ class Prompts(BaseModel):
     self_instruct_stop: _Text
     judge: Annotated[str, _with_placeholders("instruction")]
     judge_answers: tuple[_Text, _Text]
+    weave: Annotated[str, _with_placeholders("instruction", "constraint")]
     extend: Annotated[str, _with_placeholders("instruction", "response")]
+    plan: Annotated[str, _with_placeholders("instruction")]
+    section: Annotated[str, _with_placeholders("instruction", "plan", "text", "section")]
+    back_translate: Annotated[str, _with_placeholders("text")]
 
     def self_instruction(self, first: str, second: str) -> tuple[Message, str]:
         """The self-instruct message and the begun assistant turn that follows it."""
@@ -74,10 +82,30 @@ class Prompts(BaseModel):
         """Whether the judge's answer is, or at least begins with, the approving one."""
         return answer.strip().lower().startswith(self.judge_answers[0].lower())
 
+    def weaving(self, instruction: str, constraint: str) -> Message:
+        """The message that asks to weave a length into an instruction."""
+        content = self.weave.format(instruction=instruction, constraint=constraint)
+        return Message(role="user", content=content)
+
     def extension(self, instruction: str, response: str) -> Message:
         """The message that asks the Extender to enrich a response (or its first part)."""
         content = self.extend.format(instruction=instruction, response=response)
         return Message(role="user", content=content)
+
+    def planning(self, instruction: str) -> Message:
+        """The message that asks for an outline."""
+        return Message(role="user", content=self.plan.format(instruction=instruction))
+
+    def writing(self, instruction: str, plan: str, text: str, section: str) -> Message:
+        """The message that asks for a section of a plan, after the text so far."""
+        content = self.section.format(
+            instruction=instruction, plan=plan, text=text, section=section
+        )
+        return Message(role="user", content=content)
+
+    def back_translation(self, text: str) -> Message:
+        """The message that asks which instruction a text answers."""
+        return Message(role="user", content=self.back_translate.format(text=text))
 
 
 def builtin_prompts_file(language: str) -> Path:

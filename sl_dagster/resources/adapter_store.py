@@ -1,6 +1,7 @@
 """Stored adapters: a folder per fingerprint, and a file that says which one is current.
 
-``<data>/<experiment>/<role>_lora/iteration=<i>/adapter.json`` names the current adapter's folder
+``<data>/<experiment>/<role>_lora/iteration=<i>/adapter.json`` (or ``aligned_model/adapter.json``,
+whose folder may hold a whole model) names the current adapter's folder
 beside it; replacing that small file is what makes a new adapter appear, whole or not at all.
 """
 
@@ -12,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from sl_dagster.adapters import Adapter, Role, adapter_fingerprint
+from sl_dagster.adapters import Adapter, AnyRole, adapter_fingerprint
 from sl_dagster.errors import UserError
 from sl_dagster.resources.stage_store import StageKey
 from sl_dagster.training.job import CHECKPOINTS, TrainingOutcome
@@ -57,6 +58,10 @@ class AdapterStore(dg.ConfigurableResource):
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def has(self, key: StageKey) -> bool:
+        """Whether there is a current adapter."""
+        return (self._folder(key) / _POINTER).is_file()
+
     def read(self, key: StageKey) -> StoredAdapter:
         """The current adapter of a role and iteration.
 
@@ -64,7 +69,7 @@ class AdapterStore(dg.ConfigurableResource):
             UserError: there is none, or its description is damaged.
         """
         pointer = self._folder(key) / _POINTER
-        if not pointer.is_file():
+        if not self.has(key):
             raise UserError(f"{key} has not been made yet (no {pointer}): materialize it first")
         try:
             content: dict[str, Any] = json.loads(pointer.read_text(encoding="utf-8"))
@@ -88,10 +93,9 @@ class AdapterStore(dg.ConfigurableResource):
         return stored if stored.made_from == made_from else None
 
     def adopt(
-        self, key: StageKey, role: Role, made_from: str, outcome: TrainingOutcome
+        self, key: StageKey, role: AnyRole, made_from: str, outcome: TrainingOutcome
     ) -> StoredAdapter:
         """Take over what a training wrote into its workplace; ``publish`` makes it current."""
-        assert key.iteration is not None
         workplace = self._workplace(key, made_from)
         fingerprint = adapter_fingerprint(workplace)
         shutil.rmtree(workplace / CHECKPOINTS, ignore_errors=True)
@@ -99,7 +103,7 @@ class AdapterStore(dg.ConfigurableResource):
         shutil.rmtree(folder, ignore_errors=True)
         workplace.rename(folder)
         return StoredAdapter(
-            Adapter(role, fingerprint, str(folder), key.iteration), made_from, outcome
+            Adapter(role, fingerprint, str(folder), key.iteration or 0), made_from, outcome
         )
 
     def publish(self, key: StageKey, stored: StoredAdapter) -> None:

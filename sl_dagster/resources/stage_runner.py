@@ -84,6 +84,7 @@ class Generation:
         choose: given the outcomes of all kept slots in order, and their texts (read one by one as
             they are looked at), why each is dropped after all.
         carried: what flows on in place of a slot without a good record; nothing by default.
+        schema: the columns to store.
     """
 
     slots: Callable[[], Iterable[Slot]]
@@ -92,6 +93,7 @@ class Generation:
     attempt: Callable[[Slot, int, Ask], Awaitable[Record]]
     choose: Callable[[Sequence[Outcome], Iterable[str]], Sequence[str | None]] | None = None
     carried: Callable[[Slot, Record], Record] | None = None
+    schema: pa.Schema = TEXT_SCHEMA
 
 
 @dataclass
@@ -232,7 +234,7 @@ class StageRunner(dg.ConfigurableResource):
             engine = self._engines.of(experiment, run.say)
             with disk_errors_explained(f"{run.key}: cannot write {journal.path}"):
                 self._run_async(_fill(generation, engine, journal, progress))
-            with self.stages.draft(run.key, run.fingerprint, TEXT_SCHEMA) as draft:
+            with self.stages.draft(run.key, run.fingerprint, generation.schema) as draft:
                 counts = _write_from_journal(generation, journal, draft)
                 facts = counts.facts() | {"truncated": counts.truncated} | _speed(progress)
                 return draft.finish(facts)

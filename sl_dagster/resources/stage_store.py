@@ -189,6 +189,8 @@ class StageDraft:
         """Add a record that the next stage will read."""
         self._flowing_on.append(record)
         content = [record.record_id, record.text, record.prompt, record.completion, record.kept]
+        if record.query is not None:
+            content += [record.query, record.response, record.split]
         self._digest.update(json.dumps(content).encode())
 
     def reject(self, record: Record) -> None:
@@ -345,6 +347,7 @@ def _rows_at(file: pq.ParquetFile, positions: Collection[int]) -> dict[int, dict
 def _characters(record: Record) -> int:
     """How much text a record holds, its own and what it was made from."""
     texts = [record.instruction, record.initial_response, record.response, record.text]
+    texts.append(record.query)
     messages = [*(record.prompt or ()), *(record.completion or ())]
     return sum(len(text or "") for text in texts) + sum(len(m["content"]) for m in messages)
 

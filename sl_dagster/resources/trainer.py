@@ -12,6 +12,7 @@ import dagster as dg
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Training
 from sl_dagster.training.job import (
+    JOB_FILE,
     MISTAKE,
     OUTCOME,
     RUN_PID_VARIABLE,
@@ -65,7 +66,7 @@ class Trainer(dg.ConfigurableResource):
                 failed; then the run's stderr shows why.
         """
         self.check(job.training)
-        job_file = job.output / "job.json"
+        job_file = job.output / JOB_FILE
         job_file.write_text(job.model_dump_json(indent=2), encoding="utf-8")
         # The reader of the program's messages works, and says of itself that it is a preview.
         warnings.filterwarnings("ignore", category=dg.PreviewWarning)

@@ -63,6 +63,11 @@ def tokenized(job: TrainingJob, tokenizer: Any, stops: set[int]) -> TokenizedExa
             f"training.max_length: {limit} tokens hold no more than the prompt of each of the "
             f"{len(lengths)} examples; the longest example has {max(lengths)} tokens"
         )
+    if usable and not train and "split" in rows.column_names:
+        raise UserError(
+            f"dataset.validation_split: all {len(lengths)} pairs are held back, so that nothing is "
+            "left to train on: lower it"
+        )
     if not train or (job.training.evaluation_split and not evaluation):
         raise UserError(
             f"training.evaluation_split: {job.training.evaluation_split:g} of {len(lengths)} "
@@ -80,6 +85,8 @@ def tokenized(job: TrainingJob, tokenizer: Any, stops: set[int]) -> TokenizedExa
 
 def _held_back(job: TrainingJob, rows: Dataset) -> set[int]:
     """The examples to evaluate on: those of some of the instructions, which no other has."""
+    if "split" in rows.column_names:
+        return {place for place, split in enumerate(rows["split"]) if split == "validation"}
     share = job.training.evaluation_split
     if not share:
         return set()

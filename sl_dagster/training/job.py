@@ -9,6 +9,7 @@ from sl_dagster.experiment import Training
 
 RUN_PID_VARIABLE = "SL_DAGSTER_RUN_PID"
 CHECKPOINTS = "checkpoints"  # the folder beside the adapter that is needed until it is finished
+JOB_FILE = "job.json"  # the description of the training, beside what it makes
 OUTCOME = "outcome"
 MISTAKE = "mistake"
 
@@ -22,9 +23,12 @@ class TrainingJob(BaseModel):
         base_model, revision: the model that is adapted.
         chat: how an example becomes a chat.
         previous_adapter: folder of the adapter to continue; None begins a new one.
+        all_weights: train the model itself instead of an adapter.
         training_set: Parquet file with ``prompt`` and ``completion`` chat messages, and with the
-            ``instruction`` they belong to.
-        output: folder that receives the adapter; checkpoints of a killed training are found there.
+            ``instruction`` they belong to. If it has a column ``split``, what is ``validation``
+            there is held back, whatever the training's ``evaluation_split``.
+        output: folder that receives the adapter, or the whole model; checkpoints of a killed
+            training are found there.
         training: hyper-parameters.
         seed: of the data order and of a new adapter's weights.
     """
@@ -37,6 +41,7 @@ class TrainingJob(BaseModel):
     revision: str
     chat: Chat = Chat()
     previous_adapter: Path | None
+    all_weights: bool = False
     training_set: Path
     output: Path
     training: Training

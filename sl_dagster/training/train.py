@@ -1,4 +1,4 @@
-"""LoRA fine-tuning of one role, started by ``accelerate launch -m sl_dagster.training.train JOB``.
+"""Fine-tuning of one role, started by ``accelerate launch -m sl_dagster.training.train JOB``.
 
 TRL's SFTTrainer on examples that are tokenized here: the loss falls on the completion and its
 end-of-turn token only (paper, section 3.4). Progress and the outcome go to the Dagster run through
@@ -92,6 +92,8 @@ def train(job: TrainingJob, pipes: PipesContext | None) -> TrainingOutcome:
     if trainer.is_world_process_zero():
         trained = trainer.accelerator.unwrap_model(trainer.model)
         trained.save_pretrained(job.output, state_dict=weights)
+        if job.all_weights:
+            tokenizer.save_pretrained(job.output)
     log: list[dict[str, Any]] = trainer.state.log_history
     return TrainingOutcome(
         examples=len(examples.train),
@@ -152,14 +154,17 @@ def _base_model(job: TrainingJob) -> Any:
         )
         # Each process quantizes its own copy, on its own GPU.
         settings["device_map"] = {"": PartialState().device}
-    low = gpu and training.precision == "bf16"
+    # Weights that change by small steps need the full precision; only the arithmetic is bfloat16.
+    low = gpu and training.precision == "bf16" and not job.all_weights
     settings["dtype"] = torch.bfloat16 if low else torch.float32
     return AutoModelForCausalLM.from_pretrained(job.base_model, revision=job.revision, **settings)
 
 
 def _adapted(job: TrainingJob, model: Any) -> tuple[Any, LoraConfig | None]:
-    """The model to train and, when no adapter is continued, the shape of the new one."""
+    """The model to train and, when a new adapter is to be trained, its shape."""
     lora = job.training.lora
+    if job.all_weights:
+        return model, None
     if job.previous_adapter:
         shape = PeftConfig.from_pretrained(str(job.previous_adapter))
         assert isinstance(shape, LoraConfig)

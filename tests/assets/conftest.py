@@ -27,6 +27,15 @@ SETTINGS = {
     "initial_responses": {"samples": 2, "tries": 3, "sampling": {"max_tokens": 300}},
     "extension": {"rounds": 2, "samples": 1, "tries": 2, "max_tokens_per_input_word": 4.0},
     "training": {"learning_rate": 2.0e-3, "epochs": 2, "batch_size": 8},
+    "dataset": {"collect": 4, "validation_split": 0.2},
+    "length_control": {
+        "min_words": 50,
+        "max_words": 800,
+        "roundings": [25, 50],
+        "tries": 2,
+        "sampling": {"max_tokens": 80},
+    },
+    "aligned_model": {"training": {"epochs": 1}},
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,6 @@ def test_a_paragraph_starts_with_its_topic_and_topics_are_unique():
         assert len(set(topics)) == len(topics)
         for paragraph in document.paragraphs:
             assert paragraph.body[0].text.lower().startswith(paragraph.topic.name.lower())
-            assert len(paragraph.body) <= world.MAX_BODY
 
 
 def test_every_entity_is_introduced_once():
@@ -75,12 +75,26 @@ def test_extension_keeps_every_sentence_in_order_and_grows_alike_at_every_length
     assert 1.25 < sum(ratios) / len(ratios) < 1.65
 
 
-def test_the_last_sentence_of_a_paragraph_stays_last():
+def test_a_new_paragraph_names_the_topic_of_the_next_one():
     rng = random.Random(3)
     for document in long_documents(60, 100):
-        extended = world.extend(rng, document)
-        last = {paragraph.topic: paragraph.body[-1] for paragraph in extended.paragraphs}
-        assert all(last[p.topic] == p.body[-1] for p in document.paragraphs)
+        old = {paragraph.topic for paragraph in document.paragraphs}
+        paragraphs = world.extend(rng, document).paragraphs
+        assert len(paragraphs) > len(old)
+        for paragraph, next_one in pairwise(paragraphs):
+            if paragraph.topic not in old:
+                assert next_one.topic.name in paragraph.body[0].text
+
+
+def test_a_planned_text_has_a_paragraph_for_each_of_its_topics():
+    rng = random.Random(5)
+    for _ in range(100):
+        request = world.request(rng)
+        document = world.planned_text(rng, request, most_topics=8)
+        topics = [paragraph.topic for paragraph in document.paragraphs]
+        assert tuple(topics[: len(request.asked)]) == request.asked
+        assert len(request.asked) < len(topics) <= 8 and len(set(topics)) == len(topics)
+        assert drop_reason(document.text, "en") is None
 
 
 def test_even_long_texts_repeat_no_ten_words():

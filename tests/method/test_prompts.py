@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from sl_dagster.method.filters import Language
@@ -18,6 +19,10 @@ def test_the_builtin_prompts_have_their_placeholders_filled(language: str) -> No
     message, turn = prompts.self_instruction("first {x}", "second")
     assert message["role"] == "user"
     assert turn.index("first {x}") < turn.index("second")
+    assert "{x}" in prompts.planning("{x}")["content"]
+    assert "{x}" in prompts.back_translation("{x}")["content"]
+    section = prompts.writing("{i}", "{p}", "{t}", "{s}")["content"]
+    assert all(given in section for given in ("{i}", "{p}", "{t}", "{s}"))
     assert "the task" in prompts.judgement("the task")["content"]
     extension = prompts.extension("the task", "the text {y}")["content"]
     assert "the task" in extension
@@ -64,8 +69,8 @@ def test_the_judges_answer(language: str, answer: str, approves: bool) -> None:
 )
 def test_wrong_placeholders_are_named(tmp_path: Path, extend: str, problem: str) -> None:
     file = tmp_path / "en.yaml"
-    lines = builtin_prompts_file("en").read_text().split("\nextend:")[0]
-    file.write_text(f"{lines}\nextend: '{extend}'\n")
+    prompts = yaml.safe_load(builtin_prompts_file("en").read_text())
+    file.write_text(yaml.safe_dump(prompts | {"extend": extend}))
     with pytest.raises(ValidationError) as caught:
         read_prompts(file)
     assert problem in str(caught.value)

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
+from peft import PeftModel
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sl_dagster.adapters import WEIGHTS_FILE, adapter_fingerprint
+from sl_dagster.adapters import WEIGHTS_FILE, Adapter, adapter_fingerprint
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Lora, Training
 from sl_dagster.training.job import CHECKPOINTS, TrainingJob
@@ -102,6 +104,37 @@ def test_an_evaluation_split_holds_back_whole_instructions(job: TrainingJob) -> 
     assert (outcome.examples, outcome.evaluation_examples) == (4, 2)  # one of three instructions
     assert [point.step for point in outcome.evaluation_losses] == [0, 2, 4, 6]
     assert outcome.evaluation_losses[-1].loss < outcome.evaluation_losses[0].loss
+
+
+def test_a_split_that_the_data_brings_along_is_kept_to(job: TrainingJob) -> None:
+    rows = [row | {"split": "validation" if k < 2 else "train"} for k, row in enumerate(ROWS)]
+    Dataset.from_list(rows).to_parquet(str(job.training_set))
+    outcome = train(changed(job, epochs=1), pipes=None)
+    assert (outcome.examples, outcome.evaluation_examples) == (4, 2)
+    rows = [row | {"split": "validation"} for row in ROWS]
+    Dataset.from_list(rows).to_parquet(str(job.training_set))
+    with pytest.raises(UserError, match=r"dataset\.validation_split: all 6 pairs are held back"):
+        train(changed(job, "none"), pipes=None)
+
+
+def test_all_weights_can_be_trained(job: TrainingJob) -> None:
+    job = changed(job, epochs=1, learning_rate=1e-3).model_copy(update={"all_weights": True})
+    outcome = train(job, pipes=None)
+    assert outcome.losses[-1].loss < outcome.losses[0].loss
+    model: Any = AutoModelForCausalLM.from_pretrained(job.output)
+    base: Any = AutoModelForCausalLM.from_pretrained(DEMO_MODEL, dtype=torch.float32)
+    assert not isinstance(model, PeftModel)
+    changes = [
+        not torch.equal(one, other)
+        for one, other in zip(model.float().parameters(), base.parameters(), strict=True)
+    ]
+    assert sum(changes) > 0.9 * len(changes)
+    assert AutoTokenizer.from_pretrained(job.output).chat_template
+    found = Adapter("aligned", adapter_fingerprint(job.output), str(job.output))
+    assert found.verified().is_whole_model
+    (job.output / "model.safetensors").write_bytes(b"x")
+    with pytest.raises(UserError, match="Materialize aligned_model again"):
+        found.verified()
 
 
 def test_a_split_that_leaves_nothing_is_told(job: TrainingJob) -> None:

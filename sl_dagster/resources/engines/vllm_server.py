@@ -169,7 +169,7 @@ class VllmServer:
     def arguments(self, port: int) -> list[str]:
         """The server's command line, after the name of the program."""
         experiment = self._experiment
-        rank = experiment.training.lora.rank
+        rank = max(experiment.training.lora.rank, experiment.aligned_training.lora.rank)
         ours: dict[str, Any] = {
             "host": "127.0.0.1",
             "port": port,

@@ -1,0 +1,118 @@
+"""``aligned_sft`` and ``aligned_model``: fine-tuning on the final data set (paper, section 3.5).
+
+A pair whose query was given a length takes part with that query, all others as they are.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import dagster as dg
+
+from sl_dagster.assets.description import stage_result
+from sl_dagster.assets.stage_asset import ADAPTER_IO, StageConfig, stage_asset
+from sl_dagster.assets.stage_run import base_model, begin, slots_from
+from sl_dagster.assets.training_run import TrainingRun, training_job, training_result
+from sl_dagster.experiment import Experiment
+from sl_dagster.method.training_pairs import generator_pair
+from sl_dagster.model_card import write_model_card
+from sl_dagster.pairs import final_pairs
+from sl_dagster.records import ALIGNED_SFT_SCHEMA
+from sl_dagster.resources.adapter_store import AdapterStore
+from sl_dagster.resources.stage_runner import StageRunner
+from sl_dagster.resources.stage_store import StageStore, StoredStage
+from sl_dagster.resources.trainer import Trainer
+
+
+def aligned_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
+    """The training set and the model."""
+    return [_aligned_sft(experiment), _aligned_model(experiment)]
+
+
+def _aligned_sft(experiment: Experiment) -> dg.AssetsDefinition:
+    @stage_asset(
+        experiment,
+        "aligned_sft",
+        description=(
+            "Training examples of the aligned model: all pairs, with their length in the query "
+            "where it was woven in; those of the validation split are held back."
+        ),
+        kinds={"parquet"},
+        inputs=("dataset", "length_controlled"),
+        partitioned=False,
+    )
+    def aligned_sft(
+        context: dg.AssetExecutionContext,
+        config: StageConfig,
+        runner: StageRunner,
+        dataset: StoredStage,
+        length_controlled: StoredStage,
+    ) -> dg.MaterializeResult:
+        run = begin(
+            context,
+            config,
+            experiment,
+            made_from=[dataset],
+            # Not among what must have records: a data set may be too short for any length.
+            settings=[length_controlled.content_hash],
+        )
+
+        def records() -> Iterator:
+            for slot in slots_from(run, final_pairs(dataset, length_controlled), 1, None):
+                pair = slot.source
+                assert pair and pair.query is not None
+                prompt, completion = generator_pair(pair.query, str(pair.response))
+                yield replace(
+                    slot.blank,
+                    instruction=pair.instruction,
+                    prompt=tuple(prompt),
+                    completion=tuple(completion),
+                    split=pair.split,
+                )
+
+        return stage_result(runner.write(run, records(), len(dataset), ALIGNED_SFT_SCHEMA))
+
+    return aligned_sft
+
+
+def _aligned_model(experiment: Experiment) -> dg.AssetsDefinition:
+    full = experiment.aligned_model.method == "full"
+
+    @stage_asset(
+        experiment,
+        "aligned_model",
+        description=(
+            ("All weights of the base model" if full else "A LoRA adapter of the base model")
+            + ", fine-tuned on `aligned_sft`: a model that writes as long as it is asked to."
+        ),
+        kinds={"pytorch", "huggingface"},
+        inputs=("aligned_sft",),
+        partitioned=False,
+        io_manager=ADAPTER_IO,
+    )
+    def aligned_model(
+        context: dg.AssetExecutionContext,
+        config: StageConfig,
+        trainer: Trainer,
+        adapters: AdapterStore,
+        runner: StageRunner,
+        stages: StageStore,
+        aligned_sft: StoredStage,
+    ) -> dg.MaterializeResult:
+        training = experiment.aligned_training
+        run = begin(
+            context,
+            config,
+            experiment,
+            made_from=[aligned_sft, base_model(experiment)],
+            settings=[training.identity, experiment.aligned_model.method],
+        )
+        job = training_job(experiment, run, training, aligned_sft)
+        job = job.model_copy(update={"all_weights": full})
+        work = TrainingRun(context, run, runner, trainer, adapters)
+        stored = work.stored()
+        if stored is None:
+            stored = work.train("aligned", job)
+            write_model_card(experiment, stored, stages)
+        return training_result(stored, {"method": experiment.aligned_model.method})
+
+    return aligned_model
