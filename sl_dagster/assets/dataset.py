@@ -19,8 +19,6 @@ from sl_dagster.records import PAIR_SCHEMA, Record
 from sl_dagster.resources.stage_runner import StageRun, StageRunner
 from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
 
-ITERATIONS = "iterations"  # in the metadata
-
 
 def dataset_asset(experiment: Experiment) -> dg.AssetsDefinition:
     """The final data set as records."""
@@ -56,7 +54,7 @@ def dataset_asset(experiment: Experiment) -> dg.AssetsDefinition:
             settings=[settings],
         )
         stage = runner.write(run, _pairs(run, experiment, sources), len(sources), PAIR_SCHEMA)
-        return stage_result(stage, more={ITERATIONS: iterations} | _composition(stage))
+        return stage_result(stage, more={"iterations": iterations} | _composition(stage))
 
     return dataset
 
