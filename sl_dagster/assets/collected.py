@@ -27,7 +27,7 @@ def finished_iterations(experiment: Experiment, stages: StageStore) -> list[int]
     """The iterations that have left responses behind, initial and extended ones.
 
     Raises:
-        UserError: what is stored of one is damaged.
+        UserError: there is none, or what is stored of one is damaged.
     """
     stored = set(stages.complete(experiment.name))
 
@@ -36,7 +36,14 @@ def finished_iterations(experiment: Experiment, stages: StageStore) -> list[int]
         keys = [StageKey(experiment.name, name, iteration) for name in names]
         return all(key in stored and len(stages.read(key)) for key in keys)
 
-    return [i for i in range(1, experiment.iterations + 1) if is_finished(i)]
+    finished = [i for i in range(1, experiment.iterations + 1) if is_finished(i)]
+    if not finished:
+        raise UserError(
+            f"{experiment.name} has no finished iteration yet: its data set is made of the "
+            "`initial_responses` and `extended_responses` of all iterations that are stored. "
+            "Run an iteration first"
+        )
+    return finished
 
 
 def last_generator(experiment: Experiment, adapters: AdapterStore) -> Adapter:
@@ -67,8 +74,8 @@ def _more_instructions(experiment: Experiment) -> dg.AssetsDefinition:
             "iterations."
         ),
         kinds={"huggingface", "parquet"},
-        inputs=("seeds",),
-        deps=("instructions",),
+        # Looked up, because what is stored of them is taken: not every iteration has been run.
+        deps=("seeds", "instructions"),
         partitioned=False,
     )
     def more_instructions(
@@ -76,11 +83,11 @@ def _more_instructions(experiment: Experiment) -> dg.AssetsDefinition:
         config: StageConfig,
         runner: StageRunner,
         stages: StageStore,
-        seeds: StoredStage,
     ) -> dg.MaterializeResult:
-        sources = [seeds]
+        finished = finished_iterations(more, stages)
+        sources = [stages.read(StageKey(more.name, "seeds", None))]
         if more.instructions.pool == "growing":
-            sources += instructions_of(more, stages, finished_iterations(more, stages))
+            sources += instructions_of(more, stages, finished)
         return make_instructions(context, config, runner, more, sources)
 
     return more_instructions

@@ -12,15 +12,12 @@ from sl_dagster.assets.collected import finished_iterations
 from sl_dagster.assets.description import stage_result
 from sl_dagster.assets.stage_asset import StageConfig, stage_asset
 from sl_dagster.assets.stage_run import begin, slots_from
-from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.method.final_set import SeenPairs, collect, common_kind, split_of
 from sl_dagster.method.instructions import Kind
 from sl_dagster.records import PAIR_SCHEMA, Record
 from sl_dagster.resources.stage_runner import StageRun, StageRunner
 from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
-
-ITERATIONS = "iterations"  # in the metadata
 
 
 def dataset_asset(experiment: Experiment) -> dg.AssetsDefinition:
@@ -35,9 +32,8 @@ def dataset_asset(experiment: Experiment) -> dg.AssetsDefinition:
             "query it answers; without duplicates, and split by instruction."
         ),
         kinds={"parquet"},
-        inputs=("seeds",),
         # Looked up, because what is stored of them is taken: not every iteration has been run.
-        deps=("initial_responses", "extended_responses", *collected),
+        deps=("seeds", "initial_responses", "extended_responses", *collected),
         partitioned=False,
     )
     def dataset(
@@ -45,27 +41,20 @@ def dataset_asset(experiment: Experiment) -> dg.AssetsDefinition:
         config: StageConfig,
         runner: StageRunner,
         stages: StageStore,
-        seeds: StoredStage,
     ) -> dg.MaterializeResult:
         iterations = finished_iterations(experiment, stages)
-        if not iterations:
-            raise UserError(
-                f"{experiment.name} has no finished iteration yet: its data set is made of the "
-                "`initial_responses` and `extended_responses` of all iterations that are stored. "
-                "Run an iteration first"
-            )
         context.log.info(f"made of iterations {', '.join(map(str, iterations))}")
-        sources = _Sources(experiment, stages, seeds, iterations)
+        sources = _Sources(experiment, stages, iterations)
         settings = experiment.dataset.model_dump(include={"validation_split"})
         run = begin(
             context,
             config,
             experiment,
-            made_from=[*sources.responses, *sources.instructions, seeds],
+            made_from=[*sources.responses, *sources.instructions, sources.seeds],
             settings=[settings],
         )
         stage = runner.write(run, _pairs(run, experiment, sources), len(sources), PAIR_SCHEMA)
-        return stage_result(stage, more={ITERATIONS: iterations} | _composition(stage))
+        return stage_result(stage, more={"iterations": iterations} | _composition(stage))
 
     return dataset
 
@@ -76,11 +65,10 @@ class _Sources:
     Attributes:
         responses: initial and extended responses of each iteration, then what was collected.
         instructions: those they answer, earlier iterations first.
+        seeds: those that the instructions were made up from.
     """
 
-    def __init__(
-        self, experiment: Experiment, stages: StageStore, seeds: StoredStage, iterations: list[int]
-    ) -> None:
+    def __init__(self, experiment: Experiment, stages: StageStore, iterations: list[int]) -> None:
         def read(name: str, iteration: int | None = None) -> StoredStage:
             return stages.read(StageKey(experiment.name, name, iteration))
 
@@ -92,7 +80,7 @@ class _Sources:
         self.responses = [*chain.from_iterable(self._by_iteration), *self._more]
         self.instructions = [read("instructions", i) for i in iterations]
         self.instructions += [read("more_instructions")] if collects else []
-        self._seeds = seeds
+        self.seeds = read("seeds")
 
     def __len__(self) -> int:
         return sum(map(len, self.responses))
@@ -111,10 +99,10 @@ class _Sources:
         Nobody says of what kind a self-made instruction is; only where all of its examples, or
         theirs, are of one kind, it is taken to be of that kind, too.
         """
-        by_id: dict[str, Kind | None] = {
-            seed.record_id: seed.kind for seed in self._seeds.records()
-        }
+        by_id: dict[str, Kind | None] = {}
         by_text: dict[str, Kind | None] = {}
+        for seed in self.seeds.records():
+            by_id[seed.record_id] = seed.kind
         for instruction in chain.from_iterable(stage.records() for stage in self.instructions):
             kind = common_kind(by_id.get(parent) for parent in instruction.parents)
             by_id[instruction.record_id] = by_text[str(instruction.text)] = kind

@@ -1,6 +1,7 @@
 """Beginning a materialization: what a stage's result depends on, and the slots to fill."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -63,6 +64,27 @@ def _emptiness(stage: StoredStage) -> str:
 def base_model(experiment: Experiment, role: Role = "generator") -> Adapter:
     """The bare base model in a role."""
     return Adapter(role, base_model_fingerprint(experiment.base_model, experiment.revision))
+
+
+def asked(experiment: Experiment, adapter: Adapter) -> tuple[Experiment, Adapter]:
+    """Whose engine to ask, and for which weights, to hear what these weights write.
+
+    An adapter is asked for on the experiment's own engine. A whole model, as ``aligned_model``
+    makes it with ``method: full``, gets an engine of its own, in the base model's place.
+
+    Raises:
+        UserError: the engine is somebody else's and serves only the base model.
+    """
+    if not adapter.is_whole_model:
+        return experiment, adapter
+    if experiment.engine.type == "openai":
+        raise UserError(
+            f"engine: the endpoints serve {experiment.base_model}, and not the model in "
+            f"{adapter.path}: use the engine vllm or transformers for it, or `aligned_model: "
+            "{method: lora}`"
+        )
+    own = {"name": f"{experiment.name}_aligned", "base_model": adapter.path, "revision": "main"}
+    return experiment.model_copy(update=own), replace(adapter, path=None)
 
 
 def slots_from(

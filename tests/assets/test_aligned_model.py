@@ -40,19 +40,16 @@ def test_the_data_set_has_the_pairs_of_both_iterations(aligned: Project) -> None
         ]
         for _ in range(len(aligned.stage(stage, iteration)))
     ]
-    found = [(pair.source_stage, pair.source_iteration) for pair in pairs]
-    found += [
-        (p.source_stage, p.source_iteration) for p in aligned.stage("dataset", None).rejected()
-    ]
+    duplicates = aligned.stage("dataset", None).rejected()
+    found = [(pair.source_stage, pair.source_iteration) for pair in (*pairs, *duplicates)]
     assert sorted(found) == sorted(sources)
     sides = {side: {p.query for p in pairs if p.split == side} for side in ("train", "validation")}
     assert sides["train"].isdisjoint(sides["validation"])
 
 
 def test_the_last_generator_has_answered_more(aligned: Project) -> None:
-    generator = AdapterStore(data_dir=str(aligned.data)).read(
-        StageKey("small", "generator_lora", 2)
-    )
+    store = AdapterStore(data_dir=str(aligned.data))
+    generator = store.read(StageKey("small", "generator_lora", 2))
     writers = {record.adapter for record in aligned.stage("more_responses", None).records()}
     assert writers == {generator.adapter.fingerprint}
 
@@ -129,7 +126,6 @@ def test_data_set_and_model_are_handed_on(aligned: Project, tmp_path: Path) -> N
 
 
 def test_without_an_iteration_there_is_nothing_to_align_on(fresh: Project) -> None:
-    fresh.change(dataset={"collect": 0})
     result = fresh.run("dataset", "--experiment", "small")
     assert result.returncode == 1
     assert "small has no finished iteration yet" in " ".join(result.stderr.split())
