@@ -20,6 +20,15 @@ def data_dir() -> Path:
     return _folder("SL_DAGSTER_DATA", "data")
 
 
+def lineage_address() -> str:
+    """Where the lineage view is to be found, without a final slash (``SL_DAGSTER_LINEAGE``).
+
+    Asset pages link to it. The variable is for a view that is reached through a proxy or at
+    another port than the usual one.
+    """
+    return os.environ.get("SL_DAGSTER_LINEAGE", "http://127.0.0.1:3001").rstrip("/")
+
+
 def ensure_dagster_home() -> Path:
     """Point ``DAGSTER_HOME`` at a folder that lasts, holding the project's instance settings.
 

@@ -45,19 +45,24 @@ def extended_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         growth = experiment.extension.growth if rounds else 0.0
         run = begin(context, config, experiment, made_from=[responses], settings=[growth])
-        reasons = _reasons_against(responses, growth, seed_from(run.fingerprint, "selection"))
-        records = _judged(run, responses, reasons)
-        return stage_result(runner.write(run, records, len(responses)))
+        initial = [
+            count_words(record.initial_response or record.text or "")
+            for record in responses.records()
+        ]
+        seed = seed_from(run.fingerprint, "selection")
+        reasons = _reasons_against(responses, initial, growth, seed)
+        stage = runner.write(run, _judged(run, responses, reasons), len(responses))
+        return stage_result(stage, [responses], before=initial if rounds else ())
 
     return extended_responses
 
 
-def _reasons_against(responses: StoredStage, growth: float, seed: int) -> list[str | None]:
+def _reasons_against(
+    responses: StoredStage, initial: list[int], growth: float, seed: int
+) -> list[str | None]:
     """Per response, why it is not kept: it has not grown enough, or others were longer."""
-    grown = [
-        has_grown(record.words, count_words(record.initial_response or ""), growth)
-        for record in responses.records()
-    ]
+    words = responses.column("words")
+    grown = [has_grown(*lengths, growth) for lengths in zip(words, initial, strict=True)]
     lengths = responses.column("characters")
     stays = iter(select_longest([n for n, good in zip(lengths, grown, strict=True) if good], seed))
     return [(None if next(stays) else "selection") if good else "not_grown" for good in grown]

@@ -44,11 +44,12 @@ def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         previous_generator: Adapter,
     ) -> dg.MaterializeResult:
         sampling = experiment.sampling.overlaid(settings.sampling)
+        made_from = [instructions, previous_generator]
         run = begin(
             context,
             config,
             experiment,
-            made_from=[instructions, previous_generator],
+            made_from=made_from,
             settings=[s.model_dump() for s in (settings, sampling, experiment.filter)],
         )
 
@@ -67,7 +68,7 @@ def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
             attempt=attempt,
             choose=reasons_against_short_ones(seed_from(run.fingerprint, "selection")),
         )
-        return stage_result(runner.generate(run, experiment, generation), previous_generator)
+        return stage_result(runner.generate(run, experiment, generation), made_from)
 
     return initial_responses
 

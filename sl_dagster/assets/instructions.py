@@ -73,7 +73,7 @@ def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
             choose=_reasons_against_duplicates(settings.max_similarity),
         )
         stage = runner.generate(run, experiment, generation)
-        return stage_result(stage, model, _diversity(stage, pool))
+        return stage_result(stage, [*sources, model], more=_diversity(stage, pool))
 
     return instructions
 

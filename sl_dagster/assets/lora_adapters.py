@@ -6,7 +6,8 @@ from typing import Any, get_args
 import dagster as dg
 
 from sl_dagster.adapters import WEIGHTS_FILE, Adapter, Role
-from sl_dagster.assets.description import new_figure, picture
+from sl_dagster.assets.description import made_from_metadata
+from sl_dagster.assets.pictures import MAIN, OTHER, picture
 from sl_dagster.assets.stage_asset import ADAPTER_IO, StageConfig, stage_asset
 from sl_dagster.assets.stage_run import begin
 from sl_dagster.experiment import Experiment
@@ -63,7 +64,7 @@ def _lora(experiment: Experiment, role: Role) -> dg.AssetsDefinition:
             with disk_errors_explained(f"{run.key}: cannot write {job.output}"):
                 outcome = trainer.train(context, job)
                 stored = adapters.adopt(run.key, role, run.fingerprint, outcome)
-        return _result(stored, previous)
+        return _result(stored, experiment, training_set, previous)
 
     return lora
 
@@ -90,7 +91,9 @@ def _job(
     )
 
 
-def _result(stored: StoredAdapter, previous: Adapter) -> dg.MaterializeResult:
+def _result(
+    stored: StoredAdapter, experiment: Experiment, training_set: StoredStage, previous: Adapter
+) -> dg.MaterializeResult:
     adapter, outcome = stored.adapter, stored.outcome
     assert adapter.path and outcome
     return dg.MaterializeResult(
@@ -99,6 +102,8 @@ def _result(stored: StoredAdapter, previous: Adapter) -> dg.MaterializeResult:
         metadata={
             "adapter": adapter.fingerprint,
             "continues": previous.fingerprint,
+            "base_model": experiment.base_model,
+            **made_from_metadata(experiment.name, [training_set, previous]),
             "folder": dg.MetadataValue.path(adapter.path),
             "adapter_megabytes": (Path(adapter.path) / WEIGHTS_FILE).stat().st_size / 1e6,
             **_training_metadata(outcome),
@@ -135,14 +140,15 @@ def _evaluation_metadata(outcome: TrainingOutcome) -> dict[str, Any]:
 
 
 def _loss_curve(outcome: TrainingOutcome) -> dg.MarkdownMetadataValue:
-    figure, axes = new_figure()
-    _plot(axes, outcome.losses, color="#4f6bed", label="training")
-    if outcome.evaluation_losses:
-        _plot(axes, outcome.evaluation_losses, color="#d9822b", marker="o", label="evaluation")
-        axes.legend(frameon=False)
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss per completion token")
-    return picture(figure, "loss curve")
+    def draw(axes: Any) -> None:
+        _plot(axes, outcome.losses, color=MAIN, label="training")
+        if outcome.evaluation_losses:
+            _plot(axes, outcome.evaluation_losses, color=OTHER, marker="o", label="evaluation")
+            axes.legend()
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss per completion token")
+
+    return picture("loss curve", draw)
 
 
 def _plot(axes: Any, points: list[LossPoint], **style: Any) -> None:
