@@ -11,6 +11,13 @@ def record_address(record_id: str) -> str:
     return f"{lineage_address()}/record/{quote(record_id)}"
 
 
+def first_address(experiment: str | None, iteration: int | None) -> str:
+    """The page to begin with: of an experiment and an iteration, if they are given."""
+    asked = {"experiment": experiment, "iteration": iteration}
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    return f"{lineage_address()}/?{query}" if query else f"{lineage_address()}/"
+
+
 def stage_address(key: StageKey) -> str:
     """The page that lists all records of a stage."""
     query = {"experiment": key.experiment, "iteration": key.iteration or 0, "stage": key.stage}
