@@ -181,10 +181,16 @@ def lineage(
     """
     from sl_dagster.lineage.addresses import first_address, record_address
     from sl_dagster.lineage.server import serve
+    from sl_dagster.resources.stage_store import StageStore
     from sl_dagster.trace import trace_record
 
     if record:
         trace_record(record, data_dir())  # says so if there is no such record
+    elif experiment:
+        known = StageStore(data_dir=str(data_dir())).complete(experiment)
+        if not any(iteration in (None, key.iteration or 0) for key in known):
+            where = experiment if iteration is None else f"{experiment}, iteration {iteration}"
+            raise UserError(f"there is nothing stored of {where} yet")
     address = record_address(record) if record else first_address(experiment, iteration)
 
     def ready() -> None:

@@ -64,6 +64,12 @@ class Story:
     examples: list[Record]
     checkpoints: list[StoredAdapter]
 
+    @property
+    def instruction(self) -> str:
+        """The instruction that the chain is about."""
+        known = [self.record.instruction, *(step.record.instruction for step in self.steps)]
+        return next((text for text in known if text), self.record.written)
+
 
 def story_of(record_id: str, data_dir: Path) -> Story:
     """Follow a record up to its seeds and down to what was trained on it.
