@@ -3,6 +3,7 @@
 Everything is taken from the stored files, so a stage that is reused tells the same as a new one.
 """
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from sl_dagster.records import Record
 from sl_dagster.resources.stage_store import StageKey, StoredStage
 
 _SAMPLE_EDGE = 120  # characters of a text's beginning and end
+_LINE = 90  # characters that fit beside each other
 
 
 def stage_result(
@@ -166,4 +168,6 @@ def _in_full(name: str, record: Record) -> str:
 
 
 def _as_code(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())
+    # A code block is not wrapped by the page, so it is here.
+    lines = (part for line in text.splitlines() for part in textwrap.wrap(line, _LINE) or [""])
+    return "\n".join(f"    {line}" for line in lines)

@@ -3,7 +3,7 @@
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
@@ -15,7 +15,7 @@ MAIN = "#4f6bed"
 OTHER = "#d9822b"
 QUIET = "#9ca3af"
 _TEXT = "#757c86"  # as far from white as from the dark theme's background
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "text.color": _TEXT,
     "axes.labelcolor": _TEXT,
     "axes.edgecolor": _TEXT,

@@ -79,7 +79,9 @@ def search(wanted: Search, stages: StageStore) -> Found:
     text = "completion[-1].content" if chats else "text"
     where, parameters = _conditions(wanted, text)
     source = "read_parquet(?, union_by_name = true)"
-    columns = f"record_id, words, kept, drop_reason, attempt, left({text}, {_SNIPPET})"
+    columns = (
+        f"record_id, words, kept, drop_reason, attempt, left(coalesce({text}, ''), {_SNIPPET})"
+    )
     offset = (wanted.page - 1) * PAGE_SIZE
     try:
         with duckdb.connect() as connection:
@@ -102,7 +104,7 @@ def search(wanted: Search, stages: StageStore) -> Found:
         raise UserError(
             f"{stage.path} cannot be searched ({error}): materialize {stage.key} again"
         ) from error
-    return Found([Hit(*row[:-1], row[-1] or "") for row in hits], total, dict(reasons))
+    return Found([Hit(*row) for row in hits], total, dict(reasons))
 
 
 def _conditions(wanted: Search, text: str) -> tuple[str, list[Any]]:
