@@ -1,9 +1,16 @@
-"""The pictures on the assets' pages: SVG, readable on a light and on a dark page alike."""
+"""The pictures on the assets' pages: SVG, readable on a light and on a dark page alike.
+
+Dagster's web UI shows Markdown of up to 999 characters on the page itself, and longer ones after a
+click. So what every stage has, lengths and outcomes, is drawn here in few characters; what needs
+axes with more on them is drawn by matplotlib.
+"""
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import dagster as dg
 import numpy as np
@@ -15,6 +22,8 @@ MAIN = "#4f6bed"
 OTHER = "#d9822b"
 QUIET = "#9ca3af"
 _TEXT = "#757c86"  # as far from white as from the dark theme's background
+_WIDTH, _HEIGHT, _BINS = 440, 110, 22
+_UNQUOTED = " '/:=.,()-_"
 _STYLE: dict[Any, Any] = {
     "text.color": _TEXT,
     "axes.labelcolor": _TEXT,
@@ -60,20 +69,26 @@ def lengths_picture(words: Sequence[int], before: Sequence[int] = ()) -> dg.Mark
         words: of what was made; at least one.
         before: of what the model was given to lengthen, if it was.
     """
-
-    def draw(axes: "Axes") -> None:
-        everything = [*before, *words]
-        count = min(30, max(5, len(set(everything))))
-        bins = np.histogram_bin_edges(everything, bins=count).tolist()
-        if before:
-            _histogram(axes, before, bins, QUIET, "before")
-        _histogram(axes, words, bins, MAIN, "after" if before else None)
-        axes.set_xlabel("words (dashed: mean)")
-        axes.set_ylabel("records")
-        if before:
-            axes.legend()
-
-    return picture("histogram of lengths", draw)
+    everything = [*before, *words]
+    edges = np.histogram_bin_edges(everything, bins=min(_BINS, max(5, len(set(everything)))))
+    series = [(before, QUIET, "before"), (words, MAIN, "after")] if before else [(words, MAIN, "")]
+    counts = [np.histogram(values, edges)[0] for values, _, _ in series]
+    highest = max(int(count.max()) for count in counts)
+    step = _WIDTH // (len(edges) - 1)
+    parts = [
+        _steps(count * (_HEIGHT - 20) // highest, step, color)
+        for count, (_, color, _) in zip(counts, series, strict=True)
+    ]
+    for place, (values, color, name) in enumerate(series):
+        label = f"{name} mean {np.mean(values):,.0f}".strip()
+        parts.append(_text(label, 130 * place, 11, color))
+    right = step * (len(edges) - 1)
+    for share in (0, 0.5, 1):
+        number = edges[0] + share * (edges[-1] - edges[0])
+        anchor = {0: "start", 0.5: "middle", 1: "end"}[share]
+        label = f"{number:,.0f}" + (" words" if share == 1 else "")
+        parts.append(_text(label, round(share * right), _HEIGHT + 14, anchor=anchor))
+    return _small_picture("lengths", parts, _HEIGHT + 18)
 
 
 def outcomes_picture(
@@ -86,36 +101,48 @@ def outcomes_picture(
         dropped: records, by reason.
         retried: attempts that were followed by another one, by reason.
     """
-    reasons = sorted(
-        {*dropped, *retried}, key=lambda name: -dropped.get(name, 0) - retried.get(name, 0)
-    )
-    gone = [dropped.get(reason, 0) for reason in reasons]
-    again = [retried.get(reason, 0) for reason in reasons]
+    totals = Counter(dropped) + Counter(retried)
+    longest = max([kept, *totals.values(), 1])
+    parts: list[str] = []
+    rows = [("kept", kept, 0), *((name, dropped.get(name, 0), retried.get(name, 0))
+                                 for name, _ in totals.most_common())]  # fmt: skip
+    for place, (name, first, again) in enumerate(rows):
+        y, x = 18 * place, 90
+        parts.append(_text(name, 86, y + 12, anchor="end"))
+        for count, color in ((first, OTHER if place else MAIN), (again, QUIET)):
+            width = round(count * (_WIDTH - 170) / longest)
+            if count:
+                parts.append(f"<path d='M{x} {y}h{width}v15h-{width}' fill='{color}'/>")
+            x += width
+        tried = f" ({again:,} retried)" if again else ""
+        parts.append(_text(f"{first + again:,}{tried}", x + 4, y + 12))
+    return _small_picture("kept, dropped, tried again", parts, 18 * len(rows))
 
-    def draw(axes: "Axes") -> None:
-        axes.barh(["kept"], [kept], color=MAIN)
-        if reasons:
-            axes.barh(reasons, gone, color=OTHER, label="dropped")
-            axes.barh(reasons, again, left=gone, color=QUIET, label="tried again")
-            axes.legend(loc="lower right")
-        for row, total in enumerate([kept, *np.add(gone, again)]):
-            beside(axes, f"{total:,}", total, row)
-        axes.set_ylim(len(reasons) + 0.6, -0.6)
-        axes.margins(x=0.12)
-        axes.tick_params(left=False)
 
-    return picture(
-        "kept and dropped records, by reason", draw, height=0.9 + 0.36 * (1 + len(reasons))
+def _small_picture(title: str, parts: list[str], height: int) -> dg.MarkdownMetadataValue:
+    svg = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{_WIDTH + 40}' height='{height}' "
+        f"font-size='12' font-family='sans-serif' fill='{_TEXT}'>{''.join(parts)}</svg>"
     )
+    # In angle brackets Markdown allows everything but these, so few characters need encoding.
+    return dg.MetadataValue.md(f"![{title}](<data:image/svg+xml,{quote(svg, safe=_UNQUOTED)}>)")
+
+
+def _steps(heights: Iterable[int], step: int, color: str) -> str:
+    """The outline of a histogram, filled."""
+    path, here = f"M0 {_HEIGHT}", 0
+    for height in heights:
+        path += f"v{here - height}h{step}"
+        here = height
+    return f"<path d='{path}v{here}' fill='{color}' opacity='.7'/>"
+
+
+def _text(text: str, x: int, y: int, color: str = "", anchor: str = "start") -> str:
+    fill = f" fill='{color}'" if color else ""
+    where = "" if anchor == "start" else f" text-anchor='{anchor}'"
+    return f"<text x='{x}' y='{y}'{fill}{where}>{text}</text>"
 
 
 def beside(axes: "Axes", label: str, x: float, y: float) -> None:
     """Write a label to the right of a point."""
     axes.annotate(label, (x, y), (5, 0), textcoords="offset points", va="center")
-
-
-def _histogram(
-    axes: "Axes", words: Sequence[int], bins: Sequence[float], color: str, label: str | None
-) -> None:
-    axes.hist(words, bins=bins, histtype="stepfilled", color=color, alpha=0.75, label=label)
-    axes.axvline(float(np.mean(words)), color=color, linestyle="--")

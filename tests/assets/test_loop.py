@@ -162,7 +162,7 @@ def test_the_assets_pages_tell_their_story(finished: Project, monkeypatch) -> No
                        "p90_words", "max_words", "tokens_per_second",
                        "truncated_generations"}  # fmt: skip
             assert all(isinstance(found[name].value, int | float) for name in numbers)
-            assert all("data:image/svg+xml;" in found[name].value for name in PICTURES)
+            assert all("data:image/svg+xml," in found[name].value for name in PICTURES)
             assert len(found["samples"].records) == 3
             assert found["adapter"].value.startswith("base-")
         lora = metadata("generator_lora", "2")
