@@ -81,7 +81,7 @@ def lengths_picture(words: Sequence[int], before: Sequence[int] = ()) -> dg.Mark
     ]
     for place, (values, color, name) in enumerate(series):
         label = f"{name} mean {np.mean(values):,.0f}".strip()
-        parts.append(_text(label, 130 * place, 11, color))
+        parts.append(_text(label, 130 * place, 11, "" if color == QUIET else color))
     right = step * (len(edges) - 1)
     for share in (0, 0.5, 1):
         number = edges[0] + share * (edges[-1] - edges[0])
