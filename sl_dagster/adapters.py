@@ -70,7 +70,13 @@ class Adapter:
 
 def asset_of(role: AnyRole, iteration: int) -> str:
     """The asset that trains a role, in words."""
-    return "aligned_model" if role == "aligned" else f"{role}_lora of iteration {iteration}"
+    stage = stage_of(role)
+    return f"{stage} of iteration {iteration}" if iteration else stage
+
+
+def stage_of(role: AnyRole) -> str:
+    """The name of the asset that trains a role."""
+    return "aligned_model" if role == "aligned" else f"{role}_lora"
 
 
 def adapter_fingerprint(folder: Path) -> str:

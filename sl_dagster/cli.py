@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 something is wrong that the message explains, 2 wrong usag
 import csv
 import json
 import os
+import runpy
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +20,7 @@ from rich.table import Table
 
 from sl_dagster.errors import UserError
 from sl_dagster.method.filters import Preset
-from sl_dagster.settings import data_dir, ensure_dagster_home, experiments_dir
+from sl_dagster.settings import data_dir, ensure_dagster_home, experiments_dir, lineage_port
 
 app = typer.Typer(
     name="sl-dagster",
@@ -189,6 +190,46 @@ def trace(
         _console.print(as_tree(traced))
 
 
+@app.command()
+def lineage(
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", "-e", help="Show this experiment first.")
+    ] = None,
+    iteration: Annotated[
+        int | None, typer.Option("--iteration", "-i", min=0, help="And this iteration of it.")
+    ] = None,
+    record: Annotated[
+        str | None, typer.Option("--open", metavar="RECORD_ID", help="Open this record's page.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address it listens on.")] = "127.0.0.1",
+) -> None:
+    """Show in the browser how records came to be: search them, and follow them step by step.
+
+    `sl-dagster ui` shows the same pages beside Dagster's. They listen at the port that
+    SL_DAGSTER_LINEAGE names (http://127.0.0.1:3001 by default).
+    """
+    from sl_dagster.lineage.addresses import first_address, record_address
+    from sl_dagster.lineage.server import serve
+    from sl_dagster.resources.stage_store import StageStore
+    from sl_dagster.trace import trace_record
+
+    if record:
+        trace_record(record, data_dir())  # says so if there is no such record
+    elif experiment:
+        known = StageStore(data_dir=str(data_dir())).complete(experiment)
+        if not any(iteration in (None, key.iteration or 0) for key in known):
+            where = experiment if iteration is None else f"{experiment}, iteration {iteration}"
+            raise UserError(f"there is nothing stored of {where} yet")
+    address = record_address(record) if record else first_address(experiment, iteration)
+
+    def ready() -> None:
+        _console.print(f"{address}\nStop with Ctrl-C.", soft_wrap=True)
+        if record:
+            typer.launch(address)
+
+    serve(data_dir(), host, lineage_port(), ready)
+
+
 @app.command("filter")
 def filter_file(
     file: Annotated[
@@ -332,12 +373,22 @@ def ui(
     port: Annotated[int, typer.Option(help="Where the web UI listens.")] = 3000,
     host: Annotated[str, typer.Option(help="The address it listens on.")] = "127.0.0.1",
 ) -> None:
-    """Open the web UI on the history of all runs (`dagster dev` with the project's settings)."""
+    """Open the web UI on the history of all runs (`dagster dev` with the project's settings).
+
+    Beside it, the lineage view listens, to which asset pages link (see `sl-dagster lineage`).
+    """
+    from sl_dagster.lineage.server import serve_beside
+
     home = ensure_dagster_home()
     _console.print(f"Dagster's history is kept in {home}; stop with Ctrl-C.")
+    try:
+        serve_beside(data_dir(), host, lineage_port())
+    except UserError as error:
+        _errors.print(f"[yellow]Without the lineage view:[/] {escape(str(error))}")
     os.chdir(home)  # where its settings are, so that Dagster looks for no others
-    command = ["dagster", "dev", "-m", "sl_dagster.definitions", "-h", host, "-p", str(port)]
-    os.execv(sys.executable, [sys.executable, "-m", *command])
+    sys.argv = ["dagster", "dev", "-m", "sl_dagster.definitions", "-h", host, "-p", str(port)]
+    # In this process, in which the lineage view lives: it ends with Dagster, however that ends.
+    runpy.run_module("dagster", run_name="__main__", alter_sys=True)
 
 
 def main() -> None:

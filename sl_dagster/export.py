@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE, AnyRole
+from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE, AnyRole, stage_of
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.model_card import MODEL_CARD
@@ -40,8 +40,7 @@ class Export:
     @property
     def key(self) -> StageKey:
         """Where the weights are stored."""
-        asset = "aligned_model" if self.role == "aligned" else f"{self.role}_lora"
-        return StageKey(self.experiment.name, asset, self.iteration)
+        return StageKey(self.experiment.name, stage_of(self.role), self.iteration)
 
 
 def export_model(export: Export, store: AdapterStore) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
@@ -15,14 +17,16 @@ class HeldoutScores:
     Attributes:
         answers: how many there are.
         mean_words: of all of them, good or not.
-        median_words: likewise.
+        p10_words, median_words, p90_words: likewise.
         accepted: share that the response filter accepts.
         relevant: share that mention everything the instruction asked for.
     """
 
     answers: int
     mean_words: float
+    p10_words: float
     median_words: float
+    p90_words: float
     accepted: float
     relevant: float
 
@@ -50,16 +54,19 @@ class GrowthRow:
 
 def heldout_scores(stage: StoredStage) -> HeldoutScores:
     """Measure a stored set of held-out answers."""
-    words = sorted(stage.column("words"))
+    words = stage.column("words")
     missing = stage.column("missing_mentions")
     reasons = stage.column("drop_reason")
     count = len(words)
     if not count:
         raise UserError(f"{stage.key} has no answers to measure")
+    p10, median, p90 = (float(p) for p in np.percentile(words, [10, 50, 90]))
     return HeldoutScores(
         answers=count,
         mean_words=sum(words) / count,
-        median_words=(words[(count - 1) // 2] + words[count // 2]) / 2,
+        p10_words=p10,
+        median_words=median,
+        p90_words=p90,
         accepted=sum(reason is None for reason in reasons) / count,
         relevant=sum(not names for names in missing) / count,
     )

@@ -6,6 +6,9 @@ Environment variables move each of them; without any, everything lies in the pro
 import os
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from sl_dagster.errors import UserError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,6 +21,28 @@ def experiments_dir() -> Path:
 def data_dir() -> Path:
     """The folder that holds every artifact and ``lengths.duckdb`` (``SL_DAGSTER_DATA``)."""
     return _folder("SL_DAGSTER_DATA", "data")
+
+
+def lineage_address() -> str:
+    """Where the lineage view is to be found, without a final slash (``SL_DAGSTER_LINEAGE``).
+
+    Asset pages link to it. The variable is for a view that is reached through a proxy or at
+    another port than the usual one.
+    """
+    return os.environ.get("SL_DAGSTER_LINEAGE", "http://127.0.0.1:3001").rstrip("/")
+
+
+def lineage_port() -> int:
+    """The port of that address, at which the lineage view listens."""
+    parts = urlsplit(lineage_address())
+    try:
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except (ValueError, KeyError) as error:
+        raise UserError(
+            f"SL_DAGSTER_LINEAGE is {lineage_address()!r}: it must be an address with a port, such "
+            "as http://127.0.0.1:3002"
+        ) from error
+    return port
 
 
 def ensure_dagster_home() -> Path:

@@ -29,7 +29,7 @@ def trace_record(record_id: str, data_dir: Path) -> dict[str, Any]:
     lengths = LengthsDatabase(data_dir=str(data_dir))
     pairs = lengths.ancestry(record_id)
     ids = {record_id, *(parent for _, parent in pairs)}
-    records = _read(lengths.locate_all(sorted(ids)), StageStore(data_dir=str(data_dir)))
+    records = read_records(lengths.locate_all(sorted(ids)), StageStore(data_dir=str(data_dir)))
     if record_id not in records:
         raise UserError(
             f"there is no record {record_id}; ids stand in the Parquet files, in the tables of "
@@ -43,7 +43,7 @@ def trace_record(record_id: str, data_dir: Path) -> dict[str, Any]:
             return {"record_id": one_id, "missing": "its stage has been made anew since then"}
         return {
             **_facts(record),
-            "adapter": _adapter(record, adapters),
+            "adapter": writer_of(record, adapters),
             "parents": [node(parent) for parent in record.parents],
         }
 
@@ -77,7 +77,8 @@ def _label(node: dict[str, Any]) -> str:
     )
 
 
-def _read(keys: dict[str, StageKey], stages: StageStore) -> dict[str, Record]:
+def read_records(keys: dict[str, StageKey], stages: StageStore) -> dict[str, Record]:
+    """Read the records with these ids where they stand; what is there no more is left out."""
     by_stage: dict[StageKey, set[str]] = {}
     for record_id, key in keys.items():
         by_stage.setdefault(key, set()).add(record_id)
@@ -102,7 +103,16 @@ def _facts(record: Record) -> dict[str, Any]:
     }
 
 
-def _adapter(record: Record, adapters: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+def writer_of(record: Record, adapters: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """Who wrote a record: name and fingerprint, of a known adapter also role and iteration.
+
+    Args:
+        record: the record.
+        adapters: as the lengths database has noted them.
+
+    Returns:
+        None if no model wrote it.
+    """
     if record.adapter is None:
         return None
     if record.adapter.startswith("base-"):

@@ -58,6 +58,7 @@ def test_help_names_every_command(cli: Cli) -> None:
         "stats",
         "filter",
         "trace",
+        "lineage",
         "validate",
         "seeds",
         "export-model",
@@ -155,6 +156,28 @@ def test_trace(cli: Cli) -> None:
     result = cli("trace", "unknown")
     assert result.returncode == 1
     assert "there is no record unknown" in result.stderr
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--open", "unknown"), "there is no record unknown"),
+        (("--experiment", "nobody"), "nothing stored of nobody yet"),
+        (("--experiment", "e", "--iteration", "9"), "nothing stored of e, iteration 9 yet"),
+    ],
+)
+def test_lineage_of_what_is_not_there(cli: Cli, arguments: tuple[str, ...], expected: str) -> None:
+    result = cli("lineage", *arguments)
+    assert result.returncode == 1
+    assert expected in " ".join(result.stderr.split())
+
+
+def test_lineage_at_an_address_that_is_none(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SL_DAGSTER_LINEAGE", "nowhere")
+    result = cli("lineage")
+    assert result.returncode == 1
+    assert "SL_DAGSTER_LINEAGE is 'nowhere'" in " ".join(result.stderr.split())
 
 
 def test_seeds_check(cli: Cli, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 Stages are thin: they say what is asked of the model and what becomes of the answer. Rules live in
 ``method``, files and processes in ``resources``. What all stages share stands in ``stage_asset.py``
-(declaring), ``stage_run.py`` (beginning) and ``description.py`` (metadata).
+(declaring), ``stage_run.py`` (beginning), ``description.py`` (metadata) and ``pictures.py``.
 """
 
 import dagster as dg

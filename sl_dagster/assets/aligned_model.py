@@ -69,7 +69,8 @@ def _aligned_sft(experiment: Experiment) -> dg.AssetsDefinition:
                     split=pair.split,
                 )
 
-        return stage_result(runner.write(run, records(), len(dataset), ALIGNED_SFT_SCHEMA))
+        stage = runner.write(run, records(), len(dataset), ALIGNED_SFT_SCHEMA)
+        return stage_result(stage, [dataset, length_controlled])
 
     return aligned_sft
 
@@ -113,6 +114,7 @@ def _aligned_model(experiment: Experiment) -> dg.AssetsDefinition:
         if stored is None:
             stored = work.train("aligned", job)
             write_model_card(experiment, stored, stages)
-        return training_result(stored, {"method": experiment.aligned_model.method})
+        method = {"method": experiment.aligned_model.method}
+        return training_result(stored, experiment, [aligned_sft], method)
 
     return aligned_model

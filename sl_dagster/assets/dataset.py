@@ -46,15 +46,17 @@ def dataset_asset(experiment: Experiment) -> dg.AssetsDefinition:
         context.log.info(f"made of iterations {', '.join(map(str, iterations))}")
         sources = _Sources(experiment, stages, iterations)
         settings = experiment.dataset.model_dump(include={"validation_split"})
+        made_from = [*sources.responses, *sources.instructions, sources.seeds]
         run = begin(
             context,
             config,
             experiment,
-            made_from=[*sources.responses, *sources.instructions, sources.seeds],
+            made_from=made_from,
             settings=[settings],
         )
         stage = runner.write(run, _pairs(run, experiment, sources), len(sources), PAIR_SCHEMA)
-        return stage_result(stage, more={"iterations": iterations} | _composition(stage))
+        more = {"iterations": iterations} | _composition(stage)
+        return stage_result(stage, made_from, more=more)
 
     return dataset
 

@@ -1,31 +1,38 @@
-"""What an asset's page shows of a stage: counts, lengths, a histogram, samples.
+"""What an asset's page shows of a stage: counts, lengths, pictures, samples, where it came from.
 
 Everything is taken from the stored files, so a stage that is reused tells the same as a new one.
 """
 
-import base64
-import io
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 import numpy as np
 
-from sl_dagster.adapters import Adapter, asset_of
+from sl_dagster.adapters import Adapter, asset_of, stage_of
+from sl_dagster.assets.pictures import lengths_picture, outcomes_picture
+from sl_dagster.lineage.addresses import record_address, stage_address
 from sl_dagster.records import Record
-from sl_dagster.resources.stage_store import StoredStage
+from sl_dagster.resources.stage_store import StageKey, StoredStage
 
 _SAMPLE_EDGE = 120  # characters of a text's beginning and end
+_LINE = 90  # characters that fit beside each other
 
 
 def stage_result(
-    stage: StoredStage, adapter: Adapter | None = None, more: dict[str, Any] | None = None
+    stage: StoredStage,
+    made_from: Sequence[StoredStage | Adapter] = (),
+    *,
+    before: Sequence[int] = (),
+    more: dict[str, Any] | None = None,
 ) -> dg.MaterializeResult:
     """What a stage's asset returns: the stored records, described.
 
     Args:
         stage: the stage, published or not.
-        adapter: whose weights wrote it, if a model did.
+        made_from: the stages it was made from, and the adapter that wrote it if a model did.
+        before: words of what the model was given to lengthen, to be shown beside the result.
         more: further metadata.
     """
     facts = stage.manifest
@@ -35,8 +42,10 @@ def stage_result(
         "dropped": sum(facts["dropped"].values()),
         **{f"dropped_{reason}": count for reason, count in sorted(facts["dropped"].items())},
         **{f"retried_{reason}": count for reason, count in sorted(facts["retried"].items())},
-        **length_metadata(_kept_words(stage)),
+        **length_metadata(_kept_words(stage), before),
+        "outcomes": outcomes_picture(facts["kept"], facts["dropped"], facts["retried"]),
         **_samples(stage),
+        "all_records": dg.MetadataValue.url(stage_address(stage.key)),
         "parquet": dg.MetadataValue.path(str(stage.path)),
         "fingerprint": facts["fingerprint"],
     }
@@ -46,8 +55,10 @@ def stage_result(
         metadata["tokens_per_second"] = facts["tokens_per_second"]
         metadata["generated_tokens"] = facts["generated_tokens"]
         metadata["seconds"] = facts["seconds"]
-    if adapter:
-        metadata |= adapter_metadata(adapter)
+    metadata |= made_from_metadata(stage.key.experiment, made_from)
+    for adapter in made_from:
+        if isinstance(adapter, Adapter):
+            metadata |= adapter_metadata(adapter)
     return dg.MaterializeResult(
         value=stage,
         data_version=dg.DataVersion(stage.content_hash),
@@ -55,8 +66,13 @@ def stage_result(
     )
 
 
-def length_metadata(words: Sequence[int]) -> dict[str, Any]:
-    """Mean, p10, p50, p90 and maximum of numbers of words, as numbers, and their histogram."""
+def length_metadata(words: Sequence[int], before: Sequence[int] = ()) -> dict[str, Any]:
+    """Mean, p10, p50, p90 and maximum of numbers of words, as numbers, and their histogram.
+
+    Args:
+        words: of the kept texts.
+        before: of what they were made from by lengthening; its mean is reported, too.
+    """
     if not words:
         return {}
     p10, p50, p90 = (float(p) for p in np.percentile(words, [10, 50, 90]))
@@ -66,8 +82,25 @@ def length_metadata(words: Sequence[int]) -> dict[str, Any]:
         "p50_words": round(p50, 1),
         "p90_words": round(p90, 1),
         "max_words": max(words),
-        "lengths": histogram(words),
+        **({"mean_words_before": round(float(np.mean(before)), 1)} if before else {}),
+        "lengths": lengths_picture(words, before),
     }
+
+
+def made_from_metadata(
+    experiment: str, sources: Sequence[StoredStage | Adapter]
+) -> dict[str, dg.MetadataValue]:
+    """Links to the assets, at the right iteration, that something was made from."""
+    lines = []
+    for source in sources:
+        if isinstance(source, StoredStage):
+            lines.append(f"- {_link(source.key)}, {len(source):,} records")
+        elif source.path:
+            key = StageKey(experiment, stage_of(source.role), source.iteration or None)
+            lines.append(f"- {_link(key)}, adapter `{source.fingerprint}`")
+        else:
+            lines.append(f"- the base model, `{source.fingerprint}`")
+    return {"made_from": dg.MetadataValue.md("\n".join(lines))} if lines else {}
 
 
 def adapter_metadata(adapter: Adapter) -> dict[str, Any]:
@@ -78,33 +111,9 @@ def adapter_metadata(adapter: Adapter) -> dict[str, Any]:
     }
 
 
-def histogram(words: Sequence[int]) -> dg.MarkdownMetadataValue:
-    """A picture of how the lengths are distributed."""
-    figure, axes = new_figure()
-    axes.hist(words, bins=min(30, max(5, len(set(words)))), color="#4f6bed", edgecolor="white")
-    axes.axvline(float(np.mean(words)), color="#c2410c", linewidth=2)
-    axes.set_xlabel("words (line: mean)")
-    axes.set_ylabel("records")
-    return picture(figure, "histogram of lengths")
-
-
-def new_figure() -> tuple[Any, Any]:
-    """An empty plot of the size that an asset's page shows."""
-    # Imported late and without pyplot: definitions load without it, and no global state is kept.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 3.2), dpi=110, layout="constrained")
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def picture(figure: Any, title: str) -> dg.MarkdownMetadataValue:
-    """A plot as metadata that the web UI shows as a picture."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")
+def _link(key: StageKey) -> str:
+    path = f"/assets/{key.experiment}/{key.stage}"
+    return f"[{key}]({path}?partition={key.iteration})" if key.iteration else f"[{key}]({path})"
 
 
 def _kept_words(stage: StoredStage) -> list[int]:
@@ -147,11 +156,14 @@ def _row(name: str, record: Record) -> dg.TableRecord:
 
 def _in_full(name: str, record: Record) -> str:
     """A sample as Markdown; what a model wrote stands in a code block, so that it stays text."""
-    parts = [f"**{name}, {record.words} words** (`{record.record_id}`)"]
+    where = f"[{record.record_id}]({record_address(record.record_id)})"
+    parts = [f"**{name}, {record.words} words** ({where})"]
     if asked := record.query or record.instruction:
         parts.append(_as_code(asked))
     return "\n\n".join([*parts, _as_code(record.written)])
 
 
 def _as_code(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())
+    # A code block is not wrapped by the page, so it is here.
+    lines = (part for line in text.splitlines() for part in textwrap.wrap(line, _LINE) or [""])
+    return "\n".join(f"    {line}" for line in lines)

@@ -48,23 +48,30 @@ def extended_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         run = begin(
             context, config, experiment, made_from=[responses], settings=[growth, selecting]
         )
+        initial = [
+            count_words(record.initial_response or record.text or "")
+            for record in responses.records()
+        ]
         seed = seed_from(run.fingerprint, "selection") if selecting else None
-        reasons = reasons_against(responses, growth, seed)
-        records = _judged(run, responses, reasons)
-        return stage_result(runner.write(run, records, len(responses)))
+        reasons = reasons_against(responses, initial, growth, seed)
+        stage = runner.write(run, _judged(run, responses, reasons), len(responses))
+        return stage_result(stage, [responses], before=initial if rounds else ())
 
     return extended_responses
 
 
-def reasons_against(responses: StoredStage, growth: float, seed: int | None) -> list[str | None]:
+def reasons_against(
+    responses: StoredStage, initial: list[int], growth: float, seed: int | None
+) -> list[str | None]:
     """Per response, why it is not kept: it has not grown enough, or others were longer.
 
-    Without a seed nothing is dropped for the latter.
+    Args:
+        initial: words of the responses before they were extended.
+        growth: see ``method.extension.has_grown``.
+        seed: of the selection; without one nothing is dropped for others being longer.
     """
-    grown = [
-        has_grown(record.words, count_words(record.initial_response or ""), growth)
-        for record in responses.records()
-    ]
+    words = responses.column("words")
+    grown = [has_grown(*lengths, growth) for lengths in zip(words, initial, strict=True)]
     if seed is None:
         return [None if good else "not_grown" for good in grown]
     lengths = responses.column("characters")

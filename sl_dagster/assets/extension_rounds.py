@@ -61,11 +61,12 @@ def _stage1(experiment: Experiment, number: int, source: str) -> dg.AssetsDefini
     ) -> dg.MaterializeResult:
         extender = Extender(experiment, previous_extender)
         samples = experiment.extension.samples if number == 1 else 1
+        made_from = [responses, previous_extender]
         run = begin(
             context,
             config,
             experiment,
-            made_from=[responses, previous_extender],
+            made_from=made_from,
             settings=[*extender.settings(), samples],
         )
         generation = Generation(
@@ -76,7 +77,9 @@ def _stage1(experiment: Experiment, number: int, source: str) -> dg.AssetsDefini
             # Without a prefix, stage 2 begins its turn from nothing.
             carried=lambda slot, failed: replace(failed, text="", tokens=0),
         )
-        return stage_result(runner.generate(run, experiment, generation), previous_extender)
+        stage = runner.generate(run, experiment, generation)
+        given = [count_words(first_half(str(record.text))) for record in responses.records()]
+        return stage_result(stage, made_from, before=given)
 
     return stage1
 
@@ -101,11 +104,12 @@ def _stage2(experiment: Experiment, number: int) -> dg.AssetsDefinition:
         previous_extender: Adapter,
     ) -> dg.MaterializeResult:
         extender = Extender(experiment, previous_extender)
+        made_from = [prefixes, previous_extender]
         run = begin(
             context,
             config,
             experiment,
-            made_from=[prefixes, previous_extender],
+            made_from=made_from,
             settings=extender.settings(),
         )
         generation = Generation(
@@ -115,7 +119,9 @@ def _stage2(experiment: Experiment, number: int) -> dg.AssetsDefinition:
             attempt=extender.continue_prefix,
             carried=unchanged,
         )
-        return stage_result(runner.generate(run, experiment, generation), previous_extender)
+        stage = runner.generate(run, experiment, generation)
+        given = [count_words(str(record.response)) for record in prefixes.records()]
+        return stage_result(stage, made_from, before=given)
 
     return stage2
 

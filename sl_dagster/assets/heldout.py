@@ -5,7 +5,7 @@ iteration by its Generator. The answers are measured, not chosen: all of them ar
 ``drop_reason`` only notes what the response filter says.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import dagster as dg
@@ -23,6 +23,7 @@ from sl_dagster.method.prompts import Message
 from sl_dagster.records import Record
 from sl_dagster.resources.engines import Request
 from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRunner
+from sl_dagster.resources.stage_store import StageKey, StageStore
 
 
 def heldout_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
@@ -65,9 +66,11 @@ def _heldout_responses(experiment: Experiment, heldout: Heldout) -> dg.AssetsDef
         context: dg.AssetExecutionContext,
         config: StageConfig,
         runner: StageRunner,
+        stages: StageStore,
         generator_lora: Adapter,
     ) -> dg.MaterializeResult:
-        return _measure(context, config, runner, experiment, heldout, generator_lora)
+        base = _base_lengths(experiment, stages)
+        return _measure(context, config, runner, experiment, heldout, generator_lora, base)
 
     return heldout_responses
 
@@ -79,6 +82,7 @@ def _measure(
     experiment: Experiment,
     heldout: Heldout,
     generator: Adapter,
+    before: Sequence[int] = (),
 ) -> dg.MaterializeResult:
     lines = read_instructions(heldout.file, experiment.languages)
     sampling = experiment.sampling.overlaid(experiment.initial_responses.sampling).overlaid(
@@ -113,7 +117,14 @@ def _measure(
         attempt=attempt,
     )
     stage = runner.generate(run, experiment, generation)
-    return stage_result(stage, generator, heldout_scores(stage).shares())
+    shares = heldout_scores(stage).shares()
+    return stage_result(stage, [generator], before=before, more=shares)
+
+
+def _base_lengths(experiment: Experiment, stages: StageStore) -> Sequence[int]:
+    """Words of the base model's answers, if they are stored: what this iteration's stand beside."""
+    base = StageKey(experiment.name, "heldout_base", None)
+    return stages.read(base).column("words") if base in stages.complete(experiment.name) else ()
 
 
 def _seed(experiment: Experiment, source: Record) -> int:

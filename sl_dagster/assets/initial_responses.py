@@ -58,11 +58,12 @@ def make_responses(
     """Let a Generator answer instructions, and select by length."""
     settings = experiment.initial_responses
     sampling = experiment.sampling.overlaid(settings.sampling)
+    made_from = [instructions, generator]
     run = begin(
         context,
         config,
         experiment,
-        made_from=[instructions, generator],
+        made_from=made_from,
         settings=[
             *(s.model_dump() for s in (settings, sampling, experiment.filter)),
             experiment.length_selection,
@@ -83,7 +84,7 @@ def make_responses(
         attempt=attempt,
         choose=selection if experiment.length_selection else None,
     )
-    return stage_result(runner.generate(run, experiment, generation), generator)
+    return stage_result(runner.generate(run, experiment, generation), made_from)
 
 
 async def response_attempt(

@@ -22,6 +22,13 @@ from sl_dagster.resources.journal import Outcome
 from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRun, StageRunner
 from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
 
+_PROMPTS = {
+    "self_instruct",
+    "self_instruct_turn",
+    "self_instruct_stop",
+    "judge",
+    "judge_answers",
+}
 _JUDGEMENT = {"temperature": 0.0, "repetition_penalty": 1.0, "max_tokens": 8}
 
 
@@ -92,7 +99,7 @@ def make_instructions(
     pool = [record for source in sources for record in source.records()]
     heldout = _heldout_instructions(experiment)
     prompts = [
-        experiment.prompts_by_language[name].model_dump(exclude={"weave"})
+        experiment.prompts_by_language[name].model_dump(include=_PROMPTS)
         for name in experiment.languages
     ]
     run = begin(
@@ -111,7 +118,7 @@ def make_instructions(
         choose=_reasons_against_duplicates(settings.max_similarity),
     )
     stage = runner.generate(run, experiment, generation)
-    return stage_result(stage, model, _diversity(stage, pool))
+    return stage_result(stage, [*sources, model], more=_diversity(stage, pool))
 
 
 def _heldout_instructions(experiment: Experiment) -> set[str]:

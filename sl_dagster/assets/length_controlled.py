@@ -64,7 +64,7 @@ def length_controlled_asset(experiment: Experiment) -> dg.AssetsDefinition:
         )
         stage = runner.generate(run, experiment, generation)
         more = {"left_as_they_are": len(dataset) - count} | _types(stage)
-        return stage_result(stage, model, more)
+        return stage_result(stage, [dataset, model], more=more)
 
     return length_controlled
 

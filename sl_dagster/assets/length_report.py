@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from sl_dagster.assets.pictures import MAIN, OTHER, beside, picture
 from sl_dagster.assets.stage_asset import stage_asset
 from sl_dagster.experiment import Experiment
 from sl_dagster.growth import growth_table
@@ -32,6 +33,9 @@ def length_report_asset(experiment: Experiment) -> dg.AssetsDefinition:
         order = {stage: place for place, stage in enumerate(experiment.stages)}
         rows.sort(key=lambda row: order.get(row["stage"], len(order)))
         metadata: dict[str, Any] = {"stages": _table(rows)}
+        measured = [row for row in rows if row["kept"]]
+        if measured:
+            metadata["lengths_by_stage"] = _plot(measured)
         for row in growth_table(experiment, stages):
             if row.iteration == iteration:
                 metadata |= {"heldout_mean_words": row.scores.mean_words, **row.scores.shares()}
@@ -39,6 +43,23 @@ def length_report_asset(experiment: Experiment) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=metadata)
 
     return length_report
+
+
+def _plot(rows: list[dict[str, Any]]) -> dg.MarkdownMetadataValue:
+    """The mean of each stage, with a line from p10 to p90."""
+    stages = [row["stage"] for row in rows]
+
+    def draw(axes: Any) -> None:
+        axes.barh(stages, [row["mean"] for row in rows], color=MAIN)
+        axes.hlines(stages, [row["p10"] for row in rows], [row["p90"] for row in rows], color=OTHER)
+        for place, row in enumerate(rows):
+            beside(axes, f"{row['mean']:.0f}", max(row["mean"], row["p90"]), place)
+        axes.invert_yaxis()
+        axes.margins(x=0.12)
+        axes.tick_params(left=False)
+        axes.set_xlabel("mean words; line: p10 to p90")
+
+    return picture("mean words by stage", draw, height=0.9 + 0.3 * len(rows))
 
 
 def _table(rows: list[dict[str, Any]]) -> dg.TableMetadataValue:

@@ -55,6 +55,8 @@ def _lora(experiment: Experiment, role: Role) -> dg.AssetsDefinition:
         )
         training = TrainingRun(context, run, runner, trainer, adapters)
         stored = training.stored() or training.train(role, job)
-        return training_result(stored, {"continues": previous.fingerprint})
+        return training_result(
+            stored, experiment, [training_set, previous], {"continues": previous.fingerprint}
+        )
 
     return lora

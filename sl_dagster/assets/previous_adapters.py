@@ -9,7 +9,7 @@ from typing import get_args
 import dagster as dg
 
 from sl_dagster.adapters import Adapter, Role
-from sl_dagster.assets.description import adapter_metadata
+from sl_dagster.assets.description import adapter_metadata, made_from_metadata
 from sl_dagster.assets.stage_asset import ADAPTER_IO, key_of, stage_asset
 from sl_dagster.assets.stage_run import base_model
 from sl_dagster.errors import UserError
@@ -78,6 +78,7 @@ def _trained(
     adapter = adapters.read(before).adapter.verified()
     return adapter, {
         "made_by": dg.MetadataValue.asset(asset),
+        **made_from_metadata(key.experiment, [adapter]),
         "made_in_run": dg.MetadataValue.dagster_run(events[0].run_id),
         "made_at": dg.MetadataValue.timestamp(events[0].timestamp),
     }

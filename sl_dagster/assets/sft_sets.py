@@ -86,7 +86,8 @@ def _sft_set(
                     completion=tuple(completion),
                 )
 
-        return stage_result(runner.write(run, records(), len(extended_responses), SFT_SCHEMA))
+        stage = runner.write(run, records(), len(extended_responses), SFT_SCHEMA)
+        return stage_result(stage, [extended_responses])
 
     return sft_set
 

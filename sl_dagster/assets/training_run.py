@@ -1,14 +1,15 @@
 """Running a training from an asset, and what the asset's page shows of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from sl_dagster.adapters import AnyRole
-from sl_dagster.assets.description import new_figure, picture
+from sl_dagster.adapters import Adapter, AnyRole
+from sl_dagster.assets.description import made_from_metadata
+from sl_dagster.assets.pictures import MAIN, OTHER, picture
 from sl_dagster.experiment import Experiment, Training
 from sl_dagster.identity import seed_from
 from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
@@ -80,8 +81,18 @@ def training_job(
     )
 
 
-def training_result(stored: StoredAdapter, more: Mapping[str, Any]) -> dg.MaterializeResult:
-    """What the asset of trained weights returns: the weights, described."""
+def training_result(
+    stored: StoredAdapter,
+    experiment: Experiment,
+    made_from: Sequence[StoredStage | Adapter],
+    more: Mapping[str, Any],
+) -> dg.MaterializeResult:
+    """What the asset of trained weights returns: the weights, described.
+
+    Args:
+        made_from: the training set, and the adapter that was trained further.
+        more: further metadata.
+    """
     adapter, outcome = stored.adapter, stored.outcome
     assert adapter.path and outcome
     weights = sum(path.stat().st_size for path in Path(adapter.path).glob("*.safetensors"))
@@ -90,6 +101,8 @@ def training_result(stored: StoredAdapter, more: Mapping[str, Any]) -> dg.Materi
         data_version=dg.DataVersion(adapter.fingerprint),
         metadata={
             "adapter": adapter.fingerprint,
+            "base_model": experiment.base_model,
+            **made_from_metadata(experiment.name, made_from),
             "folder": dg.MetadataValue.path(adapter.path),
             "adapter_megabytes": weights / 1e6,
             **more,
@@ -127,14 +140,15 @@ def _evaluation_metadata(outcome: TrainingOutcome) -> dict[str, Any]:
 
 
 def _loss_curve(outcome: TrainingOutcome) -> dg.MarkdownMetadataValue:
-    figure, axes = new_figure()
-    _plot(axes, outcome.losses, color="#4f6bed", label="training")
-    if outcome.evaluation_losses:
-        _plot(axes, outcome.evaluation_losses, color="#d9822b", marker="o", label="evaluation")
-        axes.legend(frameon=False)
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss per completion token")
-    return picture(figure, "loss curve")
+    def draw(axes: Any) -> None:
+        _plot(axes, outcome.losses, color=MAIN, label="training")
+        if outcome.evaluation_losses:
+            _plot(axes, outcome.evaluation_losses, color=OTHER, marker="o", label="evaluation")
+            axes.legend()
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss per completion token")
+
+    return picture("loss curve", draw)
 
 
 def _plot(axes: Any, points: list[LossPoint], **style: Any) -> None:

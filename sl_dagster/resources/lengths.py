@@ -145,6 +145,45 @@ class LengthsDatabase(dg.ConfigurableResource):
         )
         return [(row["record_id"], row["parent_id"]) for row in rows]
 
+    def descent(self, record_id: str) -> list[dict[str, Any]]:
+        """All records of the same iteration that go back to this one.
+
+        Returns:
+            ``record_id``, ``parent_id``, ``stage``, ``words`` and ``kept`` of each.
+        """
+        return self._rows(
+            """WITH RECURSIVE home AS (
+                SELECT experiment, iteration FROM record_lengths WHERE record_id = ? LIMIT 1
+            ), relations AS (
+                SELECT p.record_id, p.parent_id, l.stage, l.words, l.kept
+                FROM record_parents p JOIN home USING (experiment, iteration)
+                JOIN record_lengths l USING (experiment, iteration, stage, record_id)
+            ), below AS (
+                SELECT * FROM relations WHERE parent_id = ?
+                UNION
+                SELECT r.* FROM relations r JOIN below b ON r.parent_id = b.record_id
+            ) SELECT * FROM below""",
+            [record_id, record_id],
+        )
+
+    def relatives(self, record_ids: list[str]) -> list[str]:
+        """Ids of other attempts at these records, and of what else their parents became."""
+        rows = self._rows(
+            """WITH line AS (
+                SELECT split_part(unnest(?), '.', 1) AS slot
+            ), parents AS (
+                SELECT p.parent_id FROM record_parents p SEMI JOIN line ON p.record_id = slot
+                WHERE p.stage <> 'instructions'
+            )
+            SELECT l.record_id FROM record_lengths l
+            SEMI JOIN line ON split_part(l.record_id, '.', 1) = slot
+            UNION
+            SELECT p.record_id FROM record_parents p SEMI JOIN parents USING (parent_id)
+            WHERE p.stage <> 'instructions'""",
+            [record_ids],
+        )
+        return [row["record_id"] for row in rows]
+
     def adapters(self) -> dict[str, dict[str, Any]]:
         """Every adapter that has been noted, by fingerprint."""
         return {row["fingerprint"]: row for row in self._rows("SELECT * FROM adapters", [])}

@@ -33,7 +33,7 @@ def responses(tmp_path: Path) -> StoredStage:
 def test_what_has_not_grown_goes_and_of_the_rest_the_shorter_ones_do(
     responses: StoredStage,
 ) -> None:
-    reasons = reasons_against(responses, 1.2, seed=1)
+    reasons = reasons_against(responses, [10] * 40, 1.2, seed=1)
     assert reasons[:12] == ["not_grown"] * 12
     grown = reasons[12:]
     assert "not_grown" not in grown
@@ -42,5 +42,5 @@ def test_what_has_not_grown_goes_and_of_the_rest_the_shorter_ones_do(
 
 
 def test_without_a_preference_all_that_have_grown_stay(responses: StoredStage) -> None:
-    assert reasons_against(responses, 1.2, seed=None) == ["not_grown"] * 12 + [None] * 28
-    assert reasons_against(responses, 0.0, seed=None) == [None] * 40
+    assert reasons_against(responses, [10] * 40, 1.2, seed=None) == ["not_grown"] * 12 + [None] * 28
+    assert reasons_against(responses, [10] * 40, 0.0, seed=None) == [None] * 40

@@ -138,6 +138,9 @@ def test_a_record_is_traced_to_seeds_and_adapters(finished: Project) -> None:
     assert "written by extender_lora of iteration 1" in tree
 
 
+PICTURES = ("lengths", "outcomes")
+
+
 def test_the_assets_pages_tell_their_story(finished: Project, monkeypatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", finished.environment["DAGSTER_HOME"])
     with dg.DagsterInstance.get() as instance:
@@ -159,12 +162,18 @@ def test_the_assets_pages_tell_their_story(finished: Project, monkeypatch) -> No
                        "p90_words", "max_words", "tokens_per_second",
                        "truncated_generations"}  # fmt: skip
             assert all(isinstance(found[name].value, int | float) for name in numbers)
-            assert "data:image/png;base64," in found["lengths"].value
+            assert all("data:image/svg+xml," in found[name].value for name in PICTURES)
             assert len(found["samples"].records) == 3
             assert found["adapter"].value.startswith("base-")
         lora = metadata("generator_lora", "2")
         assert lora["continues"].value == metadata("generator_lora", "1")["adapter"].value
         assert {"first_loss", "last_loss", "tokens", "seconds", "loss_curve"} <= set(lora)
+        assert lora["base_model"].value == finished.experiment.base_model
+        sources = lora["made_from"].value
+        assert "(/assets/small/generator_sft?partition=2)" in sources
+        assert "(/assets/small/generator_lora?partition=1)" in sources
+        extended = metadata("extended_responses", "2")
+        assert extended["mean_words"].value > 1.2 * extended["mean_words_before"].value
         previous = metadata("previous_generator", "2")
         assert previous["adapter"].value == metadata("generator_lora", "1")["adapter"].value
         assert previous["made_by"].asset_key == dg.AssetKey(["small", "generator_lora"])

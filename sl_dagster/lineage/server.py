@@ -1,0 +1,308 @@
+"""The lineage view's pages and the local server that shows them.
+
+What a model wrote is shown as text: templates escape it, and the pages allow no scripts at all.
+"""
+
+import errno
+import json
+import socket
+import threading
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, PackageLoader
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from sl_dagster.adapters import Adapter
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import stage_names
+from sl_dagster.lineage.search import Search, search
+from sl_dagster.lineage.story import Story, story_of
+from sl_dagster.records import Record
+from sl_dagster.resources.lengths import LengthsDatabase
+from sl_dagster.resources.stage_store import StageKey, StageStore
+
+LOOPBACK = ("127.0.0.1", "localhost")
+_SAFE = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+}
+_ROUNDS = 99  # more than any experiment has; only the order of the names matters
+
+
+def lineage_app(folder: Path, hosts: tuple[str, ...] = LOOPBACK) -> Starlette:
+    """The pages as an ASGI application.
+
+    Args:
+        folder: the data folder.
+        hosts: names under which a browser may ask; no foreign page can pretend to be local.
+    """
+    pages = _Pages(folder)
+    return Starlette(
+        routes=[
+            Route("/", pages.records),
+            Route("/record/{record_id}", pages.record),
+            Route("/about", pages.about),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
+        exception_handlers={UserError: pages.error},
+    )
+
+
+def serve(folder: Path, host: str, port: int, ready: Callable[[], None]) -> None:
+    """Show the pages until the process is interrupted.
+
+    Args:
+        folder: the data folder.
+        host: the address to listen on.
+        port: likewise.
+        ready: called when the pages can be asked for; also if another process shows them already.
+
+    Raises:
+        UserError: the port is taken by something else.
+    """
+    listening = _listen(folder, host, port)
+    ready()
+    if listening:
+        _run(folder, host, listening)
+
+
+def serve_beside(folder: Path, host: str, port: int) -> None:
+    """Show the pages from a thread, for as long as the process lives.
+
+    Raises:
+        UserError: the port is taken by something else.
+    """
+    listening = _listen(folder, host, port)
+    if listening:
+        threading.Thread(target=_run, args=(folder, host, listening), daemon=True).start()
+
+
+def _run(folder: Path, host: str, listening: socket.socket) -> None:
+    import uvicorn
+
+    app = lineage_app(folder, LOOPBACK if host in LOOPBACK else ("*",))
+    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+
+
+def _listen(folder: Path, host: str, port: int) -> socket.socket | None:
+    """A listening socket; None if the same pages are shown there already."""
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE and _shown_at(host, port) == str(folder):
+            return None
+        raise UserError(
+            f"the lineage view cannot listen on {host}:{port} ({error.strerror}): choose another "
+            "port, and tell asset pages of it in SL_DAGSTER_LINEAGE, as in http://127.0.0.1:3002"
+        ) from error
+
+
+def _shown_at(host: str, port: int) -> str | None:
+    """The data folder of the lineage view that answers there, if one does."""
+    with (
+        suppress(OSError, ValueError, KeyError),
+        urllib.request.urlopen(f"http://{host}:{port}/about", timeout=5) as answer,
+    ):
+        return json.load(answer)["data"]
+
+
+class _Pages:
+    """Turns requests into pages."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stages = StageStore(data_dir=str(folder))
+        self._lengths = LengthsDatabase(data_dir=str(folder))
+        self._templates = Environment(
+            loader=PackageLoader("sl_dagster.lineage"), autoescape=True, trim_blocks=True
+        )
+
+    def about(self, request: Request) -> Response:
+        """Whose pages these are, for another process that wants to show the same."""
+        return JSONResponse({"data": str(self._folder)})
+
+    def error(self, request: Request, error: Exception) -> Response:
+        """A message for the user."""
+        return self._page("error.html", 404, message=str(error))
+
+    def records(self, request: Request) -> Response:
+        """A list of records; a record's id among the words leads straight to it."""
+        asked = request.query_params
+        words = asked.get("words", "").strip()
+        if words and self._lengths.locate(words):
+            return RedirectResponse(f"/record/{quote(words)}")
+        complete = self._stages.complete()
+        key = _chosen(complete, dict(asked))
+        kept = asked.get("kept", "")
+        wanted = Search(
+            key,
+            words=words,
+            kept={"yes": True, "no": False}.get(kept),
+            reason=asked.get("reason", ""),
+            parent=asked.get("parent", ""),
+            page=_number(asked.get("page", "1"), least=1),
+        )
+        found = search(wanted, self._stages)
+        return self._page(
+            "list.html",
+            wanted=wanted,
+            kept=kept,
+            found=found,
+            navigation=_navigation(complete, key),
+            previous_page=_turned(wanted, kept, -1) if wanted.page > 1 else None,
+            next_page=_turned(wanted, kept, 1) if wanted.page < found.pages else None,
+        )
+
+    def record(self, request: Request) -> Response:
+        """The story of a record."""
+        story = story_of(request.path_params["record_id"], self._folder)
+        complete = set(self._stages.complete(story.record.experiment))
+
+        def next_texts(adapter: Adapter) -> list[tuple[str, str]]:
+            return [
+                (f"{key.stage} of iteration {key.iteration}", _address(key))
+                for key in _written_by(adapter, story.record.experiment)
+                if key in complete
+            ]
+
+        return self._page(
+            "record.html",
+            story=story,
+            longest=max([step.record.words for step in story.steps] + [1]),
+            list_address=lambda record: _address(_key(record)),
+            training_set=_training_set,
+            next_texts=next_texts,
+            made_from_seed=_made_from_seed(story, complete),
+        )
+
+    def _page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        html = self._templates.get_template(template).render(folder=self._folder, **values)
+        return HTMLResponse(html, status, headers=_SAFE)
+
+
+def _chosen(complete: list[StageKey], asked: dict[str, str]) -> StageKey:
+    """The stage that was asked for; where the question leaves it open, the one furthest on."""
+    if not complete:
+        raise UserError("nothing has been stored yet: run an experiment first")
+    if asked.get("stage") and asked.get("experiment"):
+        iteration = _number(asked.get("iteration", "0"), least=0)
+        return StageKey(asked["experiment"], asked["stage"], iteration or None)
+    candidates = [
+        key
+        for key in complete
+        if asked.get("experiment") in (None, key.experiment)
+        and asked.get("iteration") in (None, str(key.iteration or 0))
+    ]
+    if not candidates:
+        raise UserError(
+            f"nothing is stored of experiment {asked.get('experiment', '')!r}, iteration "
+            f"{asked.get('iteration', 'any')}: there are {_names(complete)}"
+        )
+    return max(
+        candidates,
+        key=lambda key: (key.iteration or 0, key.stage == "extended_responses", _place(key.stage)),
+    )
+
+
+def _number(text: str, least: int) -> int:
+    """A number in an address; what is none counts as the least."""
+    return max(least, int(text)) if text.isdecimal() and len(text) < 10 else least
+
+
+def _names(complete: list[StageKey]) -> str:
+    last: dict[str, int] = {}
+    for key in complete:
+        last[key.experiment] = max(last.get(key.experiment, 0), key.iteration or 0)
+    return ", ".join(f"{name} (iterations 0 to {end})" for name, end in last.items())
+
+
+def _navigation(
+    complete: list[StageKey], here: StageKey
+) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+    """What else can be looked at: label, address, and whether it is what is shown."""
+    experiments = sorted({key.experiment for key in complete})
+    mine = [key for key in complete if key.experiment == here.experiment]
+    iterations = sorted({key.iteration or 0 for key in mine})
+    stages = sorted(
+        (key for key in mine if key.iteration == here.iteration), key=lambda key: _place(key.stage)
+    )
+    by_iteration = [
+        (
+            str(number or "before"),
+            _address_in(mine, replace(here, iteration=number or None)),
+            number == (here.iteration or 0),
+        )
+        for number in iterations
+    ]
+    return [
+        (
+            "experiment",
+            [(n, "/?" + urlencode({"experiment": n}), n == here.experiment) for n in experiments],
+        ),
+        ("iteration", by_iteration),
+        ("stage", [(key.stage, _address(key), key == here) for key in stages]),
+    ]
+
+
+def _address_in(complete: list[StageKey], key: StageKey) -> str:
+    """The same stage in another iteration, or that iteration if it has no such stage."""
+    if key in complete:
+        return _address(key)
+    return "/?" + urlencode({"experiment": key.experiment, "iteration": key.iteration or 0})
+
+
+def _address(key: StageKey, **more: Any) -> str:
+    query = {"experiment": key.experiment, "iteration": key.iteration or 0, "stage": key.stage}
+    return "/?" + urlencode(query | more)
+
+
+def _turned(wanted: Search, kept: str, pages: int) -> str:
+    """The same search, some pages on."""
+    filters = {
+        "words": wanted.words, "kept": kept, "reason": wanted.reason, "parent": wanted.parent,
+    }  # fmt: skip
+    chosen = {name: value for name, value in filters.items() if value}
+    return _address(wanted.key, **chosen, page=wanted.page + pages)
+
+
+def _place(stage: str) -> int:
+    order = stage_names(_ROUNDS)
+    return order.index(stage) if stage in order else len(order)
+
+
+def _key(record: Record) -> StageKey:
+    return StageKey(record.experiment, record.stage, record.iteration or None)
+
+
+def _training_set(experiment: str, writer: dict[str, Any]) -> str:
+    """Where the examples are listed that an adapter was trained on."""
+    return _address(StageKey(experiment, f"{writer['role']}_sft", writer["iteration"]))
+
+
+def _written_by(adapter: Adapter, experiment: str) -> list[StageKey]:
+    """The stages that show first what an adapter has learned."""
+    if adapter.role == "generator":
+        return [
+            StageKey(experiment, "heldout_responses", adapter.iteration),
+            StageKey(experiment, "initial_responses", adapter.iteration + 1),
+        ]
+    return [StageKey(experiment, "round1_stage2", adapter.iteration + 1)]
+
+
+def _made_from_seed(story: Story, complete: set[StageKey]) -> list[tuple[str, int]]:
+    keys = [key for key in complete if key.stage == "instructions" and key.iteration]
+    return [
+        (_address(key, parent=story.record.record_id), key.iteration or 0)
+        for key in sorted(keys, key=lambda key: key.iteration or 0)
+    ]

@@ -1,0 +1,152 @@
+"""The pages: what they show, how they answer, and that nothing in a text is ever run."""
+
+import shutil
+import socket
+import threading
+import urllib.request
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from starlette.testclient import TestClient
+
+from sl_dagster.errors import UserError
+from sl_dagster.lineage.server import lineage_app, serve, serve_beside
+from tests.lineage.conftest import SCRIPT
+
+
+@pytest.fixture
+def pages(small: Path) -> TestClient:
+    return TestClient(lineage_app(small), base_url="http://127.0.0.1")
+
+
+def test_the_first_page_shows_what_has_come_furthest(pages: TestClient) -> None:
+    page = pages.get("/")
+    assert page.status_code == 200
+    assert "e/extended_responses of iteration 1" in page.text
+    assert 'href="/record/e1"' in page.text
+
+
+def test_a_search_and_its_filters(pages: TestClient) -> None:
+    asked = "/?experiment=e&iteration=1&stage=initial_responses"
+    assert {"/record/r1", "/record/r2"} <= set(links(pages.get(asked).text))
+    assert "/record/r1" not in links(pages.get(f"{asked}&kept=no").text)
+    assert "/record/r2" not in links(pages.get(f"{asked}&words=old").text)
+    assert "bad_ending (1)" in pages.get(asked).text
+    straight = pages.get(f"{asked}&words=x1.1", follow_redirects=False)
+    assert straight.headers["location"] == "/record/x1.1"
+
+
+def test_a_record_with_its_chain(pages: TestClient) -> None:
+    page = pages.get("/record/x1").text
+    for expected in ("s1", "r1", "t-generator", "generator-1", "repetition", "bad_ending"):
+        assert expected in page
+    assert "<mark>very old and made of stone.</mark>" in page.replace("\n", "")
+    assert "made from" in pages.get("/?experiment=e&iteration=1&stage=instructions&parent=s1").text
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("/record/nobody", "there is no record nobody"),
+        ("/record/..%2f..%2fpasswd", "Not Found"),
+        ("/?experiment=other", "there are e (iterations 0 to 1)"),
+        ("/?experiment=e&iteration=1&stage=nonsense", "has not been made yet"),
+        ("/?experiment=e&iteration=1&stage=../../x", "has not been made yet"),
+    ],
+)
+def test_what_is_not_there_is_named(pages: TestClient, address: str, message: str) -> None:
+    page = pages.get(address)
+    assert page.status_code == 404
+    assert message in page.text
+
+
+def test_an_empty_data_folder(tmp_path: Path) -> None:
+    page = TestClient(lineage_app(tmp_path), base_url="http://127.0.0.1").get("/")
+    assert "nothing has been stored yet" in page.text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/record/r2",
+        "/?experiment=e&iteration=1&stage=initial_responses",
+        f"/?experiment=e&iteration=1&stage=initial_responses&words={quote(SCRIPT)}",
+        f"/record/{quote(SCRIPT.replace('/', ''))}",
+    ],
+)
+def test_texts_are_text(pages: TestClient, address: str) -> None:
+    page = pages.get(address)
+    assert "<script" not in page.text and "<img" not in page.text
+    assert "&lt;script&gt;" in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+def test_only_local_names_are_answered(pages: TestClient) -> None:
+    assert pages.get("/", headers={"host": "elsewhere.example"}).status_code == 400
+
+
+def test_a_port_that_is_taken(small: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        answers = threading.Thread(target=lambda: other.accept()[0].close(), daemon=True)
+        answers.start()
+        with pytest.raises(UserError, match=f"cannot listen on 127.0.0.1:{port}"):
+            serve(small, "127.0.0.1", port, lambda: None)
+
+
+@pytest.fixture
+def address(small: Path) -> str:
+    """The pages on a real port."""
+    port = free_port()
+    serve_beside(small, "127.0.0.1", port)
+    # A second one finds that the same pages are shown already, and is content.
+    called: list[bool] = []
+    serve(small, "127.0.0.1", port, lambda: called.append(True))
+    assert called == [True]
+    return f"http://127.0.0.1:{port}"
+
+
+def test_in_a_browser(address: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    assert chromium, "this test needs a browser: `apt-get install chromium`"
+    with sync_playwright() as playwright:
+        # Without its sandbox, which does not start for root, as CI often is.
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"], timeout=180_000
+        )
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"{address}/?experiment=e&iteration=1&stage=initial_responses")
+        page.fill("input[type=search]", "old bridge")
+        page.click("button")
+        page.click("text=r1")
+        assert page.title() == "r1"
+        assert page.locator("section.chosen").count() == 1
+        widths = [bar.bounding_box() for bar in page.locator(".bar").all()]
+        assert len({round(box["width"]) for box in widths if box}) > 2, "the bars have lengths"
+        background = "getComputedStyle(document.body).backgroundColor"
+        light = page.evaluate(background)
+        page.emulate_media(color_scheme="dark")
+        assert page.evaluate(background) != light
+        page.click("text=Other texts made from the same source")
+        assert SCRIPT in page.locator("body").inner_text()
+        page.goto(f"{address}/record/r2")
+        assert page.title() == "r2", "no script has run"
+        browser.close()
+
+
+def links(html: str) -> list[str]:
+    return [part.split('"')[0] for part in html.split('href="')[1:]]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def test_the_pages_are_there_while_the_process_lives(address: str) -> None:
+    with urllib.request.urlopen(f"{address}/about", timeout=30) as answer:
+        assert answer.status == 200
