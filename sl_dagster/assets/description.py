@@ -48,6 +48,7 @@ def stage_result(
         metadata["seconds"] = facts["seconds"]
     if adapter:
         metadata |= adapter_metadata(adapter)
+    metadata |= overrides_metadata(facts.get("overrides"))
     return dg.MaterializeResult(
         value=stage,
         data_version=dg.DataVersion(stage.content_hash),
@@ -80,6 +81,11 @@ def adapter_metadata(adapter: Adapter) -> dict[str, Any]:
             else "base model"
         ),
     }
+
+
+def overrides_metadata(overrides: dict[str, Any] | None) -> dict[str, Any]:
+    """The settings with which a result was launched, where they were not the experiment's."""
+    return {"overrides": dg.MetadataValue.json(overrides)} if overrides else {}
 
 
 def histogram(words: Sequence[int]) -> dg.MarkdownMetadataValue:

@@ -9,7 +9,8 @@ from dataclasses import replace
 import dagster as dg
 
 from sl_dagster.assets.description import stage_result
-from sl_dagster.assets.stage_asset import StageConfig, stage_asset
+from sl_dagster.assets.stage_asset import stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import begin, slots_from
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import seed_from
@@ -36,6 +37,7 @@ def extended_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         ),
         kinds={"parquet"},
         inputs={"responses": last_stage},
+        settings=("extension.growth",) if rounds else (),
     )
     def extended_responses(
         context: dg.AssetExecutionContext,
@@ -43,8 +45,9 @@ def extended_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         runner: StageRunner,
         responses: StoredStage,
     ) -> dg.MaterializeResult:
-        growth = experiment.extension.growth if rounds else 0.0
-        run = begin(context, config, experiment, made_from=[responses], settings=[growth])
+        changed = config.over(experiment)
+        growth = changed.extension.growth if rounds else 0.0
+        run = begin(context, config, changed, made_from=[responses], settings=[growth])
         reasons = _reasons_against(responses, growth, seed_from(run.fingerprint, "selection"))
         records = _judged(run, responses, reasons)
         return stage_result(runner.write(run, records, len(responses)))

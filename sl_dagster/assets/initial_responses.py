@@ -7,7 +7,8 @@ import dagster as dg
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.assets.description import stage_result
-from sl_dagster.assets.stage_asset import StageConfig, stage_asset
+from sl_dagster.assets.stage_asset import stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import begin, slots_from
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import seed_from
@@ -23,7 +24,6 @@ from sl_dagster.resources.stage_store import StoredStage
 
 def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
     """The Generator's answers as records."""
-    settings = experiment.initial_responses
 
     @stage_asset(
         experiment,
@@ -35,6 +35,12 @@ def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         kinds={"huggingface", "parquet"},
         inputs=("instructions", "previous_generator"),
         code_version="2",
+        settings=(
+            "initial_responses.samples",
+            "initial_responses.tries",
+            "initial_responses.sampling",
+            "filter.preset",
+        ),
     )
     def initial_responses(
         context: dg.AssetExecutionContext,
@@ -43,20 +49,21 @@ def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         instructions: StoredStage,
         previous_generator: Adapter,
     ) -> dg.MaterializeResult:
-        sampling = experiment.sampling.overlaid(settings.sampling)
+        changed = config.over(experiment)
+        settings, sampling = changed.initial_responses, changed.sampling_of("initial_responses")
         run = begin(
             context,
             config,
-            experiment,
+            changed,
             made_from=[instructions, previous_generator],
-            settings=[s.model_dump() for s in (settings, sampling, experiment.filter)],
+            settings=[s.model_dump() for s in (settings, sampling, changed.filter)],
         )
 
         async def attempt(slot: Slot, number: int, ask: Ask) -> Record:
             assert slot.source
             message = Message(role="user", content=str(slot.source.text))
             request = Request(message, sampling, slot.seed(number), previous_generator)
-            return await response_attempt(experiment, slot, request, ask)
+            return await response_attempt(changed, slot, request, ask)
 
         generation = Generation(
             slots=lambda: slots_from(
@@ -67,7 +74,7 @@ def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
             attempt=attempt,
             choose=reasons_against_short_ones(seed_from(run.fingerprint, "selection")),
         )
-        return stage_result(runner.generate(run, experiment, generation), previous_generator)
+        return stage_result(runner.generate(run, changed, generation), previous_generator)
 
     return initial_responses
 

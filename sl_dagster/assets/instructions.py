@@ -9,7 +9,8 @@ import dagster as dg
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.assets.description import stage_result
-from sl_dagster.assets.stage_asset import StageConfig, key_of, stage_asset
+from sl_dagster.assets.stage_asset import key_of, stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import base_model, begin
 from sl_dagster.experiment import Experiment, Sampling
 from sl_dagster.identity import fingerprint
@@ -27,7 +28,6 @@ _JUDGEMENT = {"temperature": 0.0, "repetition_penalty": 1.0, "max_tokens": 8}
 
 def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
     """The iteration's instructions as records."""
-    settings = experiment.instructions
 
     @stage_asset(
         experiment,
@@ -41,6 +41,13 @@ def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
         # Not used, but an iteration must not begin before its starting point is there.
         deps=("previous_generator", "previous_extender"),
         code_version="2",
+        settings=(
+            "instructions.count",
+            "instructions.tries",
+            "instructions.pool",
+            "instructions.max_similarity",
+            "instructions.sampling",
+        ),
     )
     def instructions(
         context: dg.AssetExecutionContext,
@@ -49,30 +56,29 @@ def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
         stages: StageStore,
         seeds: StoredStage,
     ) -> dg.MaterializeResult:
-        sampling = experiment.sampling.overlaid(settings.sampling)
-        model = base_model(experiment)
-        sources = [seeds, *_instructions_before(experiment, stages, key_of(context))]
+        changed = config.over(experiment)
+        settings, sampling = changed.instructions, changed.sampling_of("instructions")
+        model = base_model(changed)
+        sources = [seeds, *_instructions_before(changed, stages, key_of(context))]
         pool = [record for source in sources for record in source.records()]
-        heldout = _heldout_instructions(experiment)
-        prompts = [
-            experiment.prompts_by_language[name].model_dump() for name in experiment.languages
-        ]
+        heldout = _heldout_instructions(changed)
+        prompts = [changed.prompts_by_language[name].model_dump() for name in changed.languages]
         run = begin(
             context,
             config,
-            experiment,
+            changed,
             made_from=[*sources, model],
             settings=[settings.model_dump(), sampling.model_dump(), prompts, sorted(heldout)],
         )
-        writer = _InstructionWriter(experiment, sampling, model, pool, heldout)
+        writer = _InstructionWriter(changed, sampling, model, pool, heldout)
         generation = Generation(
-            slots=lambda: _slots(run, experiment, model),
+            slots=lambda: _slots(run, changed, model),
             count=settings.count,
             tries=settings.tries,
             attempt=writer.attempt,
             choose=_reasons_against_duplicates(settings.max_similarity),
         )
-        stage = runner.generate(run, experiment, generation)
+        stage = runner.generate(run, changed, generation)
         return stage_result(stage, model, _diversity(stage, pool))
 
     return instructions

@@ -1,21 +1,26 @@
 """``generator_lora`` and ``extender_lora``: both roles fine-tuned (paper, section 3.4)."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import dagster as dg
 
 from sl_dagster.adapters import WEIGHTS_FILE, Adapter, Role
-from sl_dagster.assets.description import new_figure, picture
-from sl_dagster.assets.stage_asset import ADAPTER_IO, StageConfig, stage_asset
+from sl_dagster.assets.description import new_figure, overrides_metadata, picture
+from sl_dagster.assets.stage_asset import ADAPTER_IO, stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import begin
-from sl_dagster.experiment import Experiment
+from sl_dagster.experiment import Experiment, Training
 from sl_dagster.identity import seed_from
 from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.stage_runner import StageRun, StageRunner
 from sl_dagster.resources.stage_store import StoredStage, disk_errors_explained
 from sl_dagster.resources.trainer import Trainer
 from sl_dagster.training.job import LossPoint, TrainingJob, TrainingOutcome
+
+# An adapter keeps its shape for life, so that is the experiment file's.
+_SETTINGS = tuple(f"training.{name}" for name in Training.model_fields if name != "lora")
 
 
 def lora_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
@@ -35,6 +40,7 @@ def _lora(experiment: Experiment, role: Role) -> dg.AssetsDefinition:
         inputs={"training_set": f"{role}_sft", "previous": f"previous_{role}"},
         io_manager=ADAPTER_IO,
         code_version="2",
+        settings=_SETTINGS,
     )
     def lora(
         context: dg.AssetExecutionContext,
@@ -45,12 +51,13 @@ def _lora(experiment: Experiment, role: Role) -> dg.AssetsDefinition:
         training_set: StoredStage,
         previous: Adapter,
     ) -> dg.MaterializeResult:
+        changed = config.over(experiment)
         run = begin(
             context,
             config,
-            experiment,
+            changed,
             made_from=[training_set, previous],
-            settings=[experiment.training.identity],
+            settings=[changed.training.identity],
         )
         runner.claim(run.key, run.run_id)
         stored = None if run.force else adapters.find(run.key, run.fingerprint)
@@ -58,11 +65,12 @@ def _lora(experiment: Experiment, role: Role) -> dg.AssetsDefinition:
             run.say("up to date: training set, settings and code are those of the stored adapter")
         else:
             output = adapters.workplace(run.key, run.fingerprint)
-            job = _job(experiment, run, training_set, previous, output)
+            job = _job(changed, run, training_set, previous, output)
             runner.engines.release()
             with disk_errors_explained(f"{run.key}: cannot write {job.output}"):
                 outcome = trainer.train(context, job)
                 stored = adapters.adopt(run.key, role, run.fingerprint, outcome)
+                stored = replace(stored, overrides=run.overrides)
         return _result(stored, previous)
 
     return lora
@@ -102,6 +110,7 @@ def _result(stored: StoredAdapter, previous: Adapter) -> dg.MaterializeResult:
             "folder": dg.MetadataValue.path(adapter.path),
             "adapter_megabytes": (Path(adapter.path) / WEIGHTS_FILE).stat().st_size / 1e6,
             **_training_metadata(outcome),
+            **overrides_metadata(stored.overrides),
         },
     )
 
