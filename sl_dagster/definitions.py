@@ -10,7 +10,8 @@ import dagster as dg
 from sl_dagster.assets import experiment_assets
 from sl_dagster.assets.stage_asset import ADAPTER_IO, STAGE_IO
 from sl_dagster.experiment import Experiment, load_experiments
-from sl_dagster.jobs import iteration_job
+from sl_dagster.jobs import asset_jobs
+from sl_dagster.jobs.next_iteration_sensor import next_iteration_sensor
 from sl_dagster.jobs.preview_job import preview_job
 from sl_dagster.jobs.previous_adapters_sensor import previous_adapters_sensor
 from sl_dagster.jobs.terminal_logger import terminal_logger
@@ -36,9 +37,13 @@ def definitions_of(experiments: list[Experiment]) -> dg.Definitions:
         jobs=[
             job
             for experiment in experiments
-            for job in (iteration_job(experiment), preview_job(experiment))
+            for job in (*asset_jobs(experiment), preview_job(experiment))
         ],
-        sensors=[previous_adapters_sensor(experiment) for experiment in experiments],
+        sensors=[
+            sensor(experiment)
+            for experiment in experiments
+            for sensor in (previous_adapters_sensor, next_iteration_sensor)
+        ],
         resources=resources_in(data_dir()),
         loggers={"terminal": terminal_logger},
         # The heavy parts live in processes of their own; one process per run keeps one engine.

@@ -12,13 +12,14 @@ from sl_dagster.experiment import Experiment
 
 
 def previous_adapters_sensor(experiment: Experiment) -> dg.SensorDefinition:
-    """The sensor of one experiment; switched off by default."""
+    """The sensor of one experiment; switched on by default, since it only looks adapters up."""
     roots = [dg.AssetKey([experiment.name, f"previous_{role}"]) for role in get_args(Role)]
 
     @dg.sensor(
         name=f"{experiment.name}_retrained",
         asset_selection=dg.AssetSelection.assets(*roots),
         minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
             "When an iteration's adapter is trained anew, materializes `previous_*` of the next "
             "one, if that has been begun; its assets then show as out of date."
