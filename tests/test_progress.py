@@ -1,5 +1,7 @@
 """Progress lines."""
 
+from itertools import pairwise
+
 import pytest
 
 from sl_dagster import progress as progress_module
@@ -41,7 +43,7 @@ def test_a_long_work_is_reported_less_and_less_often(monkeypatch) -> None:
         now = float(second)
         if pace.due(last=False):
             reported.append(second)
-    apart = [after - before for before, after in zip(reported, reported[1:], strict=False)]
+    apart = [after - before for before, after in pairwise(reported)]
     assert reported[0] == 5 and apart[0] == 5
     assert apart[-1] == 60
     assert apart == sorted(apart)
