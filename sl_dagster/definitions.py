@@ -14,6 +14,7 @@ from sl_dagster.jobs import asset_jobs
 from sl_dagster.jobs.next_iteration_sensor import next_iteration_sensor
 from sl_dagster.jobs.preview_job import preview_job
 from sl_dagster.jobs.previous_adapters_sensor import previous_adapters_sensor
+from sl_dagster.jobs.refresh_job import refresh_job
 from sl_dagster.jobs.terminal_logger import terminal_logger
 from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.resources.io_managers import AdapterIOManager, StageIOManager
@@ -37,7 +38,7 @@ def definitions_of(experiments: list[Experiment]) -> dg.Definitions:
         jobs=[
             job
             for experiment in experiments
-            for job in (*asset_jobs(experiment), preview_job(experiment))
+            for job in (*asset_jobs(experiment), preview_job(experiment), refresh_job(experiment))
         ],
         sensors=[
             sensor(experiment)

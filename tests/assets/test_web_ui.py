@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,7 @@ def test_iterations_run_in_order_each_from_the_one_before(
     made = instance.get_run_records(dg.RunsFilter(tags={"dagster/backfill": backfill}))
     runs = sorted(made, key=lambda record: record.start_time or 0)
     assert all(run.dagster_run.status == dg.DagsterRunStatus.SUCCESS for run in runs)
-    for before, after in zip(runs, runs[1:], strict=False):
+    for before, after in pairwise(runs):
         assert (before.end_time or 0) <= (after.start_time or 0), "one after another"
     partitions = [run.dagster_run.tags.get("dagster/partition") for run in runs]
     assert [partition for partition in partitions if partition] == ["1", "2"]
