@@ -124,7 +124,8 @@ def _config(
     forms = {
         node.name.rpartition("__")[2]: node.config_schema.config_type
         for node in job.graph.node_defs
-        if node.has_config_field and node.name.rpartition("__")[2] in names
+        if hasattr(node.config_schema.config_type, "fields")
+        and node.name.rpartition("__")[2] in names
     }
     config: dict[str, dict[str, Any]] = {
         name: {"force": True} if launch.force else {} for name in forms

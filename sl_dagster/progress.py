@@ -9,20 +9,19 @@ import time
 from collections.abc import Callable
 
 _LINE = re.compile(r"(?:step )?(\d+)/(\d+)(?: done)?, (.*)")
+_SECONDS_UNTIL_SLOWER = 100
+_TIMES_SLOWER = 12
 
 
 class Pace:
-    """Says when a report is due: often in the beginning, so that one sees it work, then less."""
+    """Says when a report is due: often in the beginning, so that one sees it work, then less.
 
-    def __init__(self, every_seconds: float = 5.0, at_most: float = 60.0) -> None:
-        """Start counting.
+    With the default, every 5 seconds at first and once a minute in a work that takes hours.
+    """
 
-        Args:
-            every_seconds: the least time between two reports.
-            at_most: the time that they come to lie apart, as the work goes on.
-        """
+    def __init__(self, every_seconds: float = 5.0) -> None:
+        """Start counting; ``every_seconds`` lie at least between two reports."""
         self._every = every_seconds
-        self._at_most = at_most
         self._start = self._last = time.monotonic()
 
     @property
@@ -33,8 +32,8 @@ class Pace:
     def due(self, last: bool) -> bool:
         """Whether to report now; what is last is always reported."""
         now = time.monotonic()
-        apart = max(self._every, min(self._at_most, (now - self._start) / 20))
-        if now - self._last < apart and not last:
+        slower = min(_TIMES_SLOWER, max(1.0, (now - self._start) / _SECONDS_UNTIL_SLOWER))
+        if now - self._last < self._every * slower and not last:
             return False
         self._last = now
         return True

@@ -92,7 +92,7 @@ def test_the_forms_of_the_stages(write_experiment) -> None:
             if section != "force"
         }
         for node in job.graph.node_defs
-        if node.has_config_field
+        if hasattr(node.config_schema.config_type, "fields")
     }
     extension = {"tries", "max_tokens_per_input_word", "sampling"}
     assert forms == {
