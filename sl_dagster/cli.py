@@ -298,7 +298,13 @@ def ui(
     host: Annotated[str, typer.Option(help="The address it listens on.")] = "127.0.0.1",
 ) -> None:
     """Open the web UI on the history of all runs (`dagster dev` with the project's settings)."""
+    import dagster as dg
+
+    from sl_dagster.launch import note_killed_runs
+
     home = ensure_dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        note_killed_runs(instance)
     _console.print(f"Dagster's history is kept in {home}; stop with Ctrl-C.")
     os.chdir(home)  # where its settings are, so that Dagster looks for no others
     command = ["dagster", "dev", "-m", "sl_dagster.definitions", "-h", host, "-p", str(port)]

@@ -1,9 +1,11 @@
 """Running iterations from a program: what ``sl-dagster run`` does."""
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+import psutil
 import yaml
 from rich.console import Console
 
@@ -14,6 +16,7 @@ from sl_dagster.settings import ensure_dagster_home, experiments_dir
 from sl_dagster.staleness import Staleness
 
 _console = Console(highlight=False)
+_PROCESS = "sl_dagster/process"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def run_iterations(launch: Launch) -> None:
     config = _config(launch, experiment, job, names)
     ensure_dagster_home()
     with dg.DagsterInstance.get() as instance:
+        note_killed_runs(instance)
         staleness = Staleness(instance, definitions, launch.experiment)
         for iteration in range(launch.first, last + 1):
             _console.rule(f"{launch.experiment}, iteration {iteration} of {last}")
@@ -68,6 +72,18 @@ def run_iterations(launch: Launch) -> None:
             else:
                 wanted = names
             _run_iteration(instance, launch.experiment, job, iteration, wanted, config)
+
+
+def note_killed_runs(instance: dg.DagsterInstance) -> None:
+    """Note of runs whose process was killed that they have failed.
+
+    Dagster watches over the runs of the web UI only. A run of the command line that was killed
+    would count as running for ever, and keep all others in the queue.
+    """
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        process = run.tags.get(_PROCESS)
+        if process and not psutil.pid_exists(int(process)):
+            instance.report_run_failed(run, f"its process {process} was killed")
 
 
 def _checked_last(launch: Launch, settings: Experiment) -> int:
@@ -111,6 +127,7 @@ def _run_iteration(
             },
         },
         asset_selection=[dg.AssetKey([experiment, name]) for name in names],
+        tags={_PROCESS: str(os.getpid())},
         raise_on_error=False,
     )
     if not result.success:
