@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 import psutil
 import pytest
+import yaml
 
 from tests.assets.conftest import Project, new_project
 
@@ -44,7 +45,17 @@ mutation ($params: ExecutionParams!) {
   }
 }
 """
+_LAUNCHPAD = """
+query ($selector: PipelineSelector!) {
+  runConfigSchemaOrError(selector: $selector) { ... on RunConfigSchema { rootDefaultYaml } }
+}
+"""
 _TERMINATE = "mutation ($id: String!) { terminateRun(runId: $id) { __typename } }"
+_JOB = {
+    "repositoryLocationName": "sl_dagster.definitions",
+    "repositoryName": "__repository__",
+    "pipelineName": "small_iteration",
+}
 
 
 class WebUI:
@@ -78,14 +89,8 @@ class WebUI:
 
     def launch(self, asset: str, config: dict[str, Any]) -> str:
         """Launch an asset of iteration 1 from the launchpad; returns the run's id."""
-        selector = {
-            "repositoryLocationName": "sl_dagster.definitions",
-            "repositoryName": "__repository__",
-            "pipelineName": "small_iteration",
-            "assetSelection": [{"path": ["small", asset]}],
-        }
         params = {
-            "selector": selector,
+            "selector": _JOB | {"assetSelection": [{"path": ["small", asset]}]},
             "runConfigData": json.dumps({"ops": {f"small__{asset}": {"config": config}}}),
             "executionMetadata": {"tags": [{"key": "dagster/partition", "value": "1"}]},
         }
@@ -146,6 +151,14 @@ def versions(instance: dg.DagsterInstance, asset: str, iteration: int) -> str:
     ).records
     assert record.asset_materialization and record.asset_materialization.tags
     return record.asset_materialization.tags["dagster/data_version"]
+
+
+def test_the_launchpad_shows_the_experiments_values(ui: WebUI) -> None:
+    shown = yaml.safe_load(ui.ask(_LAUNCHPAD, selector=_JOB)["rootDefaultYaml"])["ops"]
+    assert shown["small__instructions"]["config"]["instructions"]["count"] == 12
+    extension = shown["small__round1_stage1"]["config"]["extension"]
+    assert (extension["tries"], extension["sampling"]["temperature"]) == (2, 0.8)
+    assert shown["small__generator_lora"]["config"]["training"]["epochs"] == 1
 
 
 def test_iterations_run_in_order_each_from_the_one_before(
