@@ -70,7 +70,8 @@ class WebUI:
         with (project.root / "ui.txt").open("wb") as output:
             self.process = subprocess.Popen(
                 project.command("ui", "--port", str(port)),
-                env=project.environment,
+                # On a busy machine a run's process needs longer to start than Dagster allows.
+                env=project.environment | {"DAGSTER_GRPC_TIMEOUT_SECONDS": "600"},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
