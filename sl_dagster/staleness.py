@@ -13,7 +13,7 @@ from sl_dagster.adapters import Role
 
 _VERSION = "dagster/data_version"
 _CODE = "dagster/code_version"
-_INPUT = "dagster/input_data_version/"
+_INPUT = "dagster/input_event_pointer/"  # which materialization of an input was used
 
 
 class Staleness:
@@ -47,11 +47,22 @@ class Staleness:
                 found.append(key)
         return [key.path[-1] for key in found]
 
-    def _versions(self, key: dg.AssetKey, iteration: int) -> dict[str, str] | None:
-        """The versions that stand with an asset's latest materialization; None if it has none."""
+    def _versions(
+        self, key: dg.AssetKey, iteration: int, event: int | None = None
+    ) -> dict[str, str] | None:
+        """The versions that stand with a materialization of an asset; None if there is none.
+
+        Args:
+            event: which one; the latest by default.
+        """
         partitions = [str(iteration)] if self._graph.get(key).is_partitioned else None
         records = self._instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=key, asset_partitions=partitions), limit=1
+            dg.AssetRecordsFilter(
+                asset_key=key,
+                asset_partitions=partitions,
+                storage_ids=None if event is None else [event],
+            ),
+            limit=1,
         ).records
         made = records[0].asset_materialization if records else None
         return dict(made.tags or {}) if made else None
@@ -61,9 +72,10 @@ class Staleness:
         for parent in node.parent_keys:
             if self._graph.get(parent).is_partitioned and not node.is_partitioned:
                 continue  # made from all iterations; whatever is new in one of them comes with it
-            before = used.get(_INPUT + parent.to_user_string())
+            event = used.get(_INPUT + parent.to_user_string(), "")
+            before = self._versions(parent, iteration, int(event)) if event.isdigit() else None
             now = self._versions(parent, iteration)
-            if before and now and before != now.get(_VERSION):
+            if before and now and before.get(_VERSION) != now.get(_VERSION):
                 return True
         return False
 
