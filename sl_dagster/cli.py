@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 something is wrong that the message explains, 2 wrong usag
 
 import csv
 import json
+import logging
 import os
 import runpy
 import sys
@@ -89,15 +90,40 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Make anew what is stored and still up to date, too.")
     ] = False,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Make only what is out of date, in every iteration.")
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a setting of the experiment for this launch, such as "
+            "extension.sampling.temperature=1.0; may be given several times.",
+        ),
+    ] = None,
 ) -> None:
     """Run iterations of an experiment, one after another.
 
     What is stored already and still up to date is not made again, so a run that was interrupted
     goes on where it stopped. The web UI (`sl-dagster ui`) shows the same runs.
+
+    A stage that was made with --set goes back to the experiment's own settings when it is run
+    again without; --stale leaves it as it is and makes what comes after it anew.
     """
     from sl_dagster.launch import Launch, run_iterations
 
-    run_iterations(Launch(experiment, start, iterations, tuple(only or ()), force))
+    run_iterations(
+        Launch(
+            experiment,
+            start,
+            iterations,
+            tuple(only or ()),
+            force,
+            stale,
+            tuple(settings or ()),
+        )
+    )
     _print_growth(experiment)
 
 
@@ -377,9 +403,14 @@ def ui(
 
     Beside it, the lineage view listens, to which asset pages link (see `sl-dagster lineage`).
     """
+    import dagster as dg
+
+    from sl_dagster.launch import note_killed_runs
     from sl_dagster.lineage.server import serve_beside
 
     home = ensure_dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        note_killed_runs(instance)
     _console.print(f"Dagster's history is kept in {home}; stop with Ctrl-C.")
     try:
         serve_beside(data_dir(), host, lineage_port())
@@ -401,6 +432,7 @@ def main() -> None:
         code = 1
     except SystemExit as end:
         code = end.code
+    logging.shutdown()  # a bar of progress gives the terminal's cursor back
     sys.stdout.flush()
     sys.stderr.flush()
     # Not sys.exit: when torch is loaded, DuckDB's bindings complain about leaks at shutdown.

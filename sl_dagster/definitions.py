@@ -10,9 +10,11 @@ import dagster as dg
 from sl_dagster.assets import experiment_assets
 from sl_dagster.assets.stage_asset import ADAPTER_IO, STAGE_IO
 from sl_dagster.experiment import Experiment, load_experiments
-from sl_dagster.jobs import dataset_job, iteration_job
+from sl_dagster.jobs import asset_jobs
+from sl_dagster.jobs.next_iteration_sensor import next_iteration_sensor
 from sl_dagster.jobs.preview_job import preview_job
 from sl_dagster.jobs.previous_adapters_sensor import previous_adapters_sensor
+from sl_dagster.jobs.refresh_job import refresh_job
 from sl_dagster.jobs.terminal_logger import terminal_logger
 from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.resources.io_managers import AdapterIOManager, StageIOManager
@@ -36,13 +38,13 @@ def definitions_of(experiments: list[Experiment]) -> dg.Definitions:
         jobs=[
             job
             for experiment in experiments
-            for job in (
-                iteration_job(experiment),
-                dataset_job(experiment),
-                preview_job(experiment),
-            )
+            for job in (*asset_jobs(experiment), preview_job(experiment), refresh_job(experiment))
         ],
-        sensors=[previous_adapters_sensor(experiment) for experiment in experiments],
+        sensors=[
+            sensor(experiment)
+            for experiment in experiments
+            for sensor in (previous_adapters_sensor, next_iteration_sensor)
+        ],
         resources=resources_in(data_dir()),
         loggers={"terminal": terminal_logger},
         # The heavy parts live in processes of their own; one process per run keeps one engine.

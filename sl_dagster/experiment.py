@@ -56,6 +56,11 @@ class SamplingChanges(_Settings):
     stop: tuple[str, ...] | None = None
 
 
+SamplingStage = Literal[
+    "instructions", "initial_responses", "extension", "length_control", "heldout"
+]
+
+
 class TransformersSettings(_Settings):
     """``type: transformers``: generation in the run's own process, on a CPU or one GPU.
 
@@ -481,19 +486,38 @@ class Experiment(_Settings):
             for language in self.languages
         }
 
+    def sampling_of(self, stage: SamplingStage) -> Sampling:
+        """How a kind of stage samples: ``sampling``, with what its own section says on top."""
+        if stage != "heldout":
+            return self.sampling.overlaid(getattr(self, stage).sampling)
+        answers = self.sampling_of("initial_responses")
+        return answers.overlaid(self.heldout.sampling) if self.heldout else answers
+
     @property
     def all_samplings(self) -> list[Sampling]:
         """How each of the stages samples."""
-        changes = [
-            stage.sampling
-            for stage in (
-                self.instructions,
-                self.initial_responses,
-                self.extension,
-                self.length_control,
-            )
+        return [
+            self.sampling_of("instructions"),
+            self.sampling_of("initial_responses"),
+            self.sampling_of("extension"),
+            self.sampling_of("length_control"),
         ]
-        return [self.sampling.overlaid(change) for change in changes]
+
+    def changed(self, changes: dict[str, Any]) -> "Experiment":
+        """The experiment with some of its settings at other values.
+
+        Args:
+            changes: nested like the experiment file.
+
+        Raises:
+            UserError: naming the setting and what was expected there.
+        """
+        if not changes:
+            return self
+        try:
+            return Experiment.model_validate(_merged(self.model_dump(), changes))
+        except ValidationError as error:
+            raise UserError(describe_problems(error)) from None
 
     @property
     def stages(self) -> list[str]:

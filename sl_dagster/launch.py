@@ -1,17 +1,22 @@
 """Running jobs from a program: what ``sl-dagster run`` and ``sl-dagster dataset`` do."""
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+import psutil
+import yaml
 from rich.console import Console
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.jobs import dataset_job_name, iteration_job_name
 from sl_dagster.settings import ensure_dagster_home, experiments_dir
+from sl_dagster.staleness import Staleness
 
 _console = Console(highlight=False)
+_PROCESS = "sl_dagster/process"
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,9 @@ class Launch:
         last: the last one; None for the experiment's last.
         only: names of the assets to make; empty for all.
         force: make anew what is up to date, too.
+        stale: make only what is out of date.
+        settings: settings of the experiment file to change for this launch, such as
+            ``extension.sampling.temperature=1.0``, with values in YAML.
     """
 
     experiment: str
@@ -31,22 +39,51 @@ class Launch:
     last: int | None = None
     only: tuple[str, ...] = ()
     force: bool = False
+    stale: bool = False
+    settings: tuple[str, ...] = ()
 
 
 def run_iterations(launch: Launch) -> None:
     """Run iterations one after another, in this process, into the project's history.
 
     Raises:
-        UserError: an iteration or a stage does not exist, or a stage failed; what comes after it
-            is not begun.
+        UserError: an iteration, a stage or a setting does not exist, or a stage failed; what comes
+            after it is not begun.
     """
-    settings = load_experiment(experiments_dir() / f"{launch.experiment}.yaml")
-    last = _checked_last(launch, settings)
+    from sl_dagster.definitions import defs
+
+    experiment = load_experiment(experiments_dir() / f"{launch.experiment}.yaml")
+    last = _checked_last(launch, experiment)
+    definitions = defs()
+    job = definitions.resolve_job_def(iteration_job_name(launch.experiment))
+    names = _selected(launch, job)
+    config = _config(launch, experiment, job, names)
     ensure_dagster_home()
     with dg.DagsterInstance.get() as instance:
+        note_killed_runs(instance)
+        staleness = Staleness(instance, definitions, launch.experiment)
         for iteration in range(launch.first, last + 1):
             _console.rule(f"{launch.experiment}, iteration {iteration} of {last}")
-            _run_iteration(instance, launch, iteration)
+            if launch.stale:
+                wanted = [name for name in staleness.out_of_date(iteration) if name in names]
+                if not wanted:
+                    _console.print("  nothing is out of date")
+                    continue
+            else:
+                wanted = names
+            _run(instance, launch.experiment, job, iteration, wanted, config)
+
+
+def note_killed_runs(instance: dg.DagsterInstance) -> None:
+    """Note of runs whose process was killed that they have failed.
+
+    Dagster watches over the runs of the web UI only. A run of the command line that was killed
+    would count as running for ever, and keep all others in the queue.
+    """
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        process = run.tags.get(_PROCESS)
+        if process and not psutil.pid_exists(int(process)):
+            instance.report_run_failed(run, f"its process {process} was killed")
 
 
 def _checked_last(launch: Launch, settings: Experiment) -> int:
@@ -71,54 +108,115 @@ def run_dataset(experiment: str, force: bool = False) -> None:
     Raises:
         UserError: no iteration is finished yet, or a stage failed.
     """
-    load_experiment(experiments_dir() / f"{experiment}.yaml")
-    ensure_dagster_home()
     from sl_dagster.definitions import defs
 
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
     job = defs().resolve_job_def(dataset_job_name(experiment))
+    names = _selected(Launch(experiment), job)
+    config = _config(Launch(experiment, force=force), settings, job, names)
+    ensure_dagster_home()
     with dg.DagsterInstance.get() as instance:
-        result = job.execute_in_process(
-            instance=instance,
-            run_config=_run_config(job, Launch(experiment, force=force)),
-            raise_on_error=False,
-        )
-    _check(result)
+        _run(instance, experiment, job, None, names, config)
 
 
-def _run_iteration(instance: dg.DagsterInstance, launch: Launch, iteration: int) -> None:
-    from sl_dagster.definitions import defs
-
-    job = defs().resolve_job_def(iteration_job_name(launch.experiment))
-    selection = [dg.AssetKey([launch.experiment, name]) for name in launch.only]
+def _selected(launch: Launch, job: dg.JobDefinition) -> list[str]:
+    """The names of the assets that may be made."""
     known = {key.path[-1] for key in job.asset_layer.asset_graph.executable_asset_keys}
     for name in launch.only:
         if name not in known:
             raise UserError(f"--only {name}: the stages are {', '.join(sorted(known))}")
+    return list(launch.only) or sorted(known)
+
+
+def _run(
+    instance: dg.DagsterInstance,
+    experiment: str,
+    job: dg.JobDefinition,
+    iteration: int | None,
+    names: list[str],
+    config: dict[str, Any],
+) -> None:
     result = job.execute_in_process(
         instance=instance,
-        partition_key=str(iteration),
-        run_config=_run_config(job, launch),
-        asset_selection=selection or None,
+        partition_key=iteration and str(iteration),
+        run_config={
+            "loggers": {"terminal": {"config": {}}},
+            "ops": {
+                f"{experiment}__{name}": {"config": config[name]}
+                for name in names
+                if config.get(name)
+            },
+        },
+        asset_selection=[dg.AssetKey([experiment, name]) for name in names],
+        tags={_PROCESS: str(os.getpid())},
         raise_on_error=False,
     )
-    _check(result)
-
-
-def _check(result: dg.ExecuteInProcessResult) -> None:
     if not result.success:
         raise UserError(f"{failure_of(result)}\n(run {result.run_id}; see it in the web UI)")
 
 
-def _run_config(job: dg.JobDefinition, launch: Launch) -> dict[str, Any]:
-    config: dict[str, Any] = {"loggers": {"terminal": {"config": {}}}}
-    if launch.force:
-        config["ops"] = {
-            node.name: {"config": {"force": True}}
-            for node in job.graph.node_defs
-            if node.has_config_field
-            and (not launch.only or node.name.rpartition("__")[2] in launch.only)
-        }
+def _config(
+    launch: Launch, experiment: Experiment, job: dg.JobDefinition, names: list[str]
+) -> dict[str, dict[str, Any]]:
+    """What each asset is launched with, by its name, as its config form takes it."""
+    forms = {
+        node.name.rpartition("__")[2]: node.config_schema.config_type
+        for node in job.graph.node_defs
+        if hasattr(node.config_schema.config_type, "fields")
+        and node.name.rpartition("__")[2] in names
+    }
+    config: dict[str, dict[str, Any]] = {
+        name: {"force": True} if launch.force else {} for name in forms
+    }
+    for setting in launch.settings:
+        path, value = _parsed(setting, experiment)
+        readers = [name for name, form in forms.items() if path in _settings(form)]
+        if not readers:
+            known = sorted(
+                {".".join(known) for form in forms.values() for known in _settings(form)}
+            )
+            raise UserError(
+                f"--set {'.'.join(path)}: can be changed in the experiment file only, if there is "
+                f"such a setting; for one launch these can: {', '.join(known)}"
+            )
+        for name in readers:
+            _put(config[name], path, value)
     return config
+
+
+def _parsed(setting: str, experiment: Experiment) -> tuple[tuple[str, ...], Any]:
+    """A setting's path and its value, checked like the experiment file."""
+    key, equals, text = setting.partition("=")
+    path = tuple(key.strip().split("."))
+    if not equals:
+        raise UserError(f"--set {setting}: expected KEY=VALUE, such as instructions.count=10")
+    try:
+        changes: dict[str, Any] = {}
+        _put(changes, path, yaml.safe_load(text))
+        value: Any = experiment.changed(changes).model_dump(mode="json")
+    except (UserError, yaml.YAMLError) as error:
+        raise UserError(f"--set {setting}: {error}") from None
+    for part in path:
+        value = value[part]
+    return path, value
+
+
+def _settings(form: Any) -> list[tuple[str, ...]]:
+    """The paths of all settings in a config form but ``force``."""
+    found: list[tuple[str, ...]] = []
+    for name, field in form.fields.items():
+        if hasattr(field.config_type, "fields"):
+            found += [(name, *rest) for rest in _settings(field.config_type)]
+        elif name != "force":
+            found.append((name,))
+    return found
+
+
+def _put(group: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    *sections, name = path
+    for section in sections:
+        group = group.setdefault(section, {})
+    group[name] = value
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:

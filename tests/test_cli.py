@@ -263,6 +263,11 @@ def test_validate_looks_at_the_model(cli: Cli, write_experiment, tmp_path: Path)
         (("--iterations", "9"), "small has 3 iterations; raise `iterations`"),
         (("--from", "3", "--iterations", "2"), "--from 3 is after the last iteration"),
         (("--only", "nonsense"), "--only nonsense: the stages are extended_responses"),
+        (("--set", "extension.growth"), "expected KEY=VALUE, such as instructions.count=10"),
+        (("--set", "extension.growth=0"), "extension.growth: expected greater than or equal to 1"),
+        (("--set", "nothing.at=1"), "--set nothing.at=1: nothing: unknown key"),
+        (("--set", "extension.rounds=1"), "--set extension.rounds: can be changed in the exper"),
+        (("--set", "extension.growth=2", "--only", "seeds"), "for one launch these can:"),
     ],
 )
 def test_what_cannot_be_run_is_named(

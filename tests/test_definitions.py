@@ -35,13 +35,17 @@ def test_loading_imports_no_model_library() -> None:
     assert run(sys.executable, "-c", program).stdout.strip() == "[]"
 
 
-def test_every_experiment_is_a_group_with_a_job() -> None:
+def test_every_experiment_is_a_group_with_its_jobs() -> None:
     definitions = defs()
     graph = definitions.resolve_asset_graph()
     names = {path.stem for path in (PROJECT_ROOT / "experiments").glob("*.yaml")}
     assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == names
     for name in names:
-        assert definitions.resolve_job_def(f"{name}_iteration")
+        for purpose in ("iteration", "generate_only", "train_only", "refresh", "preview"):
+            job = definitions.resolve_job_def(f"{name}_{purpose}")
+            assert job.description
+        trained = definitions.resolve_job_def(f"{name}_train_only").asset_layer.selected_asset_keys
+        assert {key.path[-1] for key in trained} == {"generator_lora", "extender_lora"}
 
 
 def test_the_graph_is_that_of_the_design() -> None:
@@ -51,7 +55,7 @@ def test_the_graph_is_that_of_the_design() -> None:
         node = graph.get(dg.AssetKey([experiment, asset]))
         return {key.path[-1] for key in node.parent_keys}
 
-    assert parents("previous_generator") == parents("previous_extender") == set()
+    assert parents("previous_generator") == parents("previous_extender") == {"seeds"}
     assert parents("initial_responses") == {"instructions", "previous_generator"}
     assert parents("round1_stage1") == {"initial_responses", "previous_extender"}
     assert parents("round1_stage2") == {"round1_stage1", "previous_extender"}

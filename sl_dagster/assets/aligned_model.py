@@ -9,7 +9,8 @@ from dataclasses import replace
 import dagster as dg
 
 from sl_dagster.assets.description import stage_result
-from sl_dagster.assets.stage_asset import ADAPTER_IO, StageConfig, stage_asset
+from sl_dagster.assets.stage_asset import ADAPTER_IO, stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import base_model, begin, slots_from
 from sl_dagster.assets.training_run import TrainingRun, training_job, training_result
 from sl_dagster.experiment import Experiment

@@ -8,7 +8,8 @@ import dagster as dg
 from sl_dagster.adapters import Adapter
 from sl_dagster.assets.initial_responses import make_responses
 from sl_dagster.assets.instructions import instructions_of, make_instructions
-from sl_dagster.assets.stage_asset import StageConfig, stage_asset
+from sl_dagster.assets.stage_asset import stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.adapter_store import AdapterStore

@@ -10,7 +10,8 @@ import dagster as dg
 
 from sl_dagster.assets.collected import finished_iterations
 from sl_dagster.assets.description import stage_result
-from sl_dagster.assets.stage_asset import StageConfig, stage_asset
+from sl_dagster.assets.stage_asset import stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import begin, slots_from
 from sl_dagster.experiment import Experiment
 from sl_dagster.method.final_set import SeenPairs, collect, common_kind, split_of

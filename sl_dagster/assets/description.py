@@ -59,6 +59,7 @@ def stage_result(
     for adapter in made_from:
         if isinstance(adapter, Adapter):
             metadata |= adapter_metadata(adapter)
+    metadata |= overrides_metadata(facts.get("overrides"))
     return dg.MaterializeResult(
         value=stage,
         data_version=dg.DataVersion(stage.content_hash),
@@ -109,6 +110,11 @@ def adapter_metadata(adapter: Adapter) -> dict[str, Any]:
         "adapter": adapter.fingerprint,
         "adapter_from": asset_of(adapter.role, adapter.iteration) if adapter.path else "base model",
     }
+
+
+def overrides_metadata(overrides: dict[str, Any] | None) -> dict[str, Any]:
+    """The settings with which a result was launched, where they were not the experiment's."""
+    return {"overrides": dg.MetadataValue.json(overrides)} if overrides else {}
 
 
 def _link(key: StageKey) -> str:

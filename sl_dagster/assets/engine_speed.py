@@ -30,8 +30,7 @@ def engine_speed_asset(experiment: Experiment) -> dg.AssetsDefinition:
         deps=("instructions",),
     )
     def engine_speed(runner: StageRunner, seeds: StoredStage) -> dg.MaterializeResult:
-        changes = experiment.initial_responses.sampling
-        sampling = experiment.sampling.overlaid(changes)
+        sampling = experiment.sampling_of("initial_responses")
         requests = [
             Request(
                 Message(role="user", content=str(seed.text)), sampling, 0, base_model(experiment)

@@ -9,7 +9,8 @@ from dataclasses import replace
 import dagster as dg
 
 from sl_dagster.assets.description import stage_result
-from sl_dagster.assets.stage_asset import StageConfig, stage_asset
+from sl_dagster.assets.stage_asset import stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import begin, slots_from
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import seed_from
@@ -36,6 +37,7 @@ def extended_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         ),
         kinds={"parquet"},
         inputs={"responses": last_stage},
+        settings=("extension.growth",) if rounds else (),
     )
     def extended_responses(
         context: dg.AssetExecutionContext,
@@ -43,11 +45,10 @@ def extended_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         runner: StageRunner,
         responses: StoredStage,
     ) -> dg.MaterializeResult:
-        growth = experiment.extension.growth if rounds else 0.0
+        changed = config.over(experiment)
+        growth = changed.extension.growth if rounds else 0.0
         selecting = experiment.length_selection
-        run = begin(
-            context, config, experiment, made_from=[responses], settings=[growth, selecting]
-        )
+        run = begin(context, config, changed, made_from=[responses], settings=[growth, selecting])
         initial = [
             count_words(record.initial_response or record.text or "")
             for record in responses.records()

@@ -16,7 +16,8 @@ import dagster as dg
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.assets.description import stage_result
-from sl_dagster.assets.stage_asset import StageConfig, stage_asset
+from sl_dagster.assets.stage_asset import stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import begin, slots_from
 from sl_dagster.experiment import Experiment, Extension, Sampling
 from sl_dagster.method.extension import extension_drop_reason, prefix_drop_reason
@@ -28,6 +29,7 @@ from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRunner
 from sl_dagster.resources.stage_store import StoredStage
 
 _TOKENS_TO_END_WITH = 64
+_SETTINGS = ("extension.tries", "extension.max_tokens_per_input_word", "extension.sampling")
 
 
 def extension_round_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
@@ -51,6 +53,7 @@ def _stage1(experiment: Experiment, number: int, source: str) -> dg.AssetsDefini
         ),
         kinds={"huggingface", "parquet"},
         inputs={"responses": source, "previous_extender": "previous_extender"},
+        settings=(*_SETTINGS, "extension.samples") if number == 1 else _SETTINGS,
     )
     def stage1(
         context: dg.AssetExecutionContext,
@@ -59,25 +62,26 @@ def _stage1(experiment: Experiment, number: int, source: str) -> dg.AssetsDefini
         responses: StoredStage,
         previous_extender: Adapter,
     ) -> dg.MaterializeResult:
-        extender = Extender(experiment, previous_extender)
-        samples = experiment.extension.samples if number == 1 else 1
+        changed = config.over(experiment)
+        extender = Extender(changed, previous_extender)
+        samples = changed.extension.samples if number == 1 else 1
         made_from = [responses, previous_extender]
         run = begin(
             context,
             config,
-            experiment,
+            changed,
             made_from=made_from,
             settings=[*extender.settings(), samples],
         )
         generation = Generation(
             slots=lambda: slots_from(run, responses.records(), samples, previous_extender),
             count=len(responses) * samples,
-            tries=experiment.extension.tries,
+            tries=changed.extension.tries,
             attempt=extender.make_prefix,
             # Without a prefix, stage 2 begins its turn from nothing.
             carried=lambda slot, failed: replace(failed, text="", tokens=0),
         )
-        stage = runner.generate(run, experiment, generation)
+        stage = runner.generate(run, changed, generation)
         given = [count_words(first_half(str(record.text))) for record in responses.records()]
         return stage_result(stage, made_from, before=given)
 
@@ -95,6 +99,7 @@ def _stage2(experiment: Experiment, number: int) -> dg.AssetsDefinition:
         kinds={"huggingface", "parquet"},
         inputs={"prefixes": f"round{number}_stage1", "previous_extender": "previous_extender"},
         code_version="2",
+        settings=(*_SETTINGS, "filter.preset"),
     )
     def stage2(
         context: dg.AssetExecutionContext,
@@ -103,23 +108,24 @@ def _stage2(experiment: Experiment, number: int) -> dg.AssetsDefinition:
         prefixes: StoredStage,
         previous_extender: Adapter,
     ) -> dg.MaterializeResult:
-        extender = Extender(experiment, previous_extender)
+        changed = config.over(experiment)
+        extender = Extender(changed, previous_extender)
         made_from = [prefixes, previous_extender]
         run = begin(
             context,
             config,
-            experiment,
+            changed,
             made_from=made_from,
             settings=extender.settings(),
         )
         generation = Generation(
             slots=lambda: slots_from(run, prefixes.records(), 1, previous_extender),
             count=len(prefixes),
-            tries=experiment.extension.tries,
+            tries=changed.extension.tries,
             attempt=extender.continue_prefix,
             carried=unchanged,
         )
-        stage = runner.generate(run, experiment, generation)
+        stage = runner.generate(run, changed, generation)
         given = [count_words(str(record.response)) for record in prefixes.records()]
         return stage_result(stage, made_from, before=given)
 
@@ -132,7 +138,7 @@ class Extender:
     def __init__(self, experiment: Experiment, adapter: Adapter) -> None:
         self._experiment = experiment
         self._extension: Extension = experiment.extension
-        self._sampling: Sampling = experiment.sampling.overlaid(experiment.extension.sampling)
+        self._sampling: Sampling = experiment.sampling_of("extension")
         self._adapter = adapter
 
     def settings(self) -> list:

@@ -13,7 +13,8 @@ import dagster as dg
 from sl_dagster.adapters import Adapter
 from sl_dagster.assets.description import stage_result
 from sl_dagster.assets.initial_responses import response_attempt
-from sl_dagster.assets.stage_asset import StageConfig, stage_asset
+from sl_dagster.assets.stage_asset import stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import base_model, begin, slots_from
 from sl_dagster.experiment import Experiment, Heldout
 from sl_dagster.growth import heldout_scores
@@ -24,6 +25,8 @@ from sl_dagster.records import Record
 from sl_dagster.resources.engines import Request
 from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRunner
 from sl_dagster.resources.stage_store import StageKey, StageStore
+
+_SETTINGS = ("heldout.sampling", "filter.preset")
 
 
 def heldout_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
@@ -44,6 +47,7 @@ def _heldout_base(experiment: Experiment, heldout: Heldout) -> dg.AssetsDefiniti
         kinds={"huggingface", "parquet"},
         partitioned=False,
         code_version="3",
+        settings=_SETTINGS,
     )
     def heldout_base(
         context: dg.AssetExecutionContext, config: StageConfig, runner: StageRunner
@@ -61,6 +65,7 @@ def _heldout_responses(experiment: Experiment, heldout: Heldout) -> dg.AssetsDef
         kinds={"huggingface", "parquet"},
         inputs=("generator_lora",),
         code_version="3",
+        settings=_SETTINGS,
     )
     def heldout_responses(
         context: dg.AssetExecutionContext,
@@ -85,18 +90,17 @@ def _measure(
     before: Sequence[int] = (),
 ) -> dg.MaterializeResult:
     lines = read_instructions(heldout.file, experiment.languages)
-    sampling = experiment.sampling.overlaid(experiment.initial_responses.sampling).overlaid(
-        heldout.sampling
-    )
+    changed = config.over(experiment)
+    sampling = changed.sampling_of("heldout")
     run = begin(
         context,
         config,
-        experiment,
+        changed,
         made_from=[generator],
         settings=[
             [line.model_dump() for line in lines],
             sampling.model_dump(),
-            experiment.filter.model_dump(),
+            changed.filter.model_dump(),
         ],
     )
 
@@ -104,7 +108,7 @@ def _measure(
         assert slot.source
         message = Message(role="user", content=str(slot.source.text))
         request = Request(message, sampling, _seed(experiment, slot.source), generator)
-        record = await response_attempt(experiment, slot, request, ask)
+        record = await response_attempt(changed, slot, request, ask)
         mentions = slot.source.mentions or ()
         text = (record.text or "").lower()
         missing = tuple(name for name in mentions if name.lower() not in text)
@@ -116,7 +120,7 @@ def _measure(
         tries=1,
         attempt=attempt,
     )
-    stage = runner.generate(run, experiment, generation)
+    stage = runner.generate(run, changed, generation)
     shares = heldout_scores(stage).shares()
     return stage_result(stage, [generator], before=before, more=shares)
 

@@ -7,7 +7,8 @@ import dagster as dg
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.assets.description import stage_result
-from sl_dagster.assets.stage_asset import StageConfig, stage_asset
+from sl_dagster.assets.stage_asset import stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import begin, slots_from
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import seed_from
@@ -34,6 +35,12 @@ def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         kinds={"huggingface", "parquet"},
         inputs=("instructions", "previous_generator"),
         code_version="2",
+        settings=(
+            "initial_responses.samples",
+            "initial_responses.tries",
+            "initial_responses.sampling",
+            "filter.preset",
+        ),
     )
     def initial_responses(
         context: dg.AssetExecutionContext,
@@ -42,7 +49,8 @@ def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         instructions: StoredStage,
         previous_generator: Adapter,
     ) -> dg.MaterializeResult:
-        return make_responses(context, config, runner, experiment, instructions, previous_generator)
+        changed = config.over(experiment)
+        return make_responses(context, config, runner, changed, instructions, previous_generator)
 
     return initial_responses
 
@@ -57,7 +65,7 @@ def make_responses(
 ) -> dg.MaterializeResult:
     """Let a Generator answer instructions, and select by length."""
     settings = experiment.initial_responses
-    sampling = experiment.sampling.overlaid(settings.sampling)
+    sampling = experiment.sampling_of("initial_responses")
     made_from = [instructions, generator]
     run = begin(
         context,

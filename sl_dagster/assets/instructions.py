@@ -9,7 +9,8 @@ import dagster as dg
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.assets.description import stage_result
-from sl_dagster.assets.stage_asset import StageConfig, key_of, stage_asset
+from sl_dagster.assets.stage_asset import key_of, stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import base_model, begin
 from sl_dagster.experiment import Experiment, Sampling
 from sl_dagster.identity import fingerprint
@@ -34,7 +35,6 @@ _JUDGEMENT = {"temperature": 0.0, "repetition_penalty": 1.0, "max_tokens": 8}
 
 def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
     """The iteration's instructions as records."""
-    settings = experiment.instructions
 
     @stage_asset(
         experiment,
@@ -48,6 +48,13 @@ def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
         # Not used, but an iteration must not begin before its starting point is there.
         deps=("previous_generator", "previous_extender"),
         code_version="2",
+        settings=(
+            "instructions.count",
+            "instructions.tries",
+            "instructions.pool",
+            "instructions.max_similarity",
+            "instructions.sampling",
+        ),
     )
     def instructions(
         context: dg.AssetExecutionContext,
@@ -56,12 +63,13 @@ def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
         stages: StageStore,
         seeds: StoredStage,
     ) -> dg.MaterializeResult:
+        changed = config.over(experiment)
         sources = [seeds]
-        if settings.pool == "growing":
+        if changed.instructions.pool == "growing":
             iteration = key_of(context).iteration
             assert iteration is not None
-            sources += instructions_of(experiment, stages, range(1, iteration))
-        return make_instructions(context, config, runner, experiment, sources)
+            sources += instructions_of(changed, stages, range(1, iteration))
+        return make_instructions(context, config, runner, changed, sources)
 
     return instructions
 
@@ -94,7 +102,7 @@ def make_instructions(
         sources: the pool: what the examples are drawn from, and what must not be repeated.
     """
     settings = experiment.instructions
-    sampling = experiment.sampling.overlaid(settings.sampling)
+    sampling = experiment.sampling_of("instructions")
     model = base_model(experiment)
     pool = [record for source in sources for record in source.records()]
     heldout = _heldout_instructions(experiment)

@@ -9,7 +9,8 @@ import dagster as dg
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.assets.description import stage_result
-from sl_dagster.assets.stage_asset import StageConfig, stage_asset
+from sl_dagster.assets.stage_asset import stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import base_model, begin, slots_from
 from sl_dagster.experiment import Experiment, LengthControl
 from sl_dagster.method.instructions import length_named_in

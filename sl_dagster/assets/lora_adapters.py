@@ -6,14 +6,18 @@ from typing import get_args
 import dagster as dg
 
 from sl_dagster.adapters import Adapter, Role
-from sl_dagster.assets.stage_asset import ADAPTER_IO, StageConfig, stage_asset
+from sl_dagster.assets.stage_asset import ADAPTER_IO, stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import begin
 from sl_dagster.assets.training_run import TrainingRun, training_job, training_result
-from sl_dagster.experiment import Experiment
+from sl_dagster.experiment import Experiment, Training
 from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.resources.stage_runner import StageRunner
 from sl_dagster.resources.stage_store import StoredStage
 from sl_dagster.resources.trainer import Trainer
+
+# An adapter keeps its shape for life, so that is the experiment file's.
+_SETTINGS = tuple(f"training.{name}" for name in Training.model_fields if name != "lora")
 
 
 def lora_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
@@ -33,6 +37,7 @@ def _lora(experiment: Experiment, role: Role) -> dg.AssetsDefinition:
         inputs={"training_set": f"{role}_sft", "previous": f"previous_{role}"},
         io_manager=ADAPTER_IO,
         code_version="2",
+        settings=_SETTINGS,
     )
     def lora(
         context: dg.AssetExecutionContext,
@@ -43,14 +48,15 @@ def _lora(experiment: Experiment, role: Role) -> dg.AssetsDefinition:
         training_set: StoredStage,
         previous: Adapter,
     ) -> dg.MaterializeResult:
+        changed = config.over(experiment)
         run = begin(
             context,
             config,
-            experiment,
+            changed,
             made_from=[training_set, previous],
-            settings=[experiment.training.identity],
+            settings=[changed.training.identity],
         )
-        job = training_job(experiment, run, experiment.training, training_set).model_copy(
+        job = training_job(changed, run, changed.training, training_set).model_copy(
             update={"previous_adapter": Path(previous.path) if previous.path else None}
         )
         training = TrainingRun(context, run, runner, trainer, adapters)

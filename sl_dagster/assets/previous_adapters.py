@@ -34,6 +34,9 @@ def _previous_adapter(experiment: Experiment, role: Role) -> dg.AssetsDefinition
             "iteration before, verified; in iteration 1 the bare base model."
         ),
         kinds={"huggingface"},
+        # Not used. But a backfill of several iterations runs what depends on nothing before all
+        # else, for all of its iterations at once; this belongs to the run of its own iteration.
+        deps=("seeds",),
         io_manager=ADAPTER_IO,
     )
     def previous_adapter(

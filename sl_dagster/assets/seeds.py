@@ -3,7 +3,8 @@
 import dagster as dg
 
 from sl_dagster.assets.description import stage_result
-from sl_dagster.assets.stage_asset import StageConfig, stage_asset
+from sl_dagster.assets.stage_asset import stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import begin
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import fingerprint

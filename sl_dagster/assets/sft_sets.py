@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import dagster as dg
 
 from sl_dagster.assets.description import stage_result
-from sl_dagster.assets.stage_asset import StageConfig, stage_asset
+from sl_dagster.assets.stage_asset import stage_asset
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import begin, slots_from
 from sl_dagster.experiment import Experiment
 from sl_dagster.method.prompts import Message
@@ -20,45 +22,52 @@ _Pair = tuple[list[Message], list[Message]]
 
 def sft_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
     """One training set per role."""
-
-    def for_generator(slot: Slot) -> _Pair:
-        instruction, _, extended = _texts(slot)
-        return generator_pair(instruction, extended)
-
-    def for_extender(slot: Slot) -> _Pair:
-        return extender_pair(
-            *_texts(slot),
-            experiment.prompts_by_language[slot.blank.language],
-            dropout=experiment.extension.line_dropout,
-            seed=slot.seed(1),
-        )
-
-    prompts = [experiment.prompts_by_language[name].extend for name in experiment.languages]
     return [
         _sft_set(
             experiment,
             "generator_sft",
             "Training examples of the Generator: the instruction leads to the extended response.",
-            for_generator,
-            settings=[],
+            _generator_pair,
+            made_with=lambda changed: [],
         ),
         _sft_set(
             experiment,
             "extender_sft",
             "Training examples of the Extender: the extension prompt of the initial response, "
             "some of its lines missing, leads to the extended response.",
-            for_extender,
-            settings=[prompts, experiment.extension.line_dropout],
+            _extender_pair,
+            made_with=_extender_settings,
+            settings=("extension.line_dropout",),
         ),
     ]
+
+
+def _generator_pair(experiment: Experiment, slot: Slot) -> _Pair:
+    instruction, _, extended = _texts(slot)
+    return generator_pair(instruction, extended)
+
+
+def _extender_pair(experiment: Experiment, slot: Slot) -> _Pair:
+    return extender_pair(
+        *_texts(slot),
+        experiment.prompts_by_language[slot.blank.language],
+        dropout=experiment.extension.line_dropout,
+        seed=slot.seed(1),
+    )
+
+
+def _extender_settings(experiment: Experiment) -> list[Any]:
+    prompts = [experiment.prompts_by_language[name].extend for name in experiment.languages]
+    return [prompts, experiment.extension.line_dropout]
 
 
 def _sft_set(
     experiment: Experiment,
     name: str,
     description: str,
-    pair: Callable[[Slot], _Pair],
-    settings: list,
+    pair: Callable[[Experiment, Slot], _Pair],
+    made_with: Callable[[Experiment], list[Any]],
+    settings: tuple[str, ...] = (),
 ) -> dg.AssetsDefinition:
     @stage_asset(
         experiment,
@@ -67,6 +76,7 @@ def _sft_set(
         kinds={"parquet"},
         inputs=("extended_responses",),
         code_version="2",
+        settings=settings,
     )
     def sft_set(
         context: dg.AssetExecutionContext,
@@ -74,11 +84,18 @@ def _sft_set(
         runner: StageRunner,
         extended_responses: StoredStage,
     ) -> dg.MaterializeResult:
-        run = begin(context, config, experiment, made_from=[extended_responses], settings=settings)
+        changed = config.over(experiment)
+        run = begin(
+            context,
+            config,
+            changed,
+            made_from=[extended_responses],
+            settings=made_with(changed),
+        )
 
         def records() -> Iterator:
             for slot in slots_from(run, extended_responses.records(), 1, None):
-                prompt, completion = pair(slot)
+                prompt, completion = pair(changed, slot)
                 yield replace(
                     slot.blank,
                     instruction=_texts(slot)[0],

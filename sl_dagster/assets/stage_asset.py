@@ -6,22 +6,13 @@ from typing import Any
 
 import dagster as dg
 
+from sl_dagster.assets.stage_config import stage_config
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.io_managers import shown_to_the_user, stage_key
 from sl_dagster.resources.stage_store import StageKey
 
 STAGE_IO = "stage_io"
 ADAPTER_IO = "adapter_io"
-
-
-class StageConfig(dg.Config):
-    """What can be changed when a stage is launched.
-
-    Attributes:
-        force: make it anew even if a result of the same inputs, settings and code is stored.
-    """
-
-    force: bool = False
 
 
 def stage_asset(
@@ -35,6 +26,7 @@ def stage_asset(
     partitioned: bool = True,
     io_manager: str = STAGE_IO,
     code_version: str = "1",
+    settings: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Decorate a function as an asset of an experiment.
 
@@ -47,10 +39,15 @@ def stage_asset(
         partitioned: whether there is one per iteration.
         io_manager: who stores what the function returns.
         code_version: to be raised when the function's results change.
+        settings: what can be changed for one launch; the function's parameter ``config`` gets it
+            (see ``stage_config``).
     """
     named = inputs if isinstance(inputs, dict) else {asset: asset for asset in inputs}
 
     def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        if "config" in function.__annotations__:
+            function.__annotations__["config"] = stage_config(experiment, settings)
+
         @functools.wraps(function)
         def explained(*args: Any, **kwargs: Any) -> Any:
             with shown_to_the_user():

@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 
 from sl_dagster.adapters import Adapter, Role, base_model_fingerprint
-from sl_dagster.assets.stage_asset import StageConfig, key_of
+from sl_dagster.assets.stage_asset import key_of
+from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import fingerprint
@@ -27,6 +28,8 @@ def begin(
     """Describe the materialization that has begun.
 
     Args:
+        config: the settings of this launch.
+        experiment: the experiment with these settings on top.
         made_from: the stages and adapters that the result depends on.
         settings: whatever else it depends on, as JSON-serialisable values.
 
@@ -47,6 +50,7 @@ def begin(
         key=key,
         fingerprint=fingerprint(str(key), version, base, experiment.seed, inputs, settings),
         force=config.force,
+        overrides=config.overrides(),
         run_id=context.run_id,
         say=context.log.info,
     )

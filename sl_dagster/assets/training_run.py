@@ -1,14 +1,14 @@
 """Running a training from an asset, and what the asset's page shows of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from sl_dagster.adapters import Adapter, AnyRole
-from sl_dagster.assets.description import made_from_metadata
+from sl_dagster.assets.description import made_from_metadata, overrides_metadata
 from sl_dagster.assets.pictures import MAIN, OTHER, picture
 from sl_dagster.experiment import Experiment, Training
 from sl_dagster.identity import seed_from
@@ -60,7 +60,8 @@ class TrainingRun:
         self.runner.engines.release()
         with disk_errors_explained(f"{self.run.key}: cannot write {output}"):
             outcome = self.trainer.train(self.context, job)
-            return self.adapters.adopt(self.run.key, role, self.run.fingerprint, outcome)
+            stored = self.adapters.adopt(self.run.key, role, self.run.fingerprint, outcome)
+        return replace(stored, overrides=self.run.overrides)
 
 
 def training_job(
@@ -107,6 +108,7 @@ def training_result(
             "adapter_megabytes": weights / 1e6,
             **more,
             **_training_metadata(outcome),
+            **overrides_metadata(stored.overrides),
         },
     )
 

@@ -10,21 +10,35 @@ import dagster as dg
 from sl_dagster.adapters import Role
 from sl_dagster.experiment import Experiment
 
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
 
 def previous_adapters_sensor(experiment: Experiment) -> dg.SensorDefinition:
-    """The sensor of one experiment; switched off by default."""
+    """The sensor of one experiment; switched on by default, since it only looks adapters up."""
     roots = [dg.AssetKey([experiment.name, f"previous_{role}"]) for role in get_args(Role)]
 
     @dg.sensor(
         name=f"{experiment.name}_retrained",
         asset_selection=dg.AssetSelection.assets(*roots),
         minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            "When an iteration's adapter is trained anew, materializes `previous_*` of the next "
-            "one, if that has been begun; its assets then show as out of date."
+            "When an iteration's adapter has been trained anew and nothing runs, materializes "
+            "`previous_*` of the next one, if that has been begun; its assets then show as out of "
+            "date."
         ),
     )
     def retrained(context: dg.SensorEvaluationContext) -> list[dg.RunRequest]:
+        # A run that goes on to the next iteration looks the adapters up itself, and must not find
+        # that iteration taken.
+        if context.instance.get_runs_count(dg.RunsFilter(statuses=_UNDER_WAY)):
+            return []
         requests = []
         for role in get_args(Role):
             for iteration in range(1, experiment.iterations):

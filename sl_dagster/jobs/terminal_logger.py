@@ -6,27 +6,67 @@ from typing import Any
 import dagster as dg
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-_console = Console(highlight=False)
+from sl_dagster.progress import progress_of
 
 
-class _TerminalHandler(logging.Handler):
-    """One short line per message: which stage says what."""
+class TerminalHandler(logging.Handler):
+    """One short line per message: which stage says what.
+
+    Where a person looks on, a stage's progress is one bar that moves instead of many lines.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self._bar: Progress | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         meta: dict[str, Any] = getattr(record, "dagster_meta", {})
         step = meta.get("step_key") or ""
         event = meta.get("dagster_event")
-        if event is None and not logging.INFO <= record.levelno < logging.ERROR:
-            return  # what went wrong, and why, is said once by the launcher
         if event is None:
-            text = meta.get("orig_message") or record.getMessage()
-            _console.print(f"  [dim]{escape(_stage(step)):<20}[/] {escape(text)}")
+            # What went wrong, and why, is said once by the launcher.
+            if logging.INFO <= record.levelno < logging.ERROR:
+                self._say(_stage(step), meta.get("orig_message") or record.getMessage())
         elif event.event_type_value == "STEP_SUCCESS":
+            self._end_bar()
             seconds = event.step_success_data.duration_ms / 1000
-            _console.print(f"[green]✓[/] {escape(_stage(step)):<20} {seconds:,.1f} s")
+            self._console.print(f"[green]✓[/] {escape(_stage(step)):<20} {seconds:,.1f} s")
         elif event.event_type_value == "STEP_FAILURE":
-            _console.print(f"[red]✗[/] {escape(_stage(step))}")
+            self._end_bar()
+            self._console.print(f"[red]✗[/] {escape(_stage(step))}")
+
+    def _say(self, stage: str, text: str) -> None:
+        progress = progress_of(text)
+        if progress and self._console.is_terminal:
+            self._move_bar(stage, *progress)
+        else:
+            self._console.print(f"  [dim]{escape(stage):<20}[/] {escape(text)}")
+
+    def _move_bar(self, stage: str, done: int, total: int, rest: str) -> None:
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn("  [dim]{task.description:<20}[/]"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.completed}/{task.total}, {task.fields[rest]}", markup=False),
+                TimeElapsedColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._bar.add_task(stage, rest=rest)
+            self._bar.start()
+        self._bar.update(self._bar.task_ids[0], completed=done, total=total, rest=rest)
+
+    def _end_bar(self) -> None:
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+
+    def close(self) -> None:
+        self._end_bar()
+        super().close()
 
 
 def _stage(step_key: str) -> str:
@@ -38,7 +78,9 @@ def _open_logger(context: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.getLogger("sl_dagster.terminal")
     logger.setLevel(logging.DEBUG)  # Dagster reports the end of a step as DEBUG
     logger.propagate = False
-    logger.handlers = [_TerminalHandler()]
+    for handler in logger.handlers:
+        handler.close()
+    logger.handlers = [TerminalHandler(Console(highlight=False))]
     return logger
 
 

@@ -7,7 +7,7 @@ beside it; replacing that small file is what makes a new adapter appear, whole o
 
 import json
 import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,13 @@ class StoredAdapter:
         adapter: the weights.
         made_from: fingerprint of training set, settings and previous adapter.
         outcome: what the training reported; None for one that was only taken over.
+        overrides: the settings with which it was launched, where not the experiment's.
     """
 
     adapter: Adapter
     made_from: str
     outcome: TrainingOutcome | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
 
 
 class AdapterStore(dg.ConfigurableResource):
@@ -79,6 +81,7 @@ class AdapterStore(dg.ConfigurableResource):
                 replace(adapter, path=path and str(Path(self.data_dir) / path)),
                 content["made_from"],
                 outcome and TrainingOutcome.model_validate(outcome),
+                content.get("overrides", {}),
             )
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{pointer} is damaged ({error}): materialize {key} again") from error
@@ -117,6 +120,7 @@ class AdapterStore(dg.ConfigurableResource):
             "adapter": asdict(stored.adapter) | {"path": relative},
             "made_from": stored.made_from,
             "outcome": stored.outcome and stored.outcome.model_dump(),
+            "overrides": stored.overrides,
         }
         new = folder / f".{_POINTER}"
         new.write_text(json.dumps(content, indent=2), encoding="utf-8")

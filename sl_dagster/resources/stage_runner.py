@@ -46,6 +46,7 @@ class StageRun:
         force: make it anew nevertheless.
         run_id: the Dagster run.
         say: takes a line for the run's log.
+        overrides: the settings that this launch has changed, nested like the experiment file.
     """
 
     key: StageKey
@@ -53,6 +54,7 @@ class StageRun:
     force: bool
     run_id: str
     say: Callable[[str], None]
+    overrides: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ class StageRunner(dg.ConfigurableResource):
             with self.stages.draft(run.key, run.fingerprint, schema) as draft:
                 for record in records:
                     _place(record, draft, counts)
-                return draft.finish(counts.facts())
+                return draft.finish(counts.facts() | _launched_with(run))
 
         return self._made(run, written)
 
@@ -237,7 +239,7 @@ class StageRunner(dg.ConfigurableResource):
             with self.stages.draft(run.key, run.fingerprint, generation.schema) as draft:
                 counts = _write_from_journal(generation, journal, draft)
                 facts = counts.facts() | {"truncated": counts.truncated} | _speed(progress)
-                return draft.finish(facts)
+                return draft.finish(facts | _launched_with(run))
         finally:
             journal.close()
 
@@ -329,6 +331,10 @@ def _place(
         draft.add(record)
     else:
         draft.reject(record)
+
+
+def _launched_with(run: StageRun) -> dict[str, Any]:
+    return {"overrides": run.overrides} if run.overrides else {}
 
 
 def _speed(progress: Progress) -> dict[str, Any]:

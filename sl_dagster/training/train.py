@@ -34,7 +34,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from sl_dagster.chat import stop_tokens
 from sl_dagster.errors import UserError
-from sl_dagster.progress import duration
+from sl_dagster.progress import Pace, training_line
 from sl_dagster.training.examples import TokenizedExamples, tokenized
 from sl_dagster.training.job import (
     CHECKPOINTS,
@@ -45,8 +45,6 @@ from sl_dagster.training.job import (
     TrainingJob,
     TrainingOutcome,
 )
-
-_SECONDS_BETWEEN_REPORTS = 2.0
 
 
 def main() -> None:
@@ -285,26 +283,20 @@ class _Progress(TrainerCallback):
 
     def __init__(self, pipes: PipesContext) -> None:
         self._pipes = pipes
-        self._start = time.monotonic()
+        self._pace = Pace()
         self._first_step = 0
-        self._last_report = self._start
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._start = time.monotonic()
+        self._pace = Pace()
         self._first_step = state.global_step
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        now = time.monotonic()
         loss = (logs or {}).get("loss")
-        last = state.global_step == state.max_steps
-        if loss is None or (now - self._last_report < _SECONDS_BETWEEN_REPORTS and not last):
+        step, steps = state.global_step, state.max_steps
+        if loss is None or not self._pace.due(last=step == steps):
             return
-        self._last_report = now
-        done = state.global_step - self._first_step
-        left = (now - self._start) / done * (state.max_steps - state.global_step)
-        self._pipes.log.info(
-            f"step {state.global_step}/{state.max_steps}, loss {loss:.3f}, {duration(left)} left"
-        )
+        left = self._pace.seconds / (step - self._first_step) * (steps - step)
+        self._pipes.log.info(training_line(step, steps, loss, left))
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import dagster as dg
 import psutil
 import pytest
 
@@ -36,7 +37,9 @@ def lines(project: Project, stage: str) -> int:
 
 
 @pytest.mark.parametrize("stage", ["initial_responses", "round1_stage2"])
-def test_a_killed_run_goes_on_where_it_was(fresh: Project, finished: Project, stage: str) -> None:
+def test_a_killed_run_goes_on_where_it_was(
+    fresh: Project, finished: Project, stage: str, monkeypatch
+) -> None:
     process = start(fresh)
     wait_for(lambda: lines(fresh, stage) >= 3, process)
     process.kill()
@@ -46,6 +49,10 @@ def test_a_killed_run_goes_on_where_it_was(fresh: Project, finished: Project, st
     result = fresh.run(*RUN)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "continuing:" in result.stdout
+    monkeypatch.setenv("DAGSTER_HOME", fresh.environment["DAGSTER_HOME"])
+    with dg.DagsterInstance.get() as instance:
+        statuses = sorted(run.status.value for run in instance.get_runs())
+    assert statuses == ["FAILURE", "SUCCESS"], "the killed run is not taken for running"
     for name in ("instructions", "initial_responses", "round1_stage2", "generator_sft"):
         assert [r.record_id for r in fresh.stage(name, 1).records()] == [
             r.record_id for r in finished.stage(name, 1).records()

@@ -44,3 +44,14 @@ def test_only_what_was_begun_and_is_older_is_refreshed(evaluate) -> None:
         assert evaluate(instance) == [("2", ["previous_generator"])]
         made(instance, "previous_generator", 2)
         assert evaluate(instance) == []
+
+
+def test_it_waits_while_something_runs(evaluate) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        made(instance, "previous_generator", 2)
+        made(instance, "generator_lora", 1)
+        run = dg.DagsterRun("small_iteration", status=dg.DagsterRunStatus.STARTED)
+        instance.add_run(run)
+        assert evaluate(instance) == []
+        instance.delete_run(run.run_id)
+        assert evaluate(instance) == [("2", ["previous_generator"])]

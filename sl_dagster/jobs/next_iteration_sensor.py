@@ -1,0 +1,48 @@
+"""A sensor that starts an iteration when the one before it is complete."""
+
+import dagster as dg
+
+from sl_dagster.experiment import Experiment
+from sl_dagster.jobs import iteration_job_name
+
+_LAST_ASSET = "length_report"
+
+
+def next_iteration_sensor(experiment: Experiment) -> dg.SensorDefinition:
+    """The sensor of one experiment; switched off by default."""
+
+    @dg.sensor(
+        name=f"{experiment.name}_next_iteration",
+        job_name=iteration_job_name(experiment.name),
+        minimum_interval_seconds=30,
+        description=(
+            "When an iteration is complete, starts the next one, up to iteration "
+            f"{experiment.iterations}. Switch it on, run iteration 1, and the others follow."
+        ),
+    )
+    def next_iteration(context: dg.SensorEvaluationContext) -> list[dg.RunRequest]:
+        for iteration in range(1, experiment.iterations):
+            complete = _completion(context, experiment, iteration)
+            if complete is None:
+                return []
+            if _completion(context, experiment, iteration + 1) is None:
+                # With the completion in its key: an iteration that failed is not started again
+                # and again, but once more when the one before it has been made anew.
+                run_key = f"{iteration + 1}-{complete.storage_id}"
+                return [dg.RunRequest(run_key=run_key, partition_key=str(iteration + 1))]
+        return []
+
+    return next_iteration
+
+
+def _completion(
+    context: dg.SensorEvaluationContext, experiment: Experiment, iteration: int
+) -> dg.EventLogRecord | None:
+    """The event that completed an iteration."""
+    records = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(
+            asset_key=dg.AssetKey([experiment.name, _LAST_ASSET]), asset_partitions=[str(iteration)]
+        ),
+        limit=1,
+    ).records
+    return records[0] if records else None
