@@ -159,12 +159,7 @@ def _config(
     launch: Launch, experiment: Experiment, job: dg.JobDefinition, names: list[str]
 ) -> dict[str, dict[str, Any]]:
     """What each asset is launched with, by its name, as its config form takes it."""
-    forms = {
-        node.name.rpartition("__")[2]: node.config_schema.config_type
-        for node in job.graph.node_defs
-        if hasattr(node.config_schema.config_type, "fields")
-        and node.name.rpartition("__")[2] in names
-    }
+    forms = {name: form for name, form in config_forms(job).items() if name in names}
     config: dict[str, dict[str, Any]] = {
         name: {"force": True} if launch.force else {} for name in forms
     }
@@ -182,6 +177,16 @@ def _config(
         for name in readers:
             _put(config[name], path, value)
     return config
+
+
+def config_forms(job: dg.JobDefinition) -> dict[str, Any]:
+    """The config forms of a job's assets, by the assets' names, as Dagster's config types."""
+    forms: dict[str, Any] = {}
+    for node in job.graph.node_defs:
+        form: Any = node.config_schema and node.config_schema.config_type
+        if hasattr(form, "fields"):
+            forms[node.name.rpartition("__")[2]] = form
+    return forms
 
 
 def _parsed(setting: str, experiment: Experiment) -> tuple[tuple[str, ...], Any]:

@@ -88,7 +88,7 @@ def test_datasets_finds_both_splits(export: Callable[..., Path], format: str) ->
     folder = export(format)
     loaded = load_dataset(str(folder), cache_dir=str(folder / "cache"))
     assert isinstance(loaded, DatasetDict)
-    first, second = loaded["train"]
+    first, second = loaded["train"].to_list()
     assert first == {
         "query": PLAIN,
         "response": "It was old.\n\nIt stood.",
@@ -102,7 +102,7 @@ def test_datasets_finds_both_splits(export: Callable[..., Path], format: str) ->
         "record_id": "source-a",
     }
     assert (second["query"], second["constraint_type"]) == (WOVEN, "about")
-    assert [row["response"] for row in loaded["validation"]] == ["Dear guests."]
+    assert loaded["validation"].to_list()[0]["response"] == "Dear guests."
 
 
 def test_formats_of_other_tools(export: Callable[..., Path]) -> None:

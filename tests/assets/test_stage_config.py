@@ -11,6 +11,7 @@ from sl_dagster.assets.stage_config import StageConfig, stage_config
 from sl_dagster.definitions import definitions_of
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, Training, load_experiment
+from sl_dagster.launch import config_forms
 
 SETTINGS = ("extension.tries", "extension.sampling", "filter.preset", "training.report_to",
             "training.seed", "training.accelerate_config")  # fmt: skip
@@ -86,13 +87,12 @@ def test_the_forms_of_the_stages(write_experiment) -> None:
     experiment = load_experiment(write_experiment(extension={"rounds": 2}))
     job = definitions_of([experiment]).resolve_job_def("small_iteration")
     forms = {
-        node.name.removeprefix("small__"): {
+        name: {
             section: set(getattr(field.config_type, "fields", {}))
-            for section, field in node.config_schema.config_type.fields.items()
+            for section, field in form.fields.items()
             if section != "force"
         }
-        for node in job.graph.node_defs
-        if hasattr(node.config_schema.config_type, "fields")
+        for name, form in config_forms(job).items()
     }
     extension = {"tries", "max_tokens_per_input_word", "sampling"}
     assert forms == {

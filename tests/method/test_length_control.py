@@ -35,11 +35,13 @@ MEANINGS: dict[ConstraintType, tuple[str, ...]] = {
 
 def meaning_of(text: str) -> ConstraintType:
     """The type of constraint that a text expresses."""
-    found = {kind for kind, words in MEANINGS.items() if any(word in text for word in words)}
+    found: set[ConstraintType] = {
+        kind for kind, words in MEANINGS.items() if any(word in text for word in words)
+    }
     if found == {"range", "above"} and "至少" in text:  # 至 alone joins the ends of a range
         found = {"above"}
-    [kind] = found
-    return kind
+    assert len(found) == 1, text
+    return found.pop()
 
 
 def read_chinese(text: str) -> int:
