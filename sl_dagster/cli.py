@@ -178,7 +178,8 @@ def filter_file(
     A record has a `text` and, if known, a `language` (zh or en) and a `finish_reason` (`length`: a
     token limit cut it off). Prints one JSON object per record, in order: accepted, reason, words.
     """
-    from sl_dagster.filtering import open_lines, verdicts
+    from sl_dagster.filtering import verdicts
+    from sl_dagster.json_lines import open_lines
 
     with open_lines(file) as lines:
         for verdict in verdicts(lines, file, None if language == "auto" else language, preset):

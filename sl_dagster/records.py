@@ -49,6 +49,20 @@ TEXT_SCHEMA = pa.schema(
         *_OUTCOME,
     ]
 )
+SCORE_SCHEMA = pa.schema(
+    [
+        *_IDENTITY,
+        ("instruction", pa.string()),
+        ("text", pa.string()),
+        ("model", pa.string()),
+        ("type", pa.string()),
+        ("range", pa.string()),
+        ("constraint", pa.string()),
+        ("asked", pa.float64()),
+        ("score", pa.float64()),
+        *_OUTCOME,
+    ]
+)
 SFT_SCHEMA = pa.schema(
     [
         *_IDENTITY,
@@ -76,6 +90,11 @@ class Record:
         text: what this stage made: an instruction, a response, or in stage 1 the prefix.
         kind: seeds only: the kind of writing, if the seed file says.
         mentions, missing_mentions: held-out instructions only: what must be named, and what is not.
+        model: benchmark answers only, as are the next five: the model that wrote it.
+        type, range: the query's groups: kind of constraint or of writing, and range of lengths.
+        constraint: the length that the query asks for, in words.
+        asked: the same as a number of words; the middle of a range.
+        score: how well the answer follows it, as the benchmark measures that.
         prompt, completion: training examples only, as chat messages.
         adapter: fingerprint of the adapter that wrote it; None when no model did.
         attempt: how often the model had been asked, this time included.
@@ -99,6 +118,12 @@ class Record:
     kind: Kind | None = None
     mentions: tuple[str, ...] | None = None
     missing_mentions: tuple[str, ...] | None = None
+    model: str | None = None
+    type: str | None = None
+    range: str | None = None
+    constraint: str | None = None
+    asked: float | None = None
+    score: float | None = None
     prompt: tuple[Message, ...] | None = None
     completion: tuple[Message, ...] | None = None
     adapter: str | None = None

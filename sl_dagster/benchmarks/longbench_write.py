@@ -62,6 +62,10 @@ class LongBenchWriteQuery(Query):
         return self.length
 
     @property
+    def length_wanted(self) -> str:
+        return f"{self.length} words"
+
+    @property
     def groups(self) -> tuple[str, str]:
         found = (name for end, name in _RANGES if self.length < end)
         return self.type, next(found, _LONGEST)

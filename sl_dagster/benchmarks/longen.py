@@ -115,15 +115,21 @@ class LonGenQuery(Query):
         return sum(numbers) / len(numbers)
 
     @property
+    def length_wanted(self) -> str:
+        return self.constraint
+
+    @property
     def groups(self) -> tuple[str, str]:
         return self.type, self.range
 
     def score(self, words: int) -> float:
         return length_score(words, self.band)
 
-    def scaled(self, factor: float) -> Self:
+    def scaled(self, factor: float) -> "LonGenQuery":
         constraint = scale_numbers(self.constraint, factor)
-        if self.constraint not in self.query:
-            raise ValueError(f"the query does not contain its constraint {self.constraint!r}")
+        if constraint == self.constraint or self.constraint not in self.query:
+            raise ValueError(
+                f"the query does not name its length as {self.constraint!r}, in digits"
+            )
         query = self.query.replace(self.constraint, constraint)
-        return self.model_copy(update={"constraint": constraint, "query": query})
+        return LonGenQuery(**self.model_dump() | {"constraint": constraint, "query": query})

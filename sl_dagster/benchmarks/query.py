@@ -42,6 +42,11 @@ class Query(BaseModel, ABC):
 
     @property
     @abstractmethod
+    def length_wanted(self) -> str:
+        """The same in words."""
+
+    @property
+    @abstractmethod
     def groups(self) -> tuple[str, str]:
         """The type and the range of lengths by which the scores are averaged, too."""
 

@@ -6,6 +6,7 @@ Every measure takes time that grows with the length of the text alone.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sl_dagster.method.diversity import ngrams, tokens
 
@@ -73,7 +74,7 @@ def part_qualities(text: str) -> list[PartQuality]:
     if len(units) < PARTS * MIN_PART_TOKENS:
         return []
     ends = [len(units) * part // PARTS for part in range(PARTS + 1)]
-    parts = [units[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    parts = [units[start:end] for start, end in pairwise(ends)]
     bigrams = [list(ngrams(part, _NGRAM)) for part in parts]
     sets = [set(grams) for grams in bigrams]
     return [
