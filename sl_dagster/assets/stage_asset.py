@@ -85,7 +85,7 @@ def stage_asset(
 
 
 def _dependency(experiment: Experiment, asset: str, per_model: bool) -> dg.AssetDep:
-    """From an iteration's asset to the same iteration's, or to the model that the iteration made."""
+    """On the asset of the same iteration; of a model, on that of the iteration that made it."""
     iterations = {iteration: iteration for iteration in experiment.partitions}
     return dg.AssetDep(
         dg.AssetKey([experiment.name, asset]),

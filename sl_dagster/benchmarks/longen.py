@@ -128,8 +128,6 @@ class LonGenQuery(Query):
     def scaled(self, factor: float) -> "LonGenQuery":
         constraint = scale_numbers(self.constraint, factor)
         if constraint == self.constraint or self.constraint not in self.query:
-            raise ValueError(
-                f"the query does not name its length as {self.constraint!r}, in digits"
-            )
+            raise ValueError(f"the query does not contain {self.constraint!r}, in digits")
         query = self.query.replace(self.constraint, constraint)
         return LonGenQuery(**self.model_dump() | {"constraint": constraint, "query": query})
