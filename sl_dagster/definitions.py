@@ -10,7 +10,7 @@ import dagster as dg
 from sl_dagster.assets import experiment_assets
 from sl_dagster.assets.stage_asset import ADAPTER_IO, STAGE_IO
 from sl_dagster.experiment import Experiment, load_experiments
-from sl_dagster.jobs import iteration_job
+from sl_dagster.jobs import evaluation_job, iteration_job
 from sl_dagster.jobs.preview_job import preview_job
 from sl_dagster.jobs.previous_adapters_sensor import previous_adapters_sensor
 from sl_dagster.jobs.terminal_logger import terminal_logger
@@ -33,17 +33,18 @@ def definitions_of(experiments: list[Experiment]) -> dg.Definitions:
     """The experiments' assets, jobs and sensors, and what they work with."""
     return dg.Definitions(
         assets=[asset for experiment in experiments for asset in experiment_assets(experiment)],
-        jobs=[
-            job
-            for experiment in experiments
-            for job in (iteration_job(experiment), preview_job(experiment))
-        ],
+        jobs=[job for experiment in experiments for job in _jobs(experiment)],
         sensors=[previous_adapters_sensor(experiment) for experiment in experiments],
         resources=resources_in(data_dir()),
         loggers={"terminal": terminal_logger},
         # The heavy parts live in processes of their own; one process per run keeps one engine.
         executor=dg.in_process_executor,
     )
+
+
+def _jobs(experiment: Experiment) -> list:
+    jobs = [iteration_job(experiment), preview_job(experiment)]
+    return [*jobs, evaluation_job(experiment)] if experiment.benchmarks else jobs
 
 
 def resources_in(folder: Path) -> dict[str, object]:

@@ -472,7 +472,7 @@ class Experiment(_Settings):
 
     @property
     def models(self) -> list[str]:
-        """The models to be measured: the base model, each iteration's Generator, the aligned one."""
+        """The models to measure: the base model, each iteration's Generator, the aligned one."""
         return [BASE_MODEL, *self.partitions, ALIGNED_MODEL]
 
     @property

@@ -1,15 +1,18 @@
-"""Running iterations from a program: what ``sl-dagster run`` does."""
+"""Running jobs from a program: what ``sl-dagster run`` and ``sl-dagster evaluate`` do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 from rich.console import Console
 
+from sl_dagster.assets.models import models_made
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, load_experiment
-from sl_dagster.jobs import iteration_job_name
-from sl_dagster.settings import ensure_dagster_home, experiments_dir
+from sl_dagster.jobs import evaluation_job_name, iteration_job_name
+from sl_dagster.resources.adapter_store import AdapterStore
+from sl_dagster.settings import data_dir, ensure_dagster_home, experiments_dir
 
 _console = Console(highlight=False)
 
@@ -46,7 +49,35 @@ def run_iterations(launch: Launch) -> None:
     with dg.DagsterInstance.get() as instance:
         for iteration in range(launch.first, last + 1):
             _console.rule(f"{launch.experiment}, iteration {iteration} of {last}")
-            _run_iteration(instance, launch, iteration)
+            job = iteration_job_name(launch.experiment)
+            _run_partition(instance, launch, job, str(iteration))
+
+
+def evaluate_models(experiment: str, models: Sequence[str], force: bool) -> None:
+    """Measure models with the experiment's benchmarks, in this process.
+
+    Args:
+        experiment: name of an experiment file.
+        models: their names; none for all that have been made.
+        force: make anew what is up to date, too.
+
+    Raises:
+        UserError: the experiment has no benchmarks, a model does not exist or has not been made
+            yet, or measuring it failed.
+    """
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    if not settings.benchmarks:
+        raise UserError(f"{experiment} names no `benchmarks` to measure its models with")
+    unknown = [model for model in models if model not in settings.models]
+    if unknown:
+        raise UserError(f"--model {unknown[0]}: the models are {', '.join(settings.models)}")
+    ensure_dagster_home()
+    adapters = AdapterStore(data_dir=str(data_dir()))
+    with dg.DagsterInstance.get() as instance:
+        for model in models or models_made(settings, adapters):
+            _console.rule(f"{experiment}, model {model}")
+            launch = Launch(experiment, force=force)
+            _run_partition(instance, launch, evaluation_job_name(experiment), model)
 
 
 def _checked_last(launch: Launch, settings: Experiment) -> int:
@@ -61,10 +92,12 @@ def _checked_last(launch: Launch, settings: Experiment) -> int:
     return last
 
 
-def _run_iteration(instance: dg.DagsterInstance, launch: Launch, iteration: int) -> None:
+def _run_partition(
+    instance: dg.DagsterInstance, launch: Launch, job_name: str, partition: str
+) -> None:
     from sl_dagster.definitions import defs
 
-    job = defs().resolve_job_def(iteration_job_name(launch.experiment))
+    job = defs().resolve_job_def(job_name)
     selection = [dg.AssetKey([launch.experiment, name]) for name in launch.only]
     known = {key.path[-1] for key in job.asset_layer.asset_graph.executable_asset_keys}
     for name in launch.only:
@@ -72,7 +105,7 @@ def _run_iteration(instance: dg.DagsterInstance, launch: Launch, iteration: int)
             raise UserError(f"--only {name}: the stages are {', '.join(sorted(known))}")
     result = job.execute_in_process(
         instance=instance,
-        partition_key=str(iteration),
+        partition_key=partition,
         run_config=_run_config(job, launch),
         asset_selection=selection or None,
         raise_on_error=False,

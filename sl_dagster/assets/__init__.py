@@ -7,6 +7,7 @@ Stages are thin: they say what is asked of the model and what becomes of the ans
 
 import dagster as dg
 
+from sl_dagster.assets.benchmark_scores import benchmark_assets
 from sl_dagster.assets.extended_responses import extended_responses_asset
 from sl_dagster.assets.extension_rounds import extension_round_assets
 from sl_dagster.assets.heldout import heldout_assets
@@ -18,6 +19,7 @@ from sl_dagster.assets.lora_adapters import lora_assets
 from sl_dagster.assets.previous_adapters import previous_adapter_assets
 from sl_dagster.assets.seeds import seeds_asset
 from sl_dagster.assets.sft_sets import sft_assets
+from sl_dagster.assets.text_decay import text_decay_assets
 from sl_dagster.experiment import Experiment
 
 
@@ -35,4 +37,6 @@ def experiment_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
         *heldout_assets(experiment),
         length_report_asset(experiment),
         length_growth_asset(experiment),
+        *benchmark_assets(experiment),
+        *text_decay_assets(experiment),
     ]

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from sl_dagster.assets.stage_asset import EVALUATION
 from sl_dagster.experiment import Experiment
 
 
@@ -10,10 +11,30 @@ def iteration_job_name(experiment: str) -> str:
     return f"{experiment}_iteration"
 
 
+def evaluation_job_name(experiment: str) -> str:
+    """The name of the job that measures one model of an experiment."""
+    return f"{experiment}_evaluate"
+
+
 def iteration_job(experiment: Experiment):
     """The job that runs one whole iteration of an experiment."""
     return dg.define_asset_job(
         iteration_job_name(experiment.name),
-        selection=dg.AssetSelection.groups(experiment.name),
+        selection=dg.AssetSelection.groups(experiment.name) - _evaluation(experiment),
         description=f"One whole iteration of {experiment.name}, from its instructions on.",
     )
+
+
+def evaluation_job(experiment: Experiment):
+    """The job that measures one model of an experiment; its partitions are the models."""
+    decay = dg.AssetSelection.assets(dg.AssetKey([experiment.name, "text_decay"]))
+    return dg.define_asset_job(
+        evaluation_job_name(experiment.name),
+        selection=_evaluation(experiment) | decay,
+        description=f"Benchmarks of one model of {experiment.name}, and all models compared.",
+    )
+
+
+def _evaluation(experiment: Experiment) -> dg.AssetSelection:
+    [(tag, value)] = EVALUATION.items()
+    return dg.AssetSelection.groups(experiment.name) & dg.AssetSelection.tag(tag, value)
