@@ -473,7 +473,7 @@ def _cell(name: str, value: Any) -> str:
         return f"{value:.1%}"
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.1f}" if value > 10 else f"{value:.2f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 if __name__ == "__main__":

@@ -44,7 +44,8 @@ def length_scores(lines: Iterable[bytes]) -> dict[str, Any]:
             answer = ScoredLine.model_validate(parse_object(line))
             band = band_of(answer.type, answer.constraint)
         except ValidationError as error:
-            unparsed.append({"line": number, "problem": describe_problems(error)})
+            problem = describe_problems(error).replace("\n  ", "; ")
+            unparsed.append({"line": number, "problem": problem})
         except ValueError as error:
             unparsed.append({"line": number, "problem": str(error)})
         else:
