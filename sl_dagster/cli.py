@@ -413,15 +413,27 @@ def _print_scores(experiment: str, format: StatsFormat) -> None:
     from sl_dagster.scores import score_rows, score_table
 
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    rows = score_rows(score_table(settings, StageStore(data_dir=str(data_dir()))))
-    columns = tuple(rows[0]) if rows else ("benchmark", "model", "answers", "overall")
-    scales = [
-        f"{name}: lengths x {benchmark.scale:g}"
-        for name, benchmark in settings.benchmarks.items()
-        if benchmark.scale != 1
-    ]
-    title = ", ".join([f"{experiment}: scores of its models", *scales])
-    _print_rows(rows, columns, format, title, "No model has been measured yet.")
+    measured = score_table(settings, StageStore(data_dir=str(data_dir())))
+    if format is not StatsFormat.TABLE or not measured:
+        rows = score_rows(measured)
+        columns = tuple(rows[0]) if rows else ("benchmark", "model", "answers", "overall")
+        _print_rows(rows, columns, format, "", "No model has been measured yet.")
+        return
+    for name, benchmark in settings.benchmarks.items():
+        rows = score_rows([scores for scores in measured if scores.benchmark == name])
+        scale = "" if benchmark.scale == 1 else f", lengths x {benchmark.scale:g}"
+        if rows:
+            _console.print(_side_by_side(f"{experiment}: {name}{scale}", rows))
+
+
+def _side_by_side(title: str, rows: list[dict[str, Any]]) -> Table:
+    """A column for each model, a row for each of its scores."""
+    table = Table("model", title=title, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_column(row["model"], justify="right")
+    for name in list(rows[0])[2:]:
+        table.add_row(name, *(_cell(name, row[name]) for row in rows))
+    return table
 
 
 def _in_stage_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

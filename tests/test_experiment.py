@@ -110,7 +110,7 @@ def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
         ),
         (
             {"benchmarks": {"longen": {"queries": "LonGen"}}},
-            "benchmarks.longen.queries: LonGen is neither a .jsonl file nor an id on the hub",
+            "benchmarks.longen.queries: LonGen is neither a file (.jsonl) nor an id on the hub",
         ),
         (
             {"benchmarks": {"longen": {"queries": "seeds.jsonl", "scale": 0}}},
