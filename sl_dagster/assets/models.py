@@ -6,7 +6,6 @@ model that is fine-tuned on the final data set. What measures them is partitione
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.assets.stage_run import base_model
-from sl_dagster.errors import UserError
 from sl_dagster.experiment import ALIGNED_MODEL, BASE_MODEL, Experiment
 from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.resources.stage_store import StageKey
@@ -33,14 +32,11 @@ def model_named(experiment: Experiment, model: str, adapters: AdapterStore) -> A
 
 def models_made(experiment: Experiment, adapters: AdapterStore) -> list[str]:
     """The names of the models that there are, ``base`` first."""
-    made = []
-    for model in experiment.models:
-        try:
-            model_named(experiment, model, adapters)
-        except UserError:
-            continue
-        made.append(model)
-    return made
+    return [
+        model
+        for model in experiment.models
+        if model == BASE_MODEL or adapters.has(_key(experiment, model))
+    ]
 
 
 def _key(experiment: Experiment, model: str) -> StageKey:

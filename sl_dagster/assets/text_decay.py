@@ -94,6 +94,11 @@ def _table(chosen: list[ModelDecay]) -> dg.TableMetadataValue:
     )
 
 
+def _label(one: ModelDecay) -> str:
+    too_short = f", {one.decay.too_short} too short" if one.decay.too_short else ""
+    return f"{one.model} ({one.decay.texts} texts{too_short})"
+
+
 def _plot(chosen: list[ModelDecay]) -> dg.MarkdownMetadataValue:
     """One panel per measure, one line per model."""
     # Imported late and without pyplot, as in description.py.
@@ -109,8 +114,7 @@ def _plot(chosen: list[ModelDecay]) -> dg.MarkdownMetadataValue:
         for place, one in enumerate(chosen):
             if one.decay.parts:
                 values = [getattr(part, measure) for part in one.decay.parts]
-                label = f"{one.model} ({one.decay.texts} texts)"
-                axes.plot(fifths, values, marker="o", color=colors(place), label=label)
+                axes.plot(fifths, values, marker="o", color=colors(place), label=_label(one))
         axes.set_title(title, fontsize=9)
         axes.set_xticks(fifths)
         axes.set_xlabel("fifth of the text")

@@ -57,6 +57,10 @@ class AdapterStore(dg.ConfigurableResource):
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def has(self, key: StageKey) -> bool:
+        """Whether there is a current adapter."""
+        return (self._folder(key) / _POINTER).is_file()
+
     def read(self, key: StageKey) -> StoredAdapter:
         """The current adapter of a role and iteration.
 
@@ -64,7 +68,7 @@ class AdapterStore(dg.ConfigurableResource):
             UserError: there is none, or its description is damaged.
         """
         pointer = self._folder(key) / _POINTER
-        if not pointer.is_file():
+        if not self.has(key):
             raise UserError(f"{key} has not been made yet (no {pointer}): materialize it first")
         try:
             content: dict[str, Any] = json.loads(pointer.read_text(encoding="utf-8"))
