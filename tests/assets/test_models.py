@@ -1,6 +1,5 @@
 """Where the weights behind a model's name are found."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,7 +53,7 @@ def test_what_has_not_been_made_is_named(experiment: Experiment, store: AdapterS
 
 def test_damaged_weights_are_found(experiment: Experiment, store: AdapterStore) -> None:
     adapter = trained(store, StageKey("small", "generator_lora", 1))
-    Path(str(adapter.path), CONFIG_FILE).write_text(json.dumps({"r": 5}))
+    Path(str(adapter.path), CONFIG_FILE).write_text("{oops")
     with pytest.raises(UserError, match="cannot be read"):
         model_named(experiment, "1", store)
     assert models_made(experiment, store) == ["base", "1"], "said when it is used, not hidden"
