@@ -149,6 +149,8 @@ def _model_scores(experiment: Experiment) -> dg.AssetsDefinition:
     def model_scores(stages: StageStore) -> dg.MaterializeResult:
         table = score_table(experiment, stages)
         metadata: dict[str, Any] = {"measured": len(table)}
+        for name, benchmark in experiment.benchmarks.items():
+            metadata[f"{name}_scale"] = benchmark.scale
         if table:
             rows = [dg.TableRecord(_rounded(row)) for row in score_rows(table)]
             metadata["scores"] = dg.MetadataValue.table(rows)

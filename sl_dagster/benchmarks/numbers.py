@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from typing import NoReturn
 
 _UNITS = {"十": 10, "百": 100, "千": 1_000, "万": 10_000, "k": 1_000, "K": 1_000}
 _ARABIC = re.compile(
@@ -85,5 +86,5 @@ def _below_ten_thousand(numeral: str, unit: int) -> int:
     return value + (digit or 0) * max(1, unit // 10)
 
 
-def _no_numeral(numeral: str) -> int:
+def _no_numeral(numeral: str) -> NoReturn:
     raise ValueError(f"{numeral} is no number")
