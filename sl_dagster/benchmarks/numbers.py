@@ -10,6 +10,7 @@ _ARABIC = re.compile(
     r"|(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[百千万]|[kK](?![A-Za-z]))"
     r"|(?P<plain>\d+)"
 )
+_LONGEST = 12  # digits
 _DIGITS = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _CHINESE = re.compile(rf"[{''.join(_DIGITS)}十百千万]{{2,}}")
 
@@ -23,7 +24,7 @@ def numbers_in(text: str) -> list[int]:
     that the "一" of "一篇" is none.
 
     Raises:
-        ValueError: a Chinese numeral that is none, such as "五六千".
+        ValueError: a Chinese numeral that is none, such as "五六千", or a number beyond all texts.
     """
     text = unicodedata.normalize("NFKC", text)
     found = _arabic_numbers(text)
@@ -46,6 +47,8 @@ def _arabic_numbers(text: str) -> list[tuple[re.Match[str], int]]:
     next_number, next_unit = 0.0, 1
     for match in reversed(list(_ARABIC.finditer(text))):
         digits = match["number"] or match["plain"] or match["grouped"].replace(",", "")
+        if len(digits) > _LONGEST:
+            raise ValueError(f"{digits[:_LONGEST]}... is too large a number")
         number, unit = float(digits), _UNITS[match["unit"]] if match["unit"] else 1
         if match["plain"] and number < next_number:
             unit = next_unit  # "2-4k": the first number shares the unit of the second

@@ -51,6 +51,11 @@ def test_what_is_no_numeral_is_named(text: str) -> None:
         numbers_in(text)
 
 
+def test_a_number_beyond_all_texts() -> None:
+    with pytest.raises(ValueError, match="999999999999... is too large"):
+        numbers_in("about " + "9" * 5000 + " words")
+
+
 def spelled(number: int) -> str:
     """A number below 10,000 as Chinese writes it in full."""
     text, gap = "", False
