@@ -185,7 +185,7 @@ class Extension(_Settings):
     """The micro-iterations.
 
     Attributes:
-        rounds: how often stage 1 and stage 2 follow each other; 0 is the control without extension.
+        rounds: how often stage 1 and stage 2 follow each other; with 0 nothing is extended.
         samples: extensions per initial response.
         tries: how often a stage asks again for a record whose output is not good enough.
         growth: a response is kept when it was extended to more than this many times its words.
@@ -362,6 +362,9 @@ class Experiment(_Settings):
             by default.
         chat_template_kwargs: variables of the chat template, such as ``enable_thinking: false``.
         benchmarks: those that the models are measured with, by name (see ``benchmarks``).
+        length_selection: whether the longer responses are preferred, before the extension and after
+            it. A control without extension does without it, too, because to choose the longest of
+            one's own answers teaches length as well.
         control: name of another experiment to be shown beside this one.
     """
 
@@ -381,6 +384,7 @@ class Experiment(_Settings):
     instructions: Instructions = Instructions()
     initial_responses: InitialResponses = InitialResponses()
     extension: Extension = Extension()
+    length_selection: bool = True
     filter: Filter = Filter()
     heldout: Heldout | None = None
     training: Training = Training()

@@ -32,7 +32,7 @@ def extended_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         description=(
             "The responses that became long enough to train on; the longer, the likelier selected."
             if rounds
-            else "The initial responses, selected by length: this experiment does not extend them."
+            else "The initial responses as they are: this experiment does not extend them."
         ),
         kinds={"parquet"},
         inputs={"responses": last_stage},
@@ -44,20 +44,29 @@ def extended_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         responses: StoredStage,
     ) -> dg.MaterializeResult:
         growth = experiment.extension.growth if rounds else 0.0
-        run = begin(context, config, experiment, made_from=[responses], settings=[growth])
-        reasons = _reasons_against(responses, growth, seed_from(run.fingerprint, "selection"))
+        selecting = experiment.length_selection
+        run = begin(
+            context, config, experiment, made_from=[responses], settings=[growth, selecting]
+        )
+        seed = seed_from(run.fingerprint, "selection") if selecting else None
+        reasons = reasons_against(responses, growth, seed)
         records = _judged(run, responses, reasons)
         return stage_result(runner.write(run, records, len(responses)))
 
     return extended_responses
 
 
-def _reasons_against(responses: StoredStage, growth: float, seed: int) -> list[str | None]:
-    """Per response, why it is not kept: it has not grown enough, or others were longer."""
+def reasons_against(responses: StoredStage, growth: float, seed: int | None) -> list[str | None]:
+    """Per response, why it is not kept: it has not grown enough, or others were longer.
+
+    Without a seed nothing is dropped for the latter.
+    """
     grown = [
         has_grown(record.words, count_words(record.initial_response or ""), growth)
         for record in responses.records()
     ]
+    if seed is None:
+        return [None if good else "not_grown" for good in grown]
     lengths = responses.column("characters")
     stays = iter(select_longest([n for n, good in zip(lengths, grown, strict=True) if good], seed))
     return [(None if next(stays) else "selection") if good else "not_grown" for good in grown]

@@ -39,7 +39,7 @@ def _heldout_base(experiment: Experiment, heldout: Heldout) -> dg.AssetsDefiniti
         description="The bare base model's answers to the held-out instructions: iteration 0.",
         kinds={"huggingface", "parquet"},
         partitioned=False,
-        code_version="2",
+        code_version="3",
     )
     def heldout_base(
         context: dg.AssetExecutionContext, config: StageConfig, runner: StageRunner
@@ -56,7 +56,7 @@ def _heldout_responses(experiment: Experiment, heldout: Heldout) -> dg.AssetsDef
         description="This iteration's new Generator answers the held-out instructions.",
         kinds={"huggingface", "parquet"},
         inputs=("generator_lora",),
-        code_version="2",
+        code_version="3",
     )
     def heldout_responses(
         context: dg.AssetExecutionContext,

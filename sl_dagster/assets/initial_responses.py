@@ -49,8 +49,13 @@ def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
             config,
             experiment,
             made_from=[instructions, previous_generator],
-            settings=[s.model_dump() for s in (settings, sampling, experiment.filter)],
+            settings=[
+                *(s.model_dump() for s in (settings, sampling, experiment.filter)),
+                experiment.length_selection,
+            ],
         )
+
+        selection = reasons_against_short_ones(seed_from(run.fingerprint, "selection"))
 
         async def attempt(slot: Slot, number: int, ask: Ask) -> Record:
             assert slot.source
@@ -65,7 +70,7 @@ def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
             count=len(instructions) * settings.samples,
             tries=settings.tries,
             attempt=attempt,
-            choose=reasons_against_short_ones(seed_from(run.fingerprint, "selection")),
+            choose=selection if experiment.length_selection else None,
         )
         return stage_result(runner.generate(run, experiment, generation), previous_generator)
 

@@ -64,8 +64,8 @@ def measured_answers(
     async def attempt(slot: Slot, number: int, ask: Ask) -> Record:
         assert slot.source
         message = Message(role="user", content=str(slot.source.text))
-        # The same draws for the same question to every model, to compare like with like.
-        seed = seed_from(experiment.seed, slot.source.record_id)
+        # The same draws for the same question to every model, and in the control, too.
+        seed = seed_from(experiment.seed, slot.source.position, slot.source.text)
         answer = await response_attempt(
             experiment, slot, Request(message, sampling, seed, model), ask
         )

@@ -1,0 +1,90 @@
+"""What the Extender gains from its own fine-tuning.
+
+The same responses are extended once, both stages and a single try each, by the bare base model and
+by the Extender of every iteration. Shown are the share of extensions that pass the filter and are
+longer, and by how much those are longer.
+
+    python bench/extender.py --experiment demo --responses 60
+"""
+
+import argparse
+import asyncio
+import json
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from statistics import mean
+from typing import Any
+
+from sl_dagster.adapters import Adapter
+from sl_dagster.assets.extension_rounds import Extender
+from sl_dagster.assets.stage_run import base_model
+from sl_dagster.experiment import Experiment, load_experiment
+from sl_dagster.method.words import count_words
+from sl_dagster.records import Record
+from sl_dagster.resources.adapter_store import AdapterStore
+from sl_dagster.resources.engines import Engine, open_engine
+from sl_dagster.resources.stage_runner import Slot
+from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.settings import data_dir, experiments_dir
+
+
+def main() -> None:
+    """Extend the initial responses of every iteration with every Extender, a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--experiment", default="demo")
+    parser.add_argument("--responses", type=int, default=60)
+    arguments = parser.parse_args()
+    experiment = load_experiment(experiments_dir() / f"{arguments.experiment}.yaml")
+    stages, adapters = StageStore(data_dir=str(data_dir())), AdapterStore(data_dir=str(data_dir()))
+    iterations = range(1, experiment.iterations + 1)
+    keys = [StageKey(experiment.name, "extender_lora", i) for i in iterations]
+    extenders = [base_model(experiment, "extender"), *(adapters.read(key).adapter for key in keys)]
+    engine = open_engine(experiment)
+    with asyncio.Runner() as loop:
+        for iteration in iterations:
+            stored = stages.read(StageKey(experiment.name, "initial_responses", iteration))
+            responses = some_of(stored.records(), arguments.responses)
+            for extender in extenders:
+                work = extend_all(experiment, engine, extender, responses)
+                print(json.dumps({"responses_of": iteration, **loop.run(work)}), flush=True)
+        engine.close()
+
+
+def some_of(records: Iterable[Record], count: int) -> list[Record]:
+    """So many records, drawn at random, the same ones in every run."""
+    everything = list(records)
+    return random.Random(0).sample(everything, min(count, len(everything)))
+
+
+async def extend_all(
+    experiment: Experiment, engine: Engine, adapter: Adapter, responses: list[Record]
+) -> dict[str, Any]:
+    """Extend every response once with one Extender, and sum up what came of it."""
+    extender = Extender(experiment, adapter)
+    room = asyncio.Semaphore(engine.concurrency)
+
+    async def extend(response: Record) -> Record:
+        async with room:
+            prefix = await extender.make_prefix(Slot(response, response), 1, engine.complete)
+            if not prefix.kept:
+                prefix = replace(prefix, text="", tokens=0)
+            return await extender.continue_prefix(Slot(prefix, prefix), 1, engine.complete)
+
+    extended = await asyncio.gather(*map(extend, responses))
+    ratios = [
+        new.words / count_words(old.text or "")
+        for old, new in zip(responses, extended, strict=True)
+        if new.kept
+    ]
+    return {
+        "responses": len(responses),
+        "mean_words": round(mean(response.words for response in responses), 1),
+        "extender": f"iteration {adapter.iteration}" if adapter.path else "base model",
+        "accepted": round(len(ratios) / len(responses), 3),
+        "times_longer": round(mean(ratios), 2) if ratios else None,
+    }
+
+
+if __name__ == "__main__":
+    main()
