@@ -125,9 +125,10 @@ class LonGenQuery(Query):
     def score(self, words: int) -> float:
         return length_score(words, self.band)
 
-    def scaled(self, factor: float) -> "LonGenQuery":
+    def scaled(self, factor: float) -> Self:
         constraint = scale_numbers(self.constraint, factor)
         if constraint == self.constraint or self.constraint not in self.query:
             raise ValueError(f"the query does not contain {self.constraint!r}, in digits")
         query = self.query.replace(self.constraint, constraint)
-        return LonGenQuery(**self.model_dump() | {"constraint": constraint, "query": query})
+        # Not model_copy, which would take the band over as well.
+        return self.model_validate(self.model_dump() | {"constraint": constraint, "query": query})
