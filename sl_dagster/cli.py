@@ -37,6 +37,8 @@ _console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 _errors = Console(stderr=True, highlight=False)
 
 OutOption = Annotated[Path, typer.Option(help="The folder to make; it must be new or empty.")]
+_TEXTUAL = ("experiment", "stage", "reason", "benchmark", "model", "answers_to")
+
 ExperimentOption = Annotated[
     str, typer.Option("--experiment", "-e", help="Name of a file in the experiments folder.")
 ]
@@ -202,6 +204,84 @@ def stats(
 
 
 @app.command()
+def evaluate(
+    experiment: ExperimentOption,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="base, an iteration or aligned; may be given several times."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Make anew what is stored and still up to date, too.")
+    ] = False,
+) -> None:
+    """Let models answer the experiment's benchmarks, and compare them; by default all there are."""
+    from sl_dagster.launch import evaluate_models
+
+    evaluate_models(experiment, model or [], force)
+    _print_scores(experiment, StatsFormat.TABLE)
+
+
+@app.command()
+def scores(
+    experiment: ExperimentOption,
+    format: Annotated[StatsFormat, typer.Option(help="How to print.")] = StatsFormat.TABLE,
+) -> None:
+    """Print what the models score on the experiment's benchmarks, as far as they are measured."""
+    _print_scores(experiment, format)
+
+
+@app.command()
+def decay(
+    experiment: ExperimentOption,
+    format: Annotated[StatsFormat, typer.Option(help="How to print.")] = StatsFormat.TABLE,
+) -> None:
+    """Print where the models' answers begin to repeat themselves, fifth by fifth.
+
+    repetition: 4-grams that occurred before in the text. distinct_2: different bigrams among all
+    (lower in longer texts). self_similarity: bigrams shared with the other fifths.
+    """
+    from sl_dagster.decay import decay_rows, decay_table
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.resources.stage_store import StageStore
+
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    table = decay_table(settings, StageStore(data_dir=str(data_dir())))
+    rows = decay_rows(table)
+    columns = tuple(rows[0]) if rows else ("answers_to", "model", "texts", "too_short", "part")
+    title = f"{experiment}: quality along the text, means of each fifth"
+    _print_rows(rows, columns, format, title, "No answers that are long enough yet.")
+    for one in table:
+        if not one.decay.parts:
+            message = f"{one.answers_to}, model {one.model}: all {one.decay.too_short} answers"
+            _errors.print(f"{message} are too short for fifths", soft_wrap=True)
+
+
+@app.command()
+def score(
+    file: Annotated[
+        str, typer.Argument(help="Answers, one JSON object per line; - is standard input.")
+    ],
+) -> None:
+    """Say how well the answers in a file follow the lengths they were asked for (LonGen's score).
+
+    An answer has a `type` (about, range, above or below), a `constraint` (such as "2000-3000
+    words") and a `response`. Prints one JSON object: the mean score of each type, of all answers,
+    and their number. Lines that cannot be scored are left out, and listed with what is wrong.
+    """
+    from sl_dagster.json_lines import name_of, open_lines
+    from sl_dagster.scoring import length_scores
+
+    with open_lines(file) as lines:
+        found = length_scores(lines)
+    print(json.dumps(found, ensure_ascii=False))
+    for bad in found.get("unparsed", []):
+        where = f"{name_of(file)}:{bad['line']}"
+        _errors.print(f"{escape(where)}: not scored: {escape(bad['problem'])}", soft_wrap=True)
+    if not found["n"]:
+        raise UserError(f"{name_of(file)}: there is no answer in it that can be scored")
+
+
+@app.command()
 def trace(
     record_id: Annotated[str, typer.Argument(help="A record's id, as tables and files show it.")],
     format: Annotated[TraceFormat, typer.Option(help="How to print.")] = TraceFormat.TREE,
@@ -274,7 +354,8 @@ def filter_file(
     A record has a `text` and, if known, a `language` (zh or en) and a `finish_reason` (`length`: a
     token limit cut it off). Prints one JSON object per record, in order: accepted, reason, words.
     """
-    from sl_dagster.filtering import open_lines, verdicts
+    from sl_dagster.filtering import verdicts
+    from sl_dagster.json_lines import open_lines
 
     with open_lines(file) as lines:
         for verdict in verdicts(lines, file, None if language == "auto" else language, preset):
@@ -470,6 +551,35 @@ def _print_growth(experiment: str) -> None:
     _console.print(table)
 
 
+def _print_scores(experiment: str, format: StatsFormat) -> None:
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.resources.stage_store import StageStore
+    from sl_dagster.scores import score_rows, score_table
+
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    measured = score_table(settings, StageStore(data_dir=str(data_dir())))
+    if format is not StatsFormat.TABLE or not measured:
+        rows = score_rows(measured)
+        columns = tuple(rows[0]) if rows else ("benchmark", "model", "answers", "overall")
+        _print_rows(rows, columns, format, "", "No model has been measured yet.")
+        return
+    for name, benchmark in settings.benchmarks.items():
+        rows = score_rows([scores for scores in measured if scores.benchmark == name])
+        scale = "" if benchmark.scale == 1 else f", lengths x {benchmark.scale:g}"
+        if rows:
+            _console.print(_side_by_side(f"{experiment}: {name}{scale}", rows))
+
+
+def _side_by_side(title: str, rows: list[dict[str, Any]]) -> Table:
+    """A column for each model, a row for each of its scores."""
+    table = Table("model", title=title, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_column(row["model"], justify="right")
+    for name in list(rows[0])[2:]:
+        table.add_row(name, *(_cell(name, row[name]) for row in rows))
+    return table
+
+
 def _in_stage_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """By experiment and iteration, the stages in the order of the loop."""
     from sl_dagster.experiment import stage_names
@@ -505,7 +615,7 @@ def _print_rows(
     else:
         table = Table(title=title, box=box.SIMPLE_HEAD)
         for name in columns:
-            textual = name in ("experiment", "stage", "reason")
+            textual = name in _TEXTUAL
             table.add_column(name, justify="left" if textual else "right")
         for row in rows:
             table.add_row(*(_cell(name, value) for name, value in row.items()))
@@ -517,7 +627,9 @@ def _cell(name: str, value: Any) -> str:
         return ""
     if name == "share":
         return f"{value:.1%}"
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 if __name__ == "__main__":

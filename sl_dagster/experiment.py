@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.chat import Chat, checked_template_kwargs
 from sl_dagster.errors import UserError
 from sl_dagster.method.filters import Language, Preset
@@ -220,6 +221,40 @@ class Heldout(_Settings):
     sampling: SamplingChanges = SamplingChanges()
 
 
+BASE_MODEL = "base"
+ALIGNED_MODEL = "aligned"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+class Benchmark(_Settings):
+    """A benchmark of length that the base model and every trained model are measured with.
+
+    Attributes:
+        queries: a local file of them (``.jsonl``), or the id of a data set on the Hugging Face hub.
+        limit: only so many queries, drawn evenly from the whole of them; all by default.
+        scale: asks for so many times the lengths that the queries name, in their wording, too. For
+            models that write less than real ones; a score at another scale than 1 is not the
+            benchmark's own.
+        sampling: what is different from that of the initial responses.
+    """
+
+    queries: str
+    limit: Positive | None = None
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    sampling: SamplingChanges = SamplingChanges()
+
+    @field_validator("queries")
+    @classmethod
+    def _find_queries(cls, value: str, info: ValidationInfo) -> str:
+        if _looks_like_a_path(value) or value.endswith(".jsonl"):
+            return str(_existing_file(Path(value), info))
+        if not _HUB_ID.fullmatch(value):
+            raise ValueError(
+                f"{value} is neither a file (.jsonl) nor an id on the hub (owner/name)"
+            )
+        return value
+
+
 class Lora(_Settings):
     """Shape of the adapters.
 
@@ -381,6 +416,7 @@ class Experiment(_Settings):
         system_prompt: begins every chat, in generation and in training; the chat template's own
             by default.
         chat_template_kwargs: variables of the chat template, such as ``enable_thinking: false``.
+        benchmarks: those that the models are measured with, by name (see ``benchmarks``).
         length_selection: whether the longer responses are preferred, before the extension and after
             it. A control without extension does without it, too, because to choose the longest of
             one's own answers teaches length as well.
@@ -410,6 +446,7 @@ class Experiment(_Settings):
     dataset: FinalDataset = FinalDataset()
     length_control: LengthControl = LengthControl()
     aligned_model: AlignedModel = AlignedModel()
+    benchmarks: dict[str, Benchmark] = {}
     control: str | None = None
 
     @field_validator("base_model")
@@ -449,6 +486,16 @@ class Experiment(_Settings):
             except (yaml.YAMLError, UnicodeDecodeError) as error:
                 raise ValueError(f"{path} is no YAML in UTF-8: {error}") from None
         return found
+
+    @field_validator("benchmarks")
+    @classmethod
+    def _know_benchmarks(cls, value: dict[str, Benchmark]) -> dict[str, Benchmark]:
+        unknown = [name for name in value if name not in BENCHMARKS]
+        if unknown:
+            raise ValueError(
+                f"there is no benchmark {unknown[0]}: there are {', '.join(BENCHMARKS)}"
+            )
+        return value
 
     @field_validator("chat_template_kwargs")
     @classmethod
@@ -523,6 +570,11 @@ class Experiment(_Settings):
     def stages(self) -> list[str]:
         """The names of the stages that hold records, in the order of the loop."""
         return stage_names(self.extension.rounds)
+
+    @property
+    def models(self) -> list[str]:
+        """The models to measure: the base model, each iteration's Generator, the aligned one."""
+        return [BASE_MODEL, *self.partitions, ALIGNED_MODEL]
 
     @property
     def partitions(self) -> list[str]:

@@ -1,21 +1,16 @@
 """The response filter for files of any size: what ``sl-dagster filter`` does."""
 
-import codecs
-import json
-import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import BinaryIO, TypedDict
+from typing import TypedDict
 
 from pydantic import BaseModel, ValidationError
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import describe_problems
+from sl_dagster.json_lines import name_of, numbered_lines, parse_object
 from sl_dagster.method.filters import DropReason, Language, Preset, drop_reason
 from sl_dagster.method.language import detect_language
 from sl_dagster.method.words import count_words
-
-STDIN = "-"
 
 
 class FilteredLine(BaseModel):
@@ -40,20 +35,6 @@ class Verdict(TypedDict):
     words: int
 
 
-def open_lines(file: str) -> BinaryIO:
-    """A file for reading, or standard input for ``-``.
-
-    Raises:
-        UserError: it cannot be opened.
-    """
-    if file == STDIN:
-        return sys.stdin.buffer
-    try:
-        return Path(file).open("rb")
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read: {error.strerror}") from None
-
-
 def verdicts(
     lines: Iterable[bytes], name: str, language: Language | None, preset: Preset
 ) -> Iterator[Verdict]:
@@ -72,11 +53,8 @@ def verdicts(
     Raises:
         UserError: naming the first line that is no record, after the verdicts on those before it.
     """
-    for number, line in enumerate(lines, start=1):
-        # Some editors begin a file with a byte order mark.
-        line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-        if line.strip():
-            yield _verdict(_parse(name, number, line, language), preset)
+    for number, line in numbered_lines(lines):
+        yield _verdict(_parse(name, number, line, language), preset)
 
 
 def _verdict(record: FilteredLine, preset: Preset) -> Verdict:
@@ -91,22 +69,16 @@ def _verdict(record: FilteredLine, preset: Preset) -> Verdict:
 
 def _parse(name: str, number: int, line: bytes, language: Language | None) -> FilteredLine:
     try:
-        content = json.loads(line.decode("utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("it is not a JSON object")
+        content = parse_object(line)
         if language:
             content["language"] = language
         return FilteredLine.model_validate(content)
-    except UnicodeDecodeError as error:
-        problem = f"is not UTF-8 text ({error.reason}, byte {error.start + 1})"
-    except json.JSONDecodeError as error:
-        problem = f"is not JSON ({error.msg}, character {error.colno})"
     except ValidationError as error:
         problem = describe_problems(error).removeprefix(": ")
-    except (ValueError, RecursionError) as error:
-        problem = f"is no record ({error})"
+    except ValueError as error:
+        problem = str(error)
     raise UserError(
-        f"{'standard input' if name == STDIN else name}, line {number}: {problem} (expected a JSON "
-        'object such as {"text": "Once upon a time ...", "language": "en"}); this line and those '
-        "after it have not been filtered"
+        f"{name_of(name)}, line {number}: {problem} (expected a JSON object such as "
+        '{"text": "Once upon a time ...", "language": "en"}); this line and those after it have '
+        "not been filtered"
     )

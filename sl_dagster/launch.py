@@ -1,6 +1,7 @@
-"""Running jobs from a program: what ``sl-dagster run`` and ``sl-dagster dataset`` do."""
+"""Running jobs from a program: what ``run``, ``dataset`` and ``evaluate`` of the CLI do."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,13 @@ import psutil
 import yaml
 from rich.console import Console
 
+from sl_dagster.assets.models import models_made
+from sl_dagster.assets.stage_asset import Job
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, load_experiment
-from sl_dagster.jobs import dataset_job_name, iteration_job_name
-from sl_dagster.settings import ensure_dagster_home, experiments_dir
+from sl_dagster.jobs import job_name
+from sl_dagster.resources.adapter_store import AdapterStore
+from sl_dagster.settings import data_dir, ensure_dagster_home, experiments_dir
 from sl_dagster.staleness import Staleness
 
 _console = Console(highlight=False)
@@ -55,7 +59,7 @@ def run_iterations(launch: Launch) -> None:
     experiment = load_experiment(experiments_dir() / f"{launch.experiment}.yaml")
     last = _checked_last(launch, experiment)
     definitions = defs()
-    job = definitions.resolve_job_def(iteration_job_name(launch.experiment))
+    job = definitions.resolve_job_def(job_name(launch.experiment, "iteration"))
     names = _selected(launch, job)
     config = _config(launch, experiment, job, names)
     ensure_dagster_home()
@@ -71,7 +75,60 @@ def run_iterations(launch: Launch) -> None:
                     continue
             else:
                 wanted = names
-            _run(instance, launch.experiment, job, iteration, wanted, config)
+            _run(instance, launch.experiment, job, str(iteration), wanted, config)
+
+
+def evaluate_models(experiment: str, models: Sequence[str], force: bool) -> None:
+    """Measure models with the experiment's benchmarks, in this process.
+
+    Args:
+        experiment: name of an experiment file.
+        models: their names; none for all that have been made.
+        force: make anew what is up to date, too.
+
+    Raises:
+        UserError: the experiment has no benchmarks, a model does not exist or has not been made
+            yet, or measuring it failed.
+    """
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    if not settings.benchmarks:
+        raise UserError(f"{experiment} names no `benchmarks` to measure its models with")
+    unknown = [model for model in models if model not in settings.models]
+    if unknown:
+        raise UserError(f"--model {unknown[0]}: the models are {', '.join(settings.models)}")
+    adapters = AdapterStore(data_dir=str(data_dir()))
+    _run_whole_job(settings, "evaluate", models or models_made(settings, adapters), force)
+
+
+def run_dataset(experiment: str, force: bool = False) -> None:
+    """Make the final data set and the aligned model, in this process, into the project's history.
+
+    Args:
+        experiment: name of an experiment file.
+        force: make anew what is up to date, too.
+
+    Raises:
+        UserError: no iteration is finished yet, or a stage failed.
+    """
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    _run_whole_job(settings, "dataset", [None], force)
+
+
+def _run_whole_job(
+    experiment: Experiment, job_kind: Job, partitions: Sequence[str | None], force: bool
+) -> None:
+    from sl_dagster.definitions import defs
+
+    job = defs().resolve_job_def(job_name(experiment.name, job_kind))
+    launch = Launch(experiment.name, force=force)
+    names = _selected(launch, job)
+    config = _config(launch, experiment, job, names)
+    ensure_dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        for partition in partitions:
+            if partition:
+                _console.rule(f"{experiment.name}, model {partition}")
+            _run(instance, experiment.name, job, partition, names, config)
 
 
 def note_killed_runs(instance: dg.DagsterInstance) -> None:
@@ -98,27 +155,6 @@ def _checked_last(launch: Launch, settings: Experiment) -> int:
     return last
 
 
-def run_dataset(experiment: str, force: bool = False) -> None:
-    """Make the final data set and the aligned model, in this process, into the project's history.
-
-    Args:
-        experiment: name of an experiment file.
-        force: make anew what is up to date, too.
-
-    Raises:
-        UserError: no iteration is finished yet, or a stage failed.
-    """
-    from sl_dagster.definitions import defs
-
-    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    job = defs().resolve_job_def(dataset_job_name(experiment))
-    names = _selected(Launch(experiment), job)
-    config = _config(Launch(experiment, force=force), settings, job, names)
-    ensure_dagster_home()
-    with dg.DagsterInstance.get() as instance:
-        _run(instance, experiment, job, None, names, config)
-
-
 def _selected(launch: Launch, job: dg.JobDefinition) -> list[str]:
     """The names of the assets that may be made."""
     known = {key.path[-1] for key in job.asset_layer.asset_graph.executable_asset_keys}
@@ -132,13 +168,13 @@ def _run(
     instance: dg.DagsterInstance,
     experiment: str,
     job: dg.JobDefinition,
-    iteration: int | None,
+    partition: str | None,
     names: list[str],
     config: dict[str, Any],
 ) -> None:
     result = job.execute_in_process(
         instance=instance,
-        partition_key=iteration and str(iteration),
+        partition_key=partition,
         run_config={
             "loggers": {"terminal": {"config": {}}},
             "ops": {

@@ -106,6 +106,7 @@ def _small(experiment: Experiment, count: int) -> Experiment:
             "extension": experiment.extension.model_copy(update={"samples": 1}),
             "training": experiment.training.model_copy(update={"epochs": 1}),
             "heldout": None,
+            "benchmarks": {},
             "control": None,
         }
     )

@@ -51,6 +51,20 @@ TEXT_SCHEMA = pa.schema(
         *_OUTCOME,
     ]
 )
+SCORE_SCHEMA = pa.schema(
+    [
+        *_IDENTITY,
+        ("instruction", pa.string()),
+        ("text", pa.string()),
+        ("model", pa.string()),
+        ("type", pa.string()),
+        ("range", pa.string()),
+        ("constraint", pa.string()),
+        ("asked", pa.float64()),
+        ("score", pa.float64()),
+        *_OUTCOME,
+    ]
+)
 SFT_SCHEMA = pa.schema(
     [
         *_IDENTITY,
@@ -102,8 +116,13 @@ class Record:
         split: ``train`` or ``validation``, in the final data set.
         source_id, source_stage, source_iteration: pairs only: the record that the response comes
             from; iteration 0 if it was collected after the last one.
-        constraint, constraint_type, constraint_words: pairs only: the length that is woven into the
-            query, as it stands there, its type, and its numbers.
+        constraint: of pairs, the length that is woven into the query, as it stands there; of
+            benchmark answers, the length that the query asks for.
+        constraint_type, constraint_words: pairs only: the constraint's type and its numbers.
+        model: benchmark answers only, as are the next four: the model that wrote it.
+        type, range: the query's groups: kind of constraint or of writing, and range of lengths.
+        asked: the length asked for as a number of words; the middle of a range.
+        score: how well the answer follows it, as the benchmark measures that.
         prompt, completion: training examples only, as chat messages.
         adapter: fingerprint of the adapter that wrote it; None when no model did.
         attempt: how often the model had been asked, this time included.
@@ -135,6 +154,11 @@ class Record:
     constraint: str | None = None
     constraint_type: ConstraintType | None = None
     constraint_words: tuple[int, ...] | None = None
+    model: str | None = None
+    type: str | None = None
+    range: str | None = None
+    asked: float | None = None
+    score: float | None = None
     prompt: tuple[Message, ...] | None = None
     completion: tuple[Message, ...] | None = None
     adapter: str | None = None

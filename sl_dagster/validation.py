@@ -7,6 +7,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, VllmSettings, load_experiment
 from sl_dagster.instruction_files import read_instructions, read_seed_instructions
 from sl_dagster.method.prompts import Message
+from sl_dagster.query_files import read_queries
 from sl_dagster.resources.engines import vllm_server
 
 
@@ -22,6 +23,8 @@ def validate_experiment(path: Path) -> Experiment:
     read_seed_instructions(experiment.seeds, experiment.languages)
     if experiment.heldout:
         read_instructions(experiment.heldout.file, experiment.languages)
+    for name, benchmark in experiment.benchmarks.items():
+        read_queries(name, benchmark, experiment.languages)
     if experiment.control and not (path.parent / f"{experiment.control}.yaml").is_file():
         raise UserError(f"{path}: control: there is no experiment {experiment.control}.yaml")
     _check_tokenizer(path, experiment)

@@ -14,8 +14,11 @@ import pytest
 from sl_dagster.dropped import DROPPED_COLUMNS
 from sl_dagster.resources.lengths import STATS_COLUMNS, LengthsDatabase
 from sl_dagster.resources.stage_store import StageStore
+from sl_dagster.settings import PROJECT_ROOT
 from tests.conftest import DEMO_MODEL
 from tests.resources.test_stage_store import draft
+
+LONGEN = PROJECT_ROOT / "sl_dagster" / "demo" / "longen.jsonl"
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -56,6 +59,10 @@ def test_help_names_every_command(cli: Cli) -> None:
         "export",
         "preview",
         "stats",
+        "evaluate",
+        "scores",
+        "score",
+        "decay",
         "filter",
         "trace",
         "lineage",
@@ -77,6 +84,8 @@ def test_help_names_every_command(cli: Cli) -> None:
         ("filter",),
         ("export", "--experiment", "small", "--out", "folder", "--format", "xml"),
         ("export-model", "--experiment", "small", "--out", "folder", "--role", "generator"),
+        ("score",),
+        ("scores",),
         ("filter", "-", "--language", "fr"),
         ("filter", "-", "--preset", "other"),
     ],
@@ -224,6 +233,51 @@ def test_filter_stops_at_a_bad_line_and_prints_what_came_before(cli: Cli) -> Non
     assert json.loads(result.stdout) == {"accepted": True, "reason": None, "words": 1}
     assert "standard input, line 2: is not JSON" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_score(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "answers.jsonl"
+    good = {"type": "about", "constraint": "about 3 words", "response": "One two three."}
+    file.write_text(json.dumps(good) + "\n")
+    result = cli("score", str(file))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert json.loads(result.stdout) == {
+        "about": 1, "range": None, "above": None, "below": None, "overall": 1, "n": 1,
+    }  # fmt: skip
+    file.write_text(json.dumps(good) + "\noops\n")
+    result = cli("score", str(file))
+    assert result.returncode == 0
+    scores = json.loads(result.stdout)
+    assert (scores["n"], [bad["line"] for bad in scores["unparsed"]]) == (1, [2])
+    assert f"{file}:2: not scored: is not JSON" in result.stderr
+    result = cli("score", "-", stdin="oops\n")
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["n"] == 0
+    assert "standard input:1: not scored" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_nothing_measured_yet(cli: Cli, write_experiment) -> None:
+    write_experiment()
+    assert "No model has been measured yet" in cli("scores", "-e", "small").stdout
+    assert cli("scores", "-e", "small", "--format", "json").stdout == "[]\n"
+    assert "No answers that are long enough" in cli("decay", "-e", "small").stdout
+    result = cli("evaluate", "-e", "small")
+    assert result.returncode == 1
+    assert "small names no `benchmarks`" in result.stderr
+
+
+def test_a_model_that_is_not_there_is_named(cli: Cli, write_experiment, tmp_path: Path) -> None:
+    write_experiment(base_model=str(DEMO_MODEL), benchmarks={"longen": {"queries": str(LONGEN)}})
+    result = cli("evaluate", "-e", "small", "--model", "9")
+    assert result.returncode == 1
+    assert "--model 9: the models are base, 1, 2, 3, aligned" in " ".join(result.stderr.split())
+    for model, missing in (("2", "generator_lora of iteration 2"), ("aligned", "aligned_model")):
+        result = cli("evaluate", "-e", "small", "--model", model)
+        assert result.returncode == 1
+        said = " ".join(result.stderr.split())
+        assert f"small/{missing} has not been made yet" in said
+        assert "materialize it first" in said
 
 
 def test_validate(cli: Cli, write_experiment) -> None:

@@ -64,6 +64,9 @@ def test_the_graph_is_that_of_the_design() -> None:
     assert parents("extended_responses", "demo_control") == {"initial_responses"}
     assert parents("generator_sft") == parents("extender_sft") == {"extended_responses"}
     assert parents("generator_lora") == {"generator_sft", "previous_generator"}
+    assert parents("longen_scores") == {"generator_lora"}
+    assert parents("model_scores") == {"longen_scores"}
+    assert parents("text_decay") == {"heldout_base", "heldout_responses", "longen_scores"}
     assert parents("extender_lora") == {"extender_sft", "previous_extender"}
     assert parents("dataset") == {"seeds", "initial_responses", "extended_responses"}
     assert parents("length_controlled") == {"dataset"}
@@ -90,6 +93,20 @@ def test_collecting_adds_two_assets(write_experiment: Callable[..., Path]) -> No
     assert dg.AssetKey(["small", "more_responses"]) in node.parent_keys
     node = graph.get(dg.AssetKey(["small", "more_responses"]))
     assert {key.path[-1] for key in node.parent_keys} == {"more_instructions", "generator_lora"}
+
+
+def test_models_are_measured_by_a_job_of_their_own() -> None:
+    definitions = defs()
+
+    def made(job: str) -> set[str]:
+        layer = definitions.resolve_job_def(job).asset_layer
+        return {key.path[-1] for key in layer.executable_asset_keys}
+
+    assert made("demo_evaluate") == {"longen_scores", "model_scores", "text_decay"}
+    assert made("demo_iteration") & made("demo_evaluate") == {"text_decay"}
+    partitions = definitions.resolve_job_def("demo_evaluate").partitions_def
+    assert partitions
+    assert partitions.get_partition_keys() == ["base", "1", "2", "3", "aligned"]
 
 
 def test_every_asset_is_described_and_fits_its_box() -> None:

@@ -100,6 +100,23 @@ def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
         ({"heldout": {"file": "none.jsonl"}}, "heldout: there is no file"),
         ({"prompts": {"en": "seeds.jsonl"}}, "seeds.jsonl"),
         (
+            {"benchmarks": {"other": {"queries": "seeds.jsonl"}}},
+            "benchmarks: there is no benchmark other: there are longen, longbench_write",
+        ),
+        ({"benchmarks": {"longen": {}}}, "benchmarks.longen.queries: this key is missing"),
+        (
+            {"benchmarks": {"longen": {"queries": "none.jsonl"}}},
+            "benchmarks.longen.queries: there is no file",
+        ),
+        (
+            {"benchmarks": {"longen": {"queries": "LonGen"}}},
+            "benchmarks.longen.queries: LonGen is neither a file (.jsonl) nor an id on the hub",
+        ),
+        (
+            {"benchmarks": {"longen": {"queries": "seeds.jsonl", "scale": 0}}},
+            "benchmarks.longen.scale: expected greater than 0",
+        ),
+        (
             {"engine": {"type": "magic"}},
             "engine.type: expected transformers, vllm, openai, found magic",
         ),

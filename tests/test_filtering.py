@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sl_dagster.errors import UserError
-from sl_dagster.filtering import Verdict, open_lines, verdicts
+from sl_dagster.filtering import Verdict, verdicts
 from sl_dagster.method.filters import Preset, drop_reason
 from sl_dagster.method.words import count_words
 
@@ -94,13 +93,6 @@ def test_only_the_line_at_hand_is_read() -> None:
 
     results = verdicts(endless(), "-", "en", "default")
     assert all(next(results)["accepted"] for _ in range(100))
-
-
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nothing\.jsonl: cannot be read: No such file"):
-        open_lines(str(tmp_path / "nothing.jsonl"))
-    with pytest.raises(UserError, match="Is a directory"):
-        open_lines(str(tmp_path))
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))), st.sampled_from(["en", "zh"]))

@@ -8,6 +8,7 @@ Stages are thin: they say what is asked of the model and what becomes of the ans
 import dagster as dg
 
 from sl_dagster.assets.aligned_model import aligned_assets
+from sl_dagster.assets.benchmark_scores import benchmark_assets
 from sl_dagster.assets.collected import collected_assets
 from sl_dagster.assets.dataset import dataset_asset
 from sl_dagster.assets.extended_responses import extended_responses_asset
@@ -22,6 +23,7 @@ from sl_dagster.assets.lora_adapters import lora_assets
 from sl_dagster.assets.previous_adapters import previous_adapter_assets
 from sl_dagster.assets.seeds import seeds_asset
 from sl_dagster.assets.sft_sets import sft_assets
+from sl_dagster.assets.text_decay import text_decay_assets
 from sl_dagster.experiment import Experiment
 
 
@@ -43,4 +45,6 @@ def experiment_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
         dataset_asset(experiment),
         length_controlled_asset(experiment),
         *aligned_assets(experiment),
+        *benchmark_assets(experiment),
+        *text_decay_assets(experiment),
     ]

@@ -40,6 +40,7 @@ def _aligned_sft(experiment: Experiment) -> dg.AssetsDefinition:
         kinds={"parquet"},
         inputs=("dataset", "length_controlled"),
         partitioned=False,
+        job="dataset",
     )
     def aligned_sft(
         context: dg.AssetExecutionContext,
@@ -89,6 +90,7 @@ def _aligned_model(experiment: Experiment) -> dg.AssetsDefinition:
         kinds={"pytorch", "huggingface"},
         inputs=("aligned_sft",),
         partitioned=False,
+        job="dataset",
         io_manager=ADAPTER_IO,
     )
     def aligned_model(

@@ -78,6 +78,7 @@ def _more_instructions(experiment: Experiment) -> dg.AssetsDefinition:
         # Looked up, because what is stored of them is taken: not every iteration has been run.
         deps=("seeds", "instructions"),
         partitioned=False,
+        job="dataset",
     )
     def more_instructions(
         context: dg.AssetExecutionContext,
@@ -106,6 +107,7 @@ def _more_responses(experiment: Experiment) -> dg.AssetsDefinition:
         inputs=("more_instructions",),
         deps=("generator_lora",),
         partitioned=False,
+        job="dataset",
     )
     def more_responses(
         context: dg.AssetExecutionContext,

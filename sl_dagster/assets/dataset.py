@@ -36,6 +36,7 @@ def dataset_asset(experiment: Experiment) -> dg.AssetsDefinition:
         # Looked up, because what is stored of them is taken: not every iteration has been run.
         deps=("seeds", "initial_responses", "extended_responses", *collected),
         partitioned=False,
+        job="dataset",
     )
     def dataset(
         context: dg.AssetExecutionContext,

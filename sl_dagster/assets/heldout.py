@@ -5,25 +5,23 @@ iteration by its Generator. The answers are measured, not chosen: all of them ar
 ``drop_reason`` only notes what the response filter says.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import dagster as dg
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.assets.description import stage_result
-from sl_dagster.assets.initial_responses import response_attempt
+from sl_dagster.assets.measured_answers import Measurement, measured_answers
 from sl_dagster.assets.stage_asset import stage_asset
 from sl_dagster.assets.stage_config import StageConfig
-from sl_dagster.assets.stage_run import base_model, begin, slots_from
+from sl_dagster.assets.stage_run import base_model
 from sl_dagster.experiment import Experiment, Heldout
 from sl_dagster.growth import heldout_scores
-from sl_dagster.identity import fingerprint, seed_from
+from sl_dagster.identity import fingerprint
 from sl_dagster.instruction_files import InstructionLine, read_instructions
-from sl_dagster.method.prompts import Message
 from sl_dagster.records import Record
-from sl_dagster.resources.engines import Request
-from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRunner
+from sl_dagster.resources.stage_runner import StageRunner
 from sl_dagster.resources.stage_store import StageKey, StageStore
 
 _SETTINGS = ("heldout.sampling", "filter.preset")
@@ -91,36 +89,13 @@ def _measure(
 ) -> dg.MaterializeResult:
     lines = read_instructions(heldout.file, experiment.languages)
     changed = config.over(experiment)
-    sampling = changed.sampling_of("heldout")
-    run = begin(
-        context,
-        config,
-        changed,
-        made_from=[generator],
-        settings=[
-            [line.model_dump() for line in lines],
-            sampling.model_dump(),
-            changed.filter.model_dump(),
-        ],
+    measurement = Measurement(
+        sources=[_source(experiment, place, line) for place, line in enumerate(lines)],
+        sampling=changed.sampling_of("heldout"),
+        measured=_relevance,
+        settings=[line.model_dump() for line in lines],
     )
-
-    async def attempt(slot: Slot, number: int, ask: Ask) -> Record:
-        assert slot.source
-        message = Message(role="user", content=str(slot.source.text))
-        request = Request(message, sampling, _seed(experiment, slot.source), generator)
-        record = await response_attempt(changed, slot, request, ask)
-        mentions = slot.source.mentions or ()
-        text = (record.text or "").lower()
-        missing = tuple(name for name in mentions if name.lower() not in text)
-        return replace(record, kept=True, parents=(), mentions=mentions, missing_mentions=missing)
-
-    generation = Generation(
-        slots=lambda: slots_from(run, _sources(experiment, lines), 1, generator),
-        count=len(lines),
-        tries=1,
-        attempt=attempt,
-    )
-    stage = runner.generate(run, changed, generation)
+    stage = measured_answers(context, config, runner, changed, generator, measurement)
     shares = heldout_scores(stage).shares()
     return stage_result(stage, [generator], before=before, more=shares)
 
@@ -131,20 +106,22 @@ def _base_lengths(experiment: Experiment, stages: StageStore) -> Sequence[int]:
     return stages.read(base).column("words") if base in stages.complete(experiment.name) else ()
 
 
-def _seed(experiment: Experiment, source: Record) -> int:
-    """The same draws for the same instruction in every iteration, and in the control, too."""
-    return seed_from(experiment.seed, source.position, source.text)
+def _relevance(answer: Record, source: Record) -> Record:
+    """The answer with what it does not mention of what it was asked to."""
+    mentions = source.mentions or ()
+    text = (answer.text or "").lower()
+    missing = tuple(name for name in mentions if name.lower() not in text)
+    return replace(answer, mentions=mentions, missing_mentions=missing)
 
 
-def _sources(experiment: Experiment, lines: list[InstructionLine]) -> Iterator[Record]:
-    for position, line in enumerate(lines):
-        yield Record(
-            record_id=fingerprint("heldout", experiment.name, position, line.instruction),
-            experiment=experiment.name,
-            iteration=0,
-            stage="heldout",
-            position=position,
-            language=line.language,
-            text=line.instruction,
-            mentions=line.mentions,
-        )
+def _source(experiment: Experiment, position: int, line: InstructionLine) -> Record:
+    return Record(
+        record_id=fingerprint("heldout", experiment.name, position, line.instruction),
+        experiment=experiment.name,
+        iteration=0,
+        stage="heldout",
+        position=position,
+        language=line.language,
+        text=line.instruction,
+        mentions=line.mentions,
+    )

@@ -39,6 +39,7 @@ def length_controlled_asset(experiment: Experiment) -> dg.AssetsDefinition:
         kinds={"huggingface", "parquet"},
         inputs=("dataset",),
         partitioned=False,
+        job="dataset",
     )
     def length_controlled(
         context: dg.AssetExecutionContext,

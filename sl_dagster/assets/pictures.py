@@ -40,14 +40,15 @@ _STYLE: dict[Any, Any] = {
 
 
 def picture(
-    title: str, draw: Callable[["Axes"], None], height: float = 2.9
+    title: str, draw: Callable[..., None], height: float = 2.9, panels: int = 1
 ) -> dg.MarkdownMetadataValue:
     """A plot as metadata that the web UI shows as a picture.
 
     Args:
         title: read out where the picture cannot be seen.
-        draw: draws on the axes that it is given.
+        draw: draws on the axes that it is given, one argument per panel.
         height: in inches; the width is that of an asset's page.
+        panels: how many plots stand side by side.
     """
     # Imported late and without pyplot: definitions load without it, and no global state is kept.
     import matplotlib as mpl
@@ -55,8 +56,8 @@ def picture(
 
     buffer = io.BytesIO()
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(6.4, height), layout="constrained")
-        draw(figure.add_subplot())
+        figure = Figure(figsize=(6.4 if panels == 1 else 9.6, height), layout="constrained")
+        draw(*figure.subplots(1, panels, squeeze=False)[0])
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     encoded = base64.b64encode(buffer.getvalue()).decode()
     return dg.MetadataValue.md(f"![{title}](data:image/svg+xml;base64,{encoded})")

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 
@@ -13,6 +13,9 @@ from sl_dagster.resources.stage_store import StageKey
 
 STAGE_IO = "stage_io"
 ADAPTER_IO = "adapter_io"
+JOB_TAG = "sl_dagster/job"
+
+Job = Literal["iteration", "dataset", "evaluate"]
 
 
 def stage_asset(
@@ -24,6 +27,8 @@ def stage_asset(
     inputs: tuple[str, ...] | dict[str, str] = (),
     deps: tuple[str, ...] = (),
     partitioned: bool = True,
+    per_model: bool = False,
+    job: Job = "iteration",
     io_manager: str = STAGE_IO,
     code_version: str = "1",
     settings: tuple[str, ...] = (),
@@ -37,11 +42,16 @@ def stage_asset(
             these differ.
         deps: assets of the experiment that it depends on without taking them.
         partitioned: whether there is one per iteration.
+        per_model: whether there is one per model instead (see ``models.py``).
+        job: the job that makes it.
         io_manager: who stores what the function returns.
         code_version: to be raised when the function's results change.
         settings: what can be changed for one launch; the function's parameter ``config`` gets it
             (see ``stage_config``).
     """
+    partitions = partitions_of(experiment) if partitioned else None
+    if per_model:
+        partitions = models_of(experiment)
     named = inputs if isinstance(inputs, dict) else {asset: asset for asset in inputs}
 
     def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
@@ -63,8 +73,9 @@ def stage_asset(
                 parameter: dg.AssetIn(key=[experiment.name, asset])
                 for parameter, asset in named.items()
             },
-            deps=[dg.AssetKey([experiment.name, asset]) for asset in deps],
-            partitions_def=partitions_of(experiment) if partitioned else None,
+            deps=[_dependency(experiment, asset, per_model) for asset in deps],
+            partitions_def=partitions,
+            tags={JOB_TAG: job},
             io_manager_key=io_manager,
             code_version=code_version,
         )(explained)
@@ -72,13 +83,28 @@ def stage_asset(
     return declare
 
 
+def _dependency(experiment: Experiment, asset: str, per_model: bool) -> dg.AssetDep:
+    """On the asset of the same iteration; of a model, on that of the iteration that made it."""
+    iterations = {iteration: iteration for iteration in experiment.partitions}
+    return dg.AssetDep(
+        dg.AssetKey([experiment.name, asset]),
+        partition_mapping=dg.StaticPartitionMapping(iterations) if per_model else None,
+    )
+
+
 def partitions_of(experiment: Experiment) -> dg.StaticPartitionsDefinition:
     """The experiment's iterations as partitions, "1" first."""
     return dg.StaticPartitionsDefinition(experiment.partitions)
+
+
+def models_of(experiment: Experiment) -> dg.StaticPartitionsDefinition:
+    """The experiment's models as partitions, "base" first."""
+    return dg.StaticPartitionsDefinition(experiment.models)
 
 
 def key_of(context: dg.AssetExecutionContext) -> StageKey:
     """The stage and iteration that is being materialized."""
     # A run of an iteration has a partition key, even while it makes an asset without partitions.
     partitioned = context.assets_def.partitions_def is not None
-    return stage_key(context.asset_key, context.partition_key if partitioned else None)
+    partition = context.partition_key if partitioned else None
+    return stage_key(context.asset_key, partition, context.assets_def.partitions_def)

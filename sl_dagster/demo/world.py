@@ -12,7 +12,8 @@ world, at any length. The first sentence of a new paragraph names the topic of t
 follows it ("The sleepy lynx, never far from Ottery Mill, ..."): whoever copies a long text and adds
 to it would otherwise lose the place where the copying goes on.
 
-    python -m sl_dagster.demo.world --seeds seeds/demo.jsonl --heldout sl_dagster/demo/heldout.jsonl
+    python -m sl_dagster.demo.world --seeds seeds/demo.jsonl \\
+        --heldout sl_dagster/demo/heldout.jsonl --longen sl_dagster/demo/longen.jsonl
 """
 
 from __future__ import annotations
@@ -314,6 +315,38 @@ def write_heldout(path: Path, count: int = 64) -> None:
     _write_jsonl(path, rows)
 
 
+def write_longen(path: Path, per_cell: int = 2) -> None:
+    """Write queries like LonGen's, for each range of lengths and type of constraint.
+
+    They name LonGen's lengths, with the constraint word for word, so that an experiment can scale
+    them to what the miniature model writes.
+    """
+    rng = random.Random(13)
+    cells = [(start, type) for start in (2, 4, 6) for type in _CONSTRAINTS for _ in range(per_cell)]
+    rows = []
+    for (start, type), asked_for in zip(cells, _requests(seed=14, count=len(cells)), strict=True):
+        low, high = sorted(rng.sample(range(start * 1000, start * 1000 + 2001, 500), 2))
+        constraint = _CONSTRAINTS[type].format(low=low, high=high)
+        rows.append(
+            {
+                "language": "en",
+                "range": f"{start}-{start + 2}k",
+                "type": type,
+                "constraint": constraint,
+                "query": f"{asked_for.instruction} Length: {constraint}.",
+            }
+        )
+    _write_jsonl(path, rows)
+
+
+_CONSTRAINTS = {
+    "about": "about {high} words",
+    "range": "{low}-{high} words",
+    "below": "less than {high} words",
+    "above": "more than {low} words",
+}
+
+
 def _requests(seed: int, count: int) -> list[Request]:
     rng = random.Random(seed)
     found: dict[str, Request] = {}
@@ -354,13 +387,15 @@ def _listed(entities: tuple[Entity, ...]) -> str:
 
 
 def main() -> None:
-    """Write the seed and held-out instructions."""
+    """Write the seed and held-out instructions, and the queries of the benchmark."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--seeds", type=Path, required=True)
     parser.add_argument("--heldout", type=Path, required=True)
+    parser.add_argument("--longen", type=Path, required=True)
     args = parser.parse_args()
     write_seeds(args.seeds)
     write_heldout(args.heldout)
+    write_longen(args.longen)
 
 
 if __name__ == "__main__":

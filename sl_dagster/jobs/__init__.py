@@ -5,6 +5,7 @@ from typing import get_args
 import dagster as dg
 
 from sl_dagster.adapters import Role
+from sl_dagster.assets.stage_asset import JOB_TAG, Job
 from sl_dagster.experiment import Experiment
 
 _LAUNCHPAD = (
@@ -13,63 +14,58 @@ _LAUNCHPAD = (
 )
 
 
-def iteration_job_name(experiment: str) -> str:
-    """The name of the job that runs one whole iteration of an experiment."""
-    return f"{experiment}_iteration"
-
-
-def dataset_job_name(experiment: str) -> str:
-    """The name of the job that makes what comes after the last iteration of an experiment."""
-    return f"{experiment}_dataset"
+def job_name(experiment: str, job: Job) -> str:
+    """The name of the job that makes all assets of one purpose of an experiment."""
+    return f"{experiment}_{job}"
 
 
 def asset_jobs(experiment: Experiment) -> list:
     """The jobs of one experiment, one for each purpose.
 
-    Each runs assets of one iteration, the last one those that come after all iterations.
+    ``iteration``, ``generate_only`` and ``train_only`` run assets of one iteration, ``dataset``
+    those that come after all iterations, and ``evaluate`` those of one model.
     """
-    after_the_loop = _after_the_loop(experiment)
-    training_sets = _selected(experiment, "{}_sft")
-    adapters = _selected(experiment, "{}_lora")
-    return [
+    name = experiment.name
+    jobs = [
+        _job_for(experiment, "iteration", f"One whole iteration of {name}, from its instructions."),
         dg.define_asset_job(
-            iteration_job_name(experiment.name),
-            selection=dg.AssetSelection.groups(experiment.name) - after_the_loop,
-            description=f"One whole iteration of {experiment.name}, from its instructions on."
-            + _LAUNCHPAD,
-        ),
-        dg.define_asset_job(
-            f"{experiment.name}_generate_only",
-            selection=training_sets.upstream(),
+            f"{name}_generate_only",
+            selection=_both_roles(experiment, "{}_sft").upstream(),
             description="What the model writes in one iteration, up to both training sets; nothing "
             "is trained." + _LAUNCHPAD,
         ),
         dg.define_asset_job(
-            f"{experiment.name}_train_only",
-            selection=adapters,
+            f"{name}_train_only",
+            selection=_both_roles(experiment, "{}_lora"),
             description="Both adapters of one iteration, from the training sets that are stored; "
             "nothing is generated." + _LAUNCHPAD,
         ),
-        dg.define_asset_job(
-            dataset_job_name(experiment.name),
-            selection=after_the_loop,
-            description=(
-                f"The final data set of all finished iterations of {experiment.name}, its length "
-                "control, and the model aligned on it." + _LAUNCHPAD
-            ),
+        _job_for(
+            experiment,
+            "dataset",
+            f"The final data set of all finished iterations of {name}, its length control, and the "
+            "model aligned on it.",
         ),
     ]
+    if experiment.benchmarks:
+        text = f"Benchmarks of one model of {name}, and all models compared."
+        jobs.append(_job_for(experiment, "evaluate", text, "text_decay"))
+    return jobs
 
 
-def _selected(experiment: Experiment, name: str) -> dg.AssetSelection:
+def _job_for(experiment: Experiment, job: Job, description: str, *further: str):
+    """The job that makes the assets marked for it, and further ones by their names."""
+    marked = dg.AssetSelection.groups(experiment.name) & dg.AssetSelection.tag(JOB_TAG, job)
+    names = [dg.AssetKey([experiment.name, name]) for name in further]
+    return dg.define_asset_job(
+        job_name(experiment.name, job),
+        selection=marked | dg.AssetSelection.assets(*names),
+        description=description + _LAUNCHPAD,
+    )
+
+
+def _both_roles(experiment: Experiment, name: str) -> dg.AssetSelection:
     """The assets of both roles that are named like this."""
     return dg.AssetSelection.assets(
         *(dg.AssetKey([experiment.name, name.format(role)]) for role in get_args(Role))
     )
-
-
-def _after_the_loop(experiment: Experiment) -> dg.AssetSelection:
-    names = ["dataset", "length_controlled", "aligned_sft", "aligned_model"]
-    if experiment.dataset.collect:
-        names += ["more_instructions", "more_responses"]
-    return dg.AssetSelection.assets(*(dg.AssetKey([experiment.name, name]) for name in names))

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from sl_dagster.experiment import Experiment
-from sl_dagster.jobs import iteration_job_name
+from sl_dagster.jobs import job_name
 
 _LAST_ASSET = "length_report"
 
@@ -13,7 +13,7 @@ def next_iteration_sensor(experiment: Experiment) -> dg.SensorDefinition:
 
     @dg.sensor(
         name=f"{experiment.name}_next_iteration",
-        job_name=iteration_job_name(experiment.name),
+        job_name=job_name(experiment.name, "iteration"),
         minimum_interval_seconds=30,
         description=(
             "When an iteration is complete, starts the next one, up to iteration "

@@ -1,7 +1,7 @@
 """How alike and how varied instructions are: similarity, Distinct-n, shares of kinds."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rapidfuzz import process
 from rapidfuzz.distance import Indel
@@ -66,6 +66,11 @@ class SimilarTexts:
         return "".join(self._codes.get(token, _UNKNOWN) for token in tokens(text))
 
 
+def ngrams(units: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
+    """Every n tokens in a row, in order."""
+    return zip(*(units[start:] for start in range(n)), strict=False)
+
+
 def distinct_n(texts: Iterable[str], n: int) -> float:
     """Distinct-n of a set of texts: its different n-grams of tokens, divided by all of them.
 
@@ -73,8 +78,7 @@ def distinct_n(texts: Iterable[str], n: int) -> float:
     """
     count, seen = 0, set()
     for text in texts:
-        units = tokens(text)
-        for gram in zip(*(units[start:] for start in range(n)), strict=False):
+        for gram in ngrams(tokens(text), n):
             seen.add(gram)
             count += 1
     return len(seen) / count if count else 0.0

@@ -157,9 +157,17 @@ class StageRunner(dg.ConfigurableResource):
         self._lock.free()
 
     def generate(
-        self, run: StageRun, experiment: Experiment, generation: Generation
+        self,
+        run: StageRun,
+        experiment: Experiment,
+        generation: Generation,
     ) -> StoredStage:
         """Make a stage that a model writes.
+
+        Args:
+            run: which stage.
+            experiment: whose engine.
+            generation: what is asked, and how answers are judged.
 
         Returns:
             An unpublished draft, or the stored stage if an equal one exists.

@@ -130,10 +130,12 @@ def test_no_word_of_the_world_is_dropped_by_the_filter():
 def test_the_same_seed_writes_the_same_files_and_held_out_requests_are_new(tmp_path):
     world.write_seeds(tmp_path / "seeds.jsonl")
     world.write_heldout(tmp_path / "heldout.jsonl")
+    world.write_longen(tmp_path / "longen.jsonl")
     rows = {}
     for name, shipped in (
         ("seeds", "seeds/demo.jsonl"),
         ("heldout", "sl_dagster/demo/heldout.jsonl"),
+        ("longen", "sl_dagster/demo/longen.jsonl"),
     ):
         written = (tmp_path / f"{name}.jsonl").read_text()
         assert written == Path(shipped).read_text()
@@ -141,4 +143,8 @@ def test_the_same_seed_writes_the_same_files_and_held_out_requests_are_new(tmp_p
     seeds = {row["instruction"] for row in rows["seeds"]}
     heldout = {row["instruction"] for row in rows["heldout"]}
     assert len(seeds) == 24 and len(heldout) == 64 and not seeds & heldout
+    queries = [row["query"] for row in rows["longen"]]
+    assert len(queries) == 24
+    assert not any(query.startswith(other) for query in queries for other in seeds | heldout)
+    assert all(row["constraint"] in row["query"] for row in rows["longen"])
     assert all(m in row["instruction"] for row in rows["heldout"] for m in row["mentions"])

@@ -206,3 +206,20 @@ def test_other_errors_are_not_called_a_full_disk() -> None:
         raise OSError(30, "Read-only file system")
     with pytest.raises(ConnectionError), disk_errors_explained("x"):
         raise ConnectionError(104, "reset")
+
+
+def test_a_stage_of_a_model_has_a_folder_and_a_name_of_its_own(tmp_path: Path) -> None:
+    key = StageKey("e", "longen_scores", None, model="1")
+    assert str(key) == "e/longen_scores of model 1"
+    assert str(key.folder) == "e/longen_scores/model=1"
+    assert StageKey.from_name("e", key.name, None) == key
+    other = StageKey("e", "initial_responses", 2)
+    assert StageKey.from_name("e", other.name, 2) == other
+    store = StageStore(data_dir=str(tmp_path))
+    for each in (key, StageKey("e", "longen_scores", None, model="base"), other):
+        with store.draft(each, "f", TEXT_SCHEMA) as new:
+            store.publish(new.finish({}))
+    assert set(store.complete("e")) == {
+        key, StageKey("e", "longen_scores", None, model="base"), other,
+    }  # fmt: skip
+    assert store.complete("nobody") == []

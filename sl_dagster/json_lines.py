@@ -1,0 +1,73 @@
+"""Reading JSON lines of any size: one object per line, in UTF-8."""
+
+import codecs
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from sl_dagster.errors import UserError
+
+STDIN = "-"
+
+
+def open_lines(file: str) -> BinaryIO:
+    """A file for reading, or standard input for ``-``.
+
+    Raises:
+        UserError: it cannot be opened.
+    """
+    if file == STDIN:
+        return sys.stdin.buffer
+    try:
+        return Path(file).open("rb")
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def name_of(file: str) -> str:
+    """What messages call a file."""
+    return "standard input" if file == STDIN else file
+
+
+def numbered_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not empty, each with its number, the first being 1."""
+    for number, line in enumerate(lines, start=1):
+        # Some editors begin a file with a byte order mark.
+        line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if line.strip():
+            yield number, line
+
+
+def parse_object(line: bytes) -> dict[str, Any]:
+    """The object that a line holds.
+
+    Raises:
+        ValueError: saying what is wrong with the line, so that "line 3: ..." is a sentence.
+    """
+    try:
+        content = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        why = f"is not UTF-8 text ({error.reason}, byte {error.start + 1})"
+        raise ValueError(why) from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON ({error.msg}, character {error.colno})") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is no record ({error})") from None
+    if not isinstance(content, dict):
+        raise ValueError("is no record (it is not a JSON object)")
+    return content
+
+
+def numbered_objects(lines: Iterable[bytes], file: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a file, each with the number of its line.
+
+    Raises:
+        UserError: naming the first line that holds none.
+    """
+    for number, line in numbered_lines(lines):
+        try:
+            yield number, parse_object(line)
+        except ValueError as error:
+            raise UserError(f"{name_of(file)}, line {number}: {error}") from None

@@ -1,0 +1,109 @@
+"""What the models of an experiment score on its benchmarks: means over all, and over groups."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sl_dagster.benchmarks import BENCHMARKS
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import Experiment
+from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
+
+GROUPS = ("type", "range", "language")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A model's scores on a benchmark.
+
+    Attributes:
+        benchmark: its name in the experiment file.
+        model: its name (``base``, ``1``, ..., ``aligned``).
+        answers: how many there are.
+        overall: mean over all answers.
+        groups: for each kind of group (``type``, ``range``, ``language``), the mean of each of its
+            groups, in the order of the benchmark's file.
+        mean_words: of the answers.
+        mean_asked: of what the queries ask for.
+        accepted: share of the answers that the response filter accepts.
+        truncated: share of the answers that the token limit cut off.
+    """
+
+    benchmark: str
+    model: str
+    answers: int
+    overall: float
+    groups: dict[str, dict[str, float]]
+    mean_words: float
+    mean_asked: float
+    accepted: float
+    truncated: float
+
+
+def scores_of(benchmark: str, stage: StoredStage) -> Scores:
+    """Average a benchmark's stored answers."""
+    scores: list[float] = stage.column("score")
+    count = len(scores)
+    if not count:
+        raise UserError(f"{stage.key} has no answers to measure")
+    return Scores(
+        benchmark=benchmark,
+        model=str(stage.key.model),
+        answers=count,
+        overall=sum(scores) / count,
+        groups={group: mean_by(stage.column(group), scores) for group in GROUPS},
+        mean_words=sum(stage.column("words")) / count,
+        mean_asked=sum(stage.column("asked")) / count,
+        accepted=stage.column("drop_reason").count(None) / count,
+        truncated=stage.column("finish_reason").count("length") / count,
+    )
+
+
+def mean_by(groups: Sequence[str], scores: Sequence[float]) -> dict[str, float]:
+    """The mean score of each group, in the order in which the groups first occur."""
+    found: dict[str, list[float]] = {}
+    for group, score in zip(groups, scores, strict=True):
+        found.setdefault(group, []).append(score)
+    return {group: sum(values) / len(values) for group, values in found.items()}
+
+
+def stored_scores(experiment: Experiment, stages: StageStore) -> Iterator[tuple[str, StoredStage]]:
+    """The scores that are stored: each benchmark's name, with a stage for each model in turn."""
+    done = set(stages.complete(experiment.name))
+    for benchmark in experiment.benchmarks:
+        for model in experiment.models:
+            key = StageKey(experiment.name, BENCHMARKS[benchmark].asset, None, model)
+            if key in done:
+                yield benchmark, stages.read(key)
+
+
+def score_table(experiment: Experiment, stages: StageStore) -> list[Scores]:
+    """The scores of all models that have been measured, benchmark by benchmark."""
+    return [scores_of(*found) for found in stored_scores(experiment, stages)]
+
+
+def score_rows(table: Sequence[Scores]) -> list[dict[str, str | int | float]]:
+    """The scores as rows of a table, one for each benchmark and model.
+
+    Returns:
+        Rows of the same columns, those of ``Scores`` with one for each group; a benchmark that does
+        not have a group has an empty string there.
+    """
+    columns = [
+        (kind, group)
+        for kind in GROUPS
+        for group in dict.fromkeys(name for scores in table for name in scores.groups[kind])
+    ]
+    return [
+        {
+            "benchmark": scores.benchmark,
+            "model": scores.model,
+            "answers": scores.answers,
+            "overall": scores.overall,
+            **{group: scores.groups[kind].get(group, "") for kind, group in columns},
+            "mean_words": scores.mean_words,
+            "mean_asked": scores.mean_asked,
+            "accepted": scores.accepted,
+            "truncated": scores.truncated,
+        }
+        for scores in table
+    ]

@@ -1,0 +1,56 @@
+"""LongBench-Write: the length score and queries."""
+
+import pytest
+from pydantic import ValidationError
+
+from sl_dagster.benchmarks.longbench_write import LongBenchWriteQuery, length_score
+
+LINE = {"prompt": "Write a 1000-word travel guide.", "type": "Popular Science", "length": 1000}
+
+
+@pytest.mark.parametrize(
+    ("words", "score"),
+    [
+        (0, 0),
+        (250, 0),
+        (400, 25),
+        (500, 50),
+        (800, 87.5),
+        (1000, 100),
+        (1300, 90),
+        (2500, 50),
+        (4000, 0),
+        (9000, 0),
+    ],
+)
+def test_length_score(words: int, score: float) -> None:
+    assert length_score(1000, words) == pytest.approx(score)
+
+
+@pytest.mark.parametrize(
+    ("length", "range"),
+    [(499, "0-500"), (500, "500-2k"), (2000, "2-4k"), (4000, "4k+"), (30000, "4k+")],
+)
+def test_a_line_of_the_file_is_a_query(length: int, range: str) -> None:
+    query = LongBenchWriteQuery.model_validate(LINE | {"length": length})
+    assert (query.instruction, query.written_in) == (LINE["prompt"], "en")
+    assert (query.asked, query.groups) == (length, ("Popular Science", range))
+    assert query.score(length) == 100
+
+
+def test_the_language_is_that_of_the_prompt() -> None:
+    query = LongBenchWriteQuery.model_validate(LINE | {"prompt": "写一篇1000字的中国旅游指南"})
+    assert query.written_in == "zh"
+
+
+@pytest.mark.parametrize("change", [{"prompt": ""}, {"length": 0}, {"length": "long"}])
+def test_a_line_that_is_no_query(change: dict) -> None:
+    with pytest.raises(ValidationError):
+        LongBenchWriteQuery.model_validate(LINE | change)
+
+
+def test_scaling_changes_the_wording_with_the_length() -> None:
+    query = LongBenchWriteQuery.model_validate(LINE).scaled(0.1)
+    assert (query.length, query.prompt) == (100, "Write a 100-word travel guide.")
+    with pytest.raises(ValueError, match="does not name its length 1000"):
+        LongBenchWriteQuery.model_validate(LINE | {"prompt": "Write a guide."}).scaled(0.1)
