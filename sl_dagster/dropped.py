@@ -35,7 +35,7 @@ def _rows(stage: StoredStage) -> Iterator[dict[str, Any]]:
         yield {
             "experiment": stage.key.experiment,
             "iteration": stage.key.iteration or 0,
-            "stage": stage.key.stage,
+            "stage": stage.key.name,
             "reason": reason,
             "texts": texts,
             "share": texts / judged,

@@ -107,6 +107,7 @@ def _small(experiment: Experiment, count: int) -> Experiment:
             "training": experiment.training.model_copy(update={"epochs": 1}),
             "heldout": None,
             "control": None,
+            "judge": None,
         }
     )
 

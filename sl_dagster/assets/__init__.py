@@ -16,6 +16,7 @@ from sl_dagster.assets.length_growth import length_growth_asset
 from sl_dagster.assets.length_report import length_report_asset
 from sl_dagster.assets.lora_adapters import lora_assets
 from sl_dagster.assets.previous_adapters import previous_adapter_assets
+from sl_dagster.assets.quality_scores import quality_scores_assets
 from sl_dagster.assets.seeds import seeds_asset
 from sl_dagster.assets.sft_sets import sft_assets
 from sl_dagster.experiment import Experiment
@@ -35,4 +36,5 @@ def experiment_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
         *heldout_assets(experiment),
         length_report_asset(experiment),
         length_growth_asset(experiment),
+        *quality_scores_assets(experiment),
     ]

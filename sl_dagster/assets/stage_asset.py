@@ -8,10 +8,12 @@ import dagster as dg
 
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.io_managers import shown_to_the_user, stage_key
-from sl_dagster.resources.stage_store import StageKey
+from sl_dagster.resources.stage_store import BASE_MODEL, StageKey
 
 STAGE_IO = "stage_io"
 ADAPTER_IO = "adapter_io"
+ALIGNED_MODEL = "aligned"
+EVALUATION = {"sl_dagster/job": "evaluate"}
 
 
 class StageConfig(dg.Config):
@@ -33,6 +35,8 @@ def stage_asset(
     inputs: tuple[str, ...] | dict[str, str] = (),
     deps: tuple[str, ...] = (),
     partitioned: bool = True,
+    per_model: bool = False,
+    evaluation: bool = False,
     io_manager: str = STAGE_IO,
     code_version: str = "1",
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
@@ -45,9 +49,14 @@ def stage_asset(
             these differ.
         deps: assets of the experiment that it depends on without taking them.
         partitioned: whether there is one per iteration.
+        per_model: whether there is one per model instead (see ``models.py``).
+        evaluation: whether the evaluation job makes it and the iterations do not.
         io_manager: who stores what the function returns.
         code_version: to be raised when the function's results change.
     """
+    partitions = partitions_of(experiment) if partitioned else None
+    if per_model:
+        partitions = models_of(experiment)
     named = inputs if isinstance(inputs, dict) else {asset: asset for asset in inputs}
 
     def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
@@ -66,8 +75,9 @@ def stage_asset(
                 parameter: dg.AssetIn(key=[experiment.name, asset])
                 for parameter, asset in named.items()
             },
-            deps=[dg.AssetKey([experiment.name, asset]) for asset in deps],
-            partitions_def=partitions_of(experiment) if partitioned else None,
+            deps=[_dependency(experiment, asset, per_model) for asset in deps],
+            partitions_def=partitions,
+            tags=EVALUATION if evaluation else None,
             io_manager_key=io_manager,
             code_version=code_version,
         )(explained)
@@ -75,13 +85,29 @@ def stage_asset(
     return declare
 
 
+def _dependency(experiment: Experiment, asset: str, per_model: bool) -> dg.AssetDep:
+    """From an iteration's asset to the same iteration's, or to the model that it made."""
+    iterations = {iteration: iteration for iteration in experiment.partitions}
+    return dg.AssetDep(
+        dg.AssetKey([experiment.name, asset]),
+        partition_mapping=dg.StaticPartitionMapping(iterations) if per_model else None,
+    )
+
+
 def partitions_of(experiment: Experiment) -> dg.StaticPartitionsDefinition:
     """The experiment's iterations as partitions, "1" first."""
     return dg.StaticPartitionsDefinition(experiment.partitions)
+
+
+def models_of(experiment: Experiment) -> dg.StaticPartitionsDefinition:
+    """The experiment's models as partitions: the base model, each iteration's Generator, the
+    aligned model."""
+    return dg.StaticPartitionsDefinition([BASE_MODEL, *experiment.partitions, ALIGNED_MODEL])
 
 
 def key_of(context: dg.AssetExecutionContext) -> StageKey:
     """The stage and iteration that is being materialized."""
     # A run of an iteration has a partition key, even while it makes an asset without partitions.
     partitioned = context.assets_def.partitions_def is not None
-    return stage_key(context.asset_key, context.partition_key if partitioned else None)
+    partition = context.partition_key if partitioned else None
+    return stage_key(context.asset_key, partition, context.assets_def.partitions_def)

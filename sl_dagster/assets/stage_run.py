@@ -77,7 +77,7 @@ def slots_from(
                 parents=(source.record_id,),
                 experiment=run.key.experiment,
                 iteration=run.key.iteration or 0,
-                stage=run.key.stage,
+                stage=run.key.name,
                 position=position,
                 language=source.language,
                 adapter=adapter and adapter.fingerprint,

@@ -2,7 +2,10 @@
 
 import dagster as dg
 
+from sl_dagster.assets.stage_asset import EVALUATION
 from sl_dagster.experiment import Experiment
+
+_EVALUATION = dg.AssetSelection.tag(*next(iter(EVALUATION.items())))
 
 
 def iteration_job_name(experiment: str) -> str:
@@ -14,6 +17,6 @@ def iteration_job(experiment: Experiment):
     """The job that runs one whole iteration of an experiment."""
     return dg.define_asset_job(
         iteration_job_name(experiment.name),
-        selection=dg.AssetSelection.groups(experiment.name),
+        selection=dg.AssetSelection.groups(experiment.name) - _EVALUATION,
         description=f"One whole iteration of {experiment.name}, from its instructions on.",
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import dagster as dg
 
@@ -10,7 +9,7 @@ from sl_dagster.adapters import Adapter
 from sl_dagster.errors import UserError
 from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.lengths import LengthsDatabase
-from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.stage_store import BASE_MODEL, StageKey, StageStore, StoredStage
 
 
 class StageIOManager(dg.ConfigurableIOManager):
@@ -38,7 +37,7 @@ class AdapterIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: StoredAdapter) -> None:
         """Write the pointer to the adapter."""
-        key = stage_key(context.asset_key, _partition(context))
+        key = _key(context)
         with shown_to_the_user():
             self.adapters.publish(key, obj)
             self.lengths.remember_adapter(key.experiment, obj.adapter)
@@ -49,10 +48,16 @@ class AdapterIOManager(dg.ConfigurableIOManager):
             return self.adapters.read(_key(context)).adapter.verified()
 
 
-def stage_key(asset_key: dg.AssetKey, partition: str | None) -> StageKey:
-    """The stage that an asset's partition stands for."""
+def stage_key(
+    asset_key: dg.AssetKey, partition: str | None, partitions: dg.PartitionsDefinition | None
+) -> StageKey:
+    """The stage that an asset's partition, an iteration or a model, stands for."""
     experiment, stage = asset_key.path
-    return StageKey(experiment, stage, int(partition) if partition else None)
+    if partition is None:
+        return StageKey(experiment, stage, None)
+    if partitions and BASE_MODEL in partitions.get_partition_keys():
+        return StageKey(experiment, stage, None, model=partition)
+    return StageKey(experiment, stage, int(partition))
 
 
 @contextmanager
@@ -64,9 +69,8 @@ def shown_to_the_user() -> Iterator[None]:
         raise dg.Failure(description=str(error), allow_retries=False) from error
 
 
-def _key(context: dg.InputContext) -> StageKey:
-    return stage_key(context.asset_key, _partition(context))
-
-
-def _partition(context: Any) -> str | None:
-    return context.asset_partition_key if context.has_asset_partitions else None
+def _key(context: dg.InputContext | dg.OutputContext) -> StageKey:
+    if not context.has_asset_partitions:
+        return stage_key(context.asset_key, None, None)
+    partition = context.asset_partition_key
+    return stage_key(context.asset_key, partition, context.asset_partitions_def)

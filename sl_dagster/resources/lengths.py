@@ -23,7 +23,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS record_lengths (
     experiment VARCHAR NOT NULL,
     iteration INTEGER NOT NULL,   -- 0: before the first iteration
-    stage VARCHAR NOT NULL,       -- the asset's name
+    stage VARCHAR NOT NULL,       -- the asset's name, and the model if it measures one
     record_id VARCHAR NOT NULL,
     words BIGINT NOT NULL,
     characters BIGINT NOT NULL,
@@ -81,7 +81,7 @@ class LengthsDatabase(dg.ConfigurableResource):
     def replace_stage(self, stage: StoredStage) -> None:
         """Make the database agree with a stored stage, replacing the rows of its earlier run."""
         files = [str(path) for path in (stage.path, stage.rejected_path) if path.exists()]
-        where = (stage.key.experiment, stage.key.iteration or 0, stage.key.stage)
+        where = (stage.key.experiment, stage.key.iteration or 0, stage.key.name)
         with self._connection() as connection, _transaction(connection):
             self._forget(connection, where)
             connection.execute(
@@ -128,7 +128,9 @@ class LengthsDatabase(dg.ConfigurableResource):
             [record_ids],
         )
         return {
-            row["record_id"]: StageKey(row["experiment"], row["stage"], row["iteration"] or None)
+            row["record_id"]: StageKey.from_name(
+                row["experiment"], row["stage"], row["iteration"] or None
+            )
             for row in rows
         }
 

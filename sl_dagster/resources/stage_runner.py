@@ -153,9 +153,19 @@ class StageRunner(dg.ConfigurableResource):
         self._lock.free()
 
     def generate(
-        self, run: StageRun, experiment: Experiment, generation: Generation
+        self,
+        run: StageRun,
+        experiment: Experiment,
+        generation: Generation,
+        schema: pa.Schema = TEXT_SCHEMA,
     ) -> StoredStage:
         """Make a stage that a model writes.
+
+        Args:
+            run: which stage.
+            experiment: whose engine.
+            generation: what is asked, and how answers are judged.
+            schema: the columns to store.
 
         Returns:
             An unpublished draft, or the stored stage if an equal one exists.
@@ -163,7 +173,7 @@ class StageRunner(dg.ConfigurableResource):
         Raises:
             UserError: the engine failed, the disk is full, or another run works on the iteration.
         """
-        return self._made(run, lambda: self._generated(run, experiment, generation))
+        return self._made(run, lambda: self._generated(run, experiment, generation, schema))
 
     def write(
         self,
@@ -222,7 +232,7 @@ class StageRunner(dg.ConfigurableResource):
         return make()
 
     def _generated(
-        self, run: StageRun, experiment: Experiment, generation: Generation
+        self, run: StageRun, experiment: Experiment, generation: Generation, schema: pa.Schema
     ) -> StoredStage:
         journal = self.stages.journal(run.key, run.fingerprint)
         try:
@@ -232,7 +242,7 @@ class StageRunner(dg.ConfigurableResource):
             engine = self._engines.of(experiment, run.say)
             with disk_errors_explained(f"{run.key}: cannot write {journal.path}"):
                 self._run_async(_fill(generation, engine, journal, progress))
-            with self.stages.draft(run.key, run.fingerprint, TEXT_SCHEMA) as draft:
+            with self.stages.draft(run.key, run.fingerprint, schema) as draft:
                 counts = _write_from_journal(generation, journal, draft)
                 facts = counts.facts() | {"truncated": counts.truncated} | _speed(progress)
                 return draft.finish(facts)

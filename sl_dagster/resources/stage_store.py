@@ -1,6 +1,6 @@
 """Stored stages: how a stage's records become Parquet files, and how they are read back.
 
-A stage's folder, ``<data>/<experiment>/<stage>/iteration=<i>/``, holds
+A stage's folder, ``<data>/<experiment>/<stage>/iteration=<i>/`` (or ``model=<m>/``), holds
 
 - ``records.parquet``: the records that the next stage reads. Its appearance completes the stage;
   facts about the run (counts, lengths, fingerprint) stand in the file's own metadata.
@@ -30,27 +30,51 @@ from sl_dagster.resources.journal import Journal
 _RECORDS = "records.parquet"
 _REJECTED = "rejected/records.parquet"
 _DRAFT = ".draft-"
+_MODEL = "/model="
 _MANIFEST_KEY = "sl_dagster"
 _BATCH_CHARACTERS = 8_000_000
 _BATCH_ROWS = 10_000
 
+BASE_MODEL = "base"
+"""The model before the first iteration, among the models that are measured."""
+
 
 @dataclass(frozen=True)
 class StageKey:
-    """Which stage of which iteration; iteration None is a stage that stands outside the loop."""
+    """Which stage of which iteration or of which model.
+
+    Attributes:
+        experiment: name of the experiment.
+        stage: the name of the asset.
+        iteration: None for a stage that stands outside the loop.
+        model: of a stage that measures models, which of them; None for all others.
+    """
 
     experiment: str
     stage: str
     iteration: int | None
+    model: str | None = None
 
     def __str__(self) -> str:
         where = "" if self.iteration is None else f" of iteration {self.iteration}"
+        where = where if self.model is None else f" of model {self.model}"
         return f"{self.experiment}/{self.stage}{where}"
+
+    @classmethod
+    def from_name(cls, experiment: str, name: str, iteration: int | None) -> "StageKey":
+        """The inverse of ``name``."""
+        stage, _, model = name.partition(_MODEL)
+        return cls(experiment, stage, iteration, model or None)
+
+    @property
+    def name(self) -> str:
+        """What records and tables call the stage: the asset's name, and the model if it has one."""
+        return self.stage if self.model is None else f"{self.stage}{_MODEL}{self.model}"
 
     @property
     def folder(self) -> Path:
         """The stage's folder, relative to the data folder."""
-        folder = Path(self.experiment) / self.stage
+        folder = Path(self.experiment) / self.name
         return folder if self.iteration is None else folder / f"iteration={self.iteration}"
 
 
@@ -238,11 +262,14 @@ class StageStore(dg.ConfigurableResource):
         root = Path(self.data_dir)
         found = [path.relative_to(root).parts for path in root.glob(f"*/*/{_RECORDS}")]
         found += [path.relative_to(root).parts for path in root.glob(f"*/*/iteration=*/{_RECORDS}")]
-        return [
+        keys = [
             StageKey(name, stage, int(rest[0].partition("=")[2]) if len(rest) > 1 else None)
             for name, stage, *rest in sorted(found)
-            if experiment in (None, name)
         ]
+        for path in sorted(root.glob(f"*/*{_MODEL}*/{_RECORDS}")):
+            name, stage, model, _ = path.relative_to(root).parts
+            keys.append(StageKey(name, stage, None, model.partition("=")[2]))
+        return [key for key in keys if experiment in (None, key.experiment)]
 
     def find(self, key: StageKey, fingerprint: str) -> StoredStage | None:
         """A complete, undamaged stage made with this fingerprint, if there is one."""
