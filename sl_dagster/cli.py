@@ -319,6 +319,48 @@ def export_model(
 
 
 @app.command()
+def publish(
+    experiment: ExperimentOption,
+    dataset: Annotated[
+        str | None, typer.Option(help="Publish the data there: owner/name on the hub.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Publish the last Generator there: owner/name on the hub.")
+    ] = None,
+    merged: Annotated[
+        bool, typer.Option("--merged", help="The whole model instead of the adapter alone.")
+    ] = False,
+    licence: Annotated[
+        str | None, typer.Option(help="The licence, as the hub names it: apache-2.0, cc-by-4.0 ...")
+    ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Visible to everybody; private by default.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write everything locally, and upload nothing.")
+    ] = False,
+) -> None:
+    """Publish data and model on the Hugging Face hub, with cards that say how they were made."""
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.publish import Publication, prepare, upload
+
+    if not dataset and not model:
+        raise typer.BadParameter("name --dataset, --model or both")
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    publication = Publication(settings, dataset, model, merged, licence, public)
+    prepared = prepare(publication, data_dir())
+    if not licence:
+        _errors.print("No --licence is given: without one, nobody else may use what you publish.")
+    if dry_run:
+        how = "public" if public else "private"
+        for one in prepared:
+            _console.print(escape(f"would publish the {how} {one}"), soft_wrap=True)
+        return
+    for url in upload(prepared, public=public):
+        _console.print(f"[green]✓[/] {escape(url)}", soft_wrap=True)
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Where the web UI listens.")] = 3000,
     host: Annotated[str, typer.Option(help="The address it listens on.")] = "127.0.0.1",

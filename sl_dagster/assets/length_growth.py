@@ -1,5 +1,7 @@
 """``length_growth``: all iterations in one picture and one table."""
 
+from typing import Any
+
 import dagster as dg
 
 from sl_dagster.assets.description import new_figure, picture
@@ -31,7 +33,7 @@ def length_growth_asset(experiment: Experiment) -> dg.AssetsDefinition:
             metadata={
                 "iterations": rows[-1].iteration,
                 "mean_words": rows[-1].scores.mean_words,
-                "growth": _plot(rows),
+                "growth": picture(growth_figure(rows), "growth over the iterations"),
                 "table": _table(rows),
             }
         )
@@ -39,7 +41,8 @@ def length_growth_asset(experiment: Experiment) -> dg.AssetsDefinition:
     return length_growth
 
 
-def _plot(rows: list[GrowthRow]) -> dg.MarkdownMetadataValue:
+def growth_figure(rows: list[GrowthRow]) -> Any:
+    """A plot of the mean words over the iterations, the control's beside them if it has any."""
     figure, axes = new_figure()
     iterations = [row.iteration for row in rows]
     axes.plot(
@@ -57,7 +60,7 @@ def _plot(rows: list[GrowthRow]) -> dg.MarkdownMetadataValue:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("iteration (0: base model)")
     axes.set_ylabel("mean words, held-out")
-    return picture(figure, "growth over the iterations")
+    return figure
 
 
 def _table(rows: list[GrowthRow]) -> dg.TableMetadataValue:
