@@ -169,8 +169,7 @@ def _nobody_sees(token: str) -> Iterator[None]:
     huggingface_hub itself shows no token, but it repeats what a server or a proxy says, and that
     may quote the request.
     """
-    from httpx import HTTPError
-    from huggingface_hub.errors import HfHubHTTPError
+    from httpx2 import HTTPError
 
     def hide(record: logging.LogRecord) -> bool:
         record.msg, record.args = record.getMessage().replace(token, "(token)"), ()
@@ -181,7 +180,7 @@ def _nobody_sees(token: str) -> Iterator[None]:
         handler.addFilter(hide)
     try:
         yield
-    except (HfHubHTTPError, HTTPError, OSError, ValueError, RuntimeError) as error:
+    except (HTTPError, OSError, ValueError, RuntimeError) as error:
         why = str(error).replace(token, "(token)").strip() or type(error).__name__
         raise UserError(
             f"the hub could not be written: {why}\nEverything that was to be published is still in "

@@ -105,7 +105,8 @@ class _Answer(BaseHTTPRequestHandler):
             entries = [{"type": "file", "path": n, "size": len(c), "oid": "0"} for n, c in files]
             return self._reply(200, entries)
         if found[3] == "commit":
-            return self._commit(repository, body)
+            prefix = "datasets/" if found[1] == "dataset" else ""
+            return self._commit(repository, body, f"{self.server.url}/{prefix}{found[2]}")
         about = {"id": found[2], "private": repository.private, "sha": "0" * 40}
         return self._reply(200, about | {"tags": [], "siblings": [], "downloads": 0, "likes": 0})
 
@@ -134,7 +135,7 @@ class _Answer(BaseHTTPRequestHandler):
             objects.append(one | {"actions": {"upload": {"href": href, "header": {}}}})
         self._reply(200, {"transfer": "basic", "objects": objects})
 
-    def _commit(self, repository: Repository, body: bytes) -> None:
+    def _commit(self, repository: Repository, body: bytes, address: str) -> None:
         for line in body.splitlines():
             operation = json.loads(line)
             value = operation["value"]
@@ -146,8 +147,9 @@ class _Answer(BaseHTTPRequestHandler):
                 case "deletedFile":
                     del repository.files[value["path"]]
         repository.commits += 1
-        url = f"{self.server.url}/commit/{repository.commits}"
-        self._reply(200, {"success": True, "commitOid": "0" * 40, "commitUrl": url})
+        oid = f"{repository.commits:040x}"
+        content = {"success": True, "commitOid": oid, "commitUrl": f"{address}/commit/{oid}"}
+        self._reply(200, content)
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") == "chunked":

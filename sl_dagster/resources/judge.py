@@ -124,7 +124,10 @@ class Judge:
                 message, self._sampling, seed, self._model, json_schema=quality_schema()
             )
             completion = await ask(request)
-            self._remember(question, completion)
+            # What a limit cut off (the engine's context, say) is no judgement: asked again, it may
+            # become one.
+            if completion.finish_reason != "length":
+                self._remember(question, completion)
         return Judgement(completion, read_scores(completion.text))
 
     def _key(self, question: Question) -> tuple[str, str, int, int]:

@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 
 from sl_dagster.method.quality import DIMENSIONS, read_scores
+from sl_dagster.records import TEXT_SCHEMA, Record
 from sl_dagster.resources.judge import DATABASE_FILE
 from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
 from tests.assets.conftest import SETTINGS, Project
@@ -14,6 +15,25 @@ pytestmark = pytest.mark.integration
 
 # The miniature model knows nothing of judging: what it says is held to the form, and no more.
 JUDGE = {"model": SETTINGS["base_model"], "samples": 2}
+
+
+def answer(project: Project, stage: str, iteration: int | None, texts: list[str]) -> None:
+    """Store answers to held-out instructions."""
+    store = StageStore(data_dir=str(project.data))
+    with store.draft(StageKey("small", stage, iteration), "f1", TEXT_SCHEMA) as draft:
+        for position, text in enumerate(texts):
+            record = Record(
+                record_id=f"{stage}{position}",
+                experiment="small",
+                iteration=iteration or 0,
+                stage=stage,
+                position=position,
+                language="en",
+                instruction=f"Write a story about the old mill, number {position}.",
+                text=text,
+            )
+            draft.add(record)
+        store.publish(draft.finish({"records_in": len(texts), "dropped": {}, "retried": {}}))
 
 
 def scores(project: Project, model: str) -> StoredStage:
@@ -26,7 +46,10 @@ def paid_for(project: Project) -> int:
         return connection.execute("SELECT count(*) FROM judgements").fetchone()[0]
 
 
-def test_every_answer_is_judged_and_paid_for_once(project: Project) -> None:
+def test_every_answer_is_judged_and_paid_for_once(fresh: Project) -> None:
+    project = fresh
+    answer(project, "heldout_base", None, ["The mill stood.", "It fell.", "Mara came."])
+    answer(project, "heldout_responses", 1, ["The mill stood long.", "It fell down.", "Mara left."])
     project.change(judge=JUDGE)
     for model in ("base", "1"):
         result = project.materialize("quality_scores", model)
@@ -57,6 +80,10 @@ def test_every_answer_is_judged_and_paid_for_once(project: Project) -> None:
     mixed = project.run("quality", "-e", "small")
     assert mixed.returncode == 1
     assert "scores of different judges cannot be compared" in mixed.stderr
+
+    aligned = project.materialize("quality_scores", "aligned")
+    assert aligned.returncode != 0
+    assert "the aligned model has answered no held-out instructions" in aligned.stderr
 
 
 def test_a_file_of_answers_is_judged(fresh: Project) -> None:

@@ -120,6 +120,7 @@ def test_an_answer_without_scores_is_kept_and_explained(judge: Callable[..., Jud
     cut = ScriptedEngine(lambda request: Completion('{"rel', 3, 100, "length"))
     other = Question("Write a story.", "Once.", 5, 1)
     assert judged(judge(), cut, other).drop_reason == "truncated"
+    assert judged(judge(), engine(), other).scores == SCORES, "with more room, it is asked again"
 
 
 def test_an_experiment_without_a_judge_is_told_where_to_name_one(

@@ -176,6 +176,7 @@ class _LoadedModel:
                 f"base_model: the tokenizer of {name} has no chat template, so it is no chat "
                 "model: choose its instruct variant, or add a chat_template to its tokenizer"
             )
+        self._name = name
         self._model: Any = model.to(device).eval()
         self._adapters: set[str] = set()
         self._max_length: int = getattr(model.config, "max_position_embeddings", 1 << 20)
@@ -226,7 +227,13 @@ class _LoadedModel:
     def _guidance_tokenizer(self) -> llguidance.LLTokenizer:
         # As many tokens as there are logits, which can be more than the tokenizer has.
         size = self._model.get_input_embeddings().num_embeddings
-        return from_tokenizer(self.tokenizer, n_vocab=size, eos_token=sorted(self._end_tokens))
+        try:
+            return from_tokenizer(self.tokenizer, n_vocab=size, eos_token=sorted(self._end_tokens))
+        except ValueError as error:
+            raise UserError(
+                f"engine: the transformers engine cannot hold the model {self._name} to a form of "
+                f"answer ({error}): use the vllm engine for it"
+            ) from error
 
     def _switch_on(self, adapter: Adapter) -> None:
         from peft import PeftModel
