@@ -27,7 +27,7 @@ _METHOD = (
     "long texts from nothing but its own answers."
 )
 # Where an experiment runs and who watches it change nothing of what it makes.
-_NOT_REPRODUCED: Any = {"name": True, "engine": True, "judge": {"engine"}}
+_NOT_REPRODUCED: Any = {"name": True, "engine": True, "control": True, "judge": {"engine"}}
 
 
 @dataclass(frozen=True)

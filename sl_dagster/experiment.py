@@ -312,6 +312,10 @@ class Training(_Settings):
         return chosen
 
 
+BASE_MODEL = "base"
+ALIGNED_MODEL = "aligned"
+
+
 class Judge(_Settings):
     """The quality judge: a model that grades answers in seven dimensions, from 1 to 10.
 
@@ -453,6 +457,11 @@ class Experiment(_Settings):
     def stages(self) -> list[str]:
         """The names of the stages that hold records, in the order of the loop."""
         return stage_names(self.extension.rounds)
+
+    @property
+    def models(self) -> list[str]:
+        """The models to measure: the base model, each iteration's Generator, the aligned one."""
+        return [BASE_MODEL, *self.partitions, ALIGNED_MODEL]
 
     @property
     def partitions(self) -> list[str]:

@@ -11,7 +11,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import fingerprint
 from sl_dagster.method.quality import DIMENSIONS
-from sl_dagster.resources.stage_store import BASE_MODEL, StageStore, StoredStage
+from sl_dagster.resources.stage_store import StageStore, StoredStage
 
 OVERALL = "overall"
 CONFIDENCE = 0.95
@@ -111,7 +111,7 @@ def quality_row(stage: StoredStage) -> QualityRow:
     judgements = [(record.parents[0], record.scores or {}) for record in records]
     return QualityRow(
         experiment=stage.key.experiment,
-        model=stage.key.model or BASE_MODEL,
+        model=str(stage.key.model),
         judge=records[0].judge or {},
         instructions=fingerprint(sorted({str(record.instruction) for record in records})),
         answers=len({answer for answer, _ in judgements}),
@@ -121,10 +121,10 @@ def quality_row(stage: StoredStage) -> QualityRow:
 
 
 def quality_rows(experiment: Experiment, stages: StageStore) -> list[QualityRow]:
-    """The models of an experiment that have been judged: base model first, then by iteration."""
+    """The models of an experiment that have been judged, in the order of ``experiment.models``."""
     keys = [key for key in stages.complete(experiment.name) if key.stage == "quality_scores"]
-    order = [BASE_MODEL, *experiment.partitions]
-    keys.sort(key=lambda key: order.index(key.model) if key.model in order else len(order))
+    order = {model: place for place, model in enumerate(experiment.models)}
+    keys.sort(key=lambda key: order.get(str(key.model), len(order)))
     return [quality_row(stages.read(key)) for key in keys]
 
 

@@ -8,11 +8,10 @@ import dagster as dg
 
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.io_managers import shown_to_the_user, stage_key
-from sl_dagster.resources.stage_store import BASE_MODEL, StageKey
+from sl_dagster.resources.stage_store import StageKey
 
 STAGE_IO = "stage_io"
 ADAPTER_IO = "adapter_io"
-ALIGNED_MODEL = "aligned"
 EVALUATION = {"sl_dagster/job": "evaluate"}
 
 
@@ -86,7 +85,7 @@ def stage_asset(
 
 
 def _dependency(experiment: Experiment, asset: str, per_model: bool) -> dg.AssetDep:
-    """From an iteration's asset to the same iteration's, or to the model that it made."""
+    """On the asset of the same iteration; of a model, on that of the iteration that made it."""
     iterations = {iteration: iteration for iteration in experiment.partitions}
     return dg.AssetDep(
         dg.AssetKey([experiment.name, asset]),
@@ -100,9 +99,8 @@ def partitions_of(experiment: Experiment) -> dg.StaticPartitionsDefinition:
 
 
 def models_of(experiment: Experiment) -> dg.StaticPartitionsDefinition:
-    """The experiment's models as partitions: the base model, each iteration's Generator, the
-    aligned model."""
-    return dg.StaticPartitionsDefinition([BASE_MODEL, *experiment.partitions, ALIGNED_MODEL])
+    """The experiment's models as partitions, "base" first."""
+    return dg.StaticPartitionsDefinition(experiment.models)
 
 
 def key_of(context: dg.AssetExecutionContext) -> StageKey:

@@ -5,8 +5,6 @@ import dagster as dg
 from sl_dagster.assets.stage_asset import EVALUATION
 from sl_dagster.experiment import Experiment
 
-_EVALUATION = dg.AssetSelection.tag(*next(iter(EVALUATION.items())))
-
 
 def iteration_job_name(experiment: str) -> str:
     """The name of the job that runs one whole iteration of an experiment."""
@@ -17,6 +15,11 @@ def iteration_job(experiment: Experiment):
     """The job that runs one whole iteration of an experiment."""
     return dg.define_asset_job(
         iteration_job_name(experiment.name),
-        selection=dg.AssetSelection.groups(experiment.name) - _EVALUATION,
+        selection=dg.AssetSelection.groups(experiment.name) - _evaluation(experiment),
         description=f"One whole iteration of {experiment.name}, from its instructions on.",
     )
+
+
+def _evaluation(experiment: Experiment) -> dg.AssetSelection:
+    [(tag, value)] = EVALUATION.items()
+    return dg.AssetSelection.groups(experiment.name) & dg.AssetSelection.tag(tag, value)

@@ -7,9 +7,10 @@ import dagster as dg
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.errors import UserError
+from sl_dagster.experiment import BASE_MODEL
 from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.lengths import LengthsDatabase
-from sl_dagster.resources.stage_store import BASE_MODEL, StageKey, StageStore, StoredStage
+from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
 
 
 class StageIOManager(dg.ConfigurableIOManager):

@@ -35,9 +35,6 @@ _MANIFEST_KEY = "sl_dagster"
 _BATCH_CHARACTERS = 8_000_000
 _BATCH_ROWS = 10_000
 
-BASE_MODEL = "base"
-"""The model before the first iteration, among the models that are measured."""
-
 
 @dataclass(frozen=True)
 class StageKey:
