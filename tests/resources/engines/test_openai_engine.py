@@ -239,7 +239,8 @@ def test_a_judge_needs_no_more_than_the_standard(endpoint: Endpoint, tmp_path: P
     asked = endpoint.asked[-1]
     assert asked["response_format"]["json_schema"]["schema"] == schema
     assert asked.keys() == {
-        "model", "messages", "temperature", "top_p", "seed", "max_tokens", "response_format",
+        "model", "messages", "temperature", "top_p", "seed", "stop", "max_tokens",
+        "response_format",
     }  # fmt: skip
     assert said == []
 
