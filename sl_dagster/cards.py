@@ -44,6 +44,7 @@ class Achievements:
 
 
 def dataset_card(
+    repository: str,
     experiment: Experiment,
     stages: dict[str, list[StoredStage]],
     achieved: Achievements,
@@ -52,6 +53,7 @@ def dataset_card(
     """The README of a data set.
 
     Args:
+        repository: where it is published, ``owner/name``.
         experiment: what made it.
         stages: what it holds, by name; the first is shown first. The files of a stage are
             ``data/<name>/*.parquet``.
@@ -79,12 +81,12 @@ def dataset_card(
     return _card(
         data,
         f"# {experiment.name}: data made by Self-Lengthen",
-        _METHOD + f" Every text was written by {public_base_model(experiment)} or by a model "
+        _METHOD + f" Every text was written by `{public_base_model(experiment)}` or by a model "
         "fine-tuned from it.",
         "## What it holds\n\n"
         + _table(["subset", "iteration", "records", "fingerprint"], rows)
-        + '\n\n```python\nfrom datasets import load_dataset\n\nload_dataset("<this repository>", '
-        f'"{next(iter(stages))}")\n```',
+        + "\n\n```python\nfrom datasets import load_dataset\n\nload_dataset("
+        f'"{repository}", "{next(iter(stages))}")\n```',
         *_results(achieved),
         _reproduction(experiment),
         _licence(licence, experiment),
@@ -213,7 +215,7 @@ def _licence(licence: str | None, experiment: Experiment) -> str:
     given = licence or "none has been chosen"
     return (
         f"## Licence\n\nLicence: {given}. The texts were written by a model: the licence of "
-        f"{public_base_model(experiment)} may say more about their use."
+        f"`{public_base_model(experiment)}` may say more about their use."
     )
 
 

@@ -225,7 +225,8 @@ def _write_dataset(
             iteration = stage.key.iteration
             file = "records" if iteration is None else f"iteration-{iteration:03}"
             shutil.copyfile(stage.path, folder / "data" / name / f"{file}.parquet")
-    card = dataset_card(experiment, stages, achieved, publication.licence)
+    repository = str(publication.dataset)
+    card = dataset_card(repository, experiment, stages, achieved, publication.licence)
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 

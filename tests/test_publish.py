@@ -112,6 +112,7 @@ def test_the_card_says_what_is_stored(publication: Publication, tmp_path: Path) 
     assert "![growth over the iterations](growth.png)" in readme
     assert "sl-dagster run --experiment small" in readme
     assert "base_model: org/base" in readme
+    assert 'load_dataset("me/texts", "extended_responses")' in readme
     assert "seeds:\n- seeds.jsonl" in readme
     assert str(tmp_path) not in readme, "others need not know where it was made"
 
