@@ -362,6 +362,58 @@ def filter_file(
             print(json.dumps(verdict))
 
 
+@app.command("judge")
+def judge_file(
+    file: Annotated[
+        str, typer.Argument(help="Answers, one JSON object per line; - is standard input.")
+    ],
+    experiment: ExperimentOption,
+) -> None:
+    """Have the experiment's judge grade a file of answers in seven dimensions, from 1 to 10.
+
+    An answer has an `instruction` (or `query`) and a `response`. Prints one JSON object: who judged
+    (model, prompt version), n, the scores with their confidence intervals, and every judgement.
+    What has been judged before is not asked again.
+    """
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.judging import judge_answers, read_answers
+
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    judged = judge_answers(settings, read_answers(file), data_dir())
+    print(json.dumps(judged, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def quality(
+    experiments: Annotated[
+        list[str],
+        typer.Option("--experiment", "-e", help="An experiment; may be given several times."),
+    ],
+    format: Annotated[StatsFormat, typer.Option(help="How to print.")] = StatsFormat.TABLE,
+) -> None:
+    """Print what the judge thinks of each model: the asset `quality_scores`.
+
+    Scores of different judges, or on different instructions, are not set side by side.
+    """
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.quality import as_table, check_comparable, quality_rows
+    from sl_dagster.resources.stage_store import StageStore
+
+    stages = StageStore(data_dir=str(data_dir()))
+    rows = []
+    for name in experiments:
+        rows += quality_rows(load_experiment(experiments_dir() / f"{name}.yaml"), stages)
+    check_comparable(rows)
+    table = as_table(rows)
+    title = f"quality, as judged by {rows[0].judge['model']}" if rows else ""
+    columns = tuple(table[0]) if table else ()
+    if format is StatsFormat.TABLE:  # which has no room for the ends of the intervals
+        columns = tuple(name for name in columns if not name.endswith(("_low", "_high")))
+        columns += ("overall_low", "overall_high") if rows else ()
+        table = [{name: row[name] for name in columns} for row in table]
+    _print_rows(table, columns, format, title, "Nothing has been judged yet.")
+
+
 @app.command()
 def validate(
     files: Annotated[
@@ -473,6 +525,48 @@ def export_model(
         AdapterStore(data_dir=str(data_dir())),
     )
     _console.print(f"[green]✓[/] {escape(str(out))}", soft_wrap=True)
+
+
+@app.command()
+def publish(
+    experiment: ExperimentOption,
+    dataset: Annotated[
+        str | None, typer.Option(help="Publish the data there: owner/name on the hub.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Publish the last Generator there: owner/name on the hub.")
+    ] = None,
+    merged: Annotated[
+        bool, typer.Option("--merged", help="The whole model instead of the adapter alone.")
+    ] = False,
+    licence: Annotated[
+        str | None, typer.Option(help="The licence, as the hub names it: apache-2.0, cc-by-4.0 ...")
+    ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Visible to everybody; private by default.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write everything locally, and upload nothing.")
+    ] = False,
+) -> None:
+    """Publish data and model on the Hugging Face hub, with cards that say how they were made."""
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.publish import Publication, prepare, upload
+
+    if not dataset and not model:
+        raise typer.BadParameter("name --dataset, --model or both")
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    publication = Publication(settings, dataset, model, merged, licence, public)
+    prepared = prepare(publication, data_dir())
+    if not licence:
+        _errors.print("No --licence is given: without one, nobody else may use what you publish.")
+    if dry_run:
+        how = "public" if public else "private"
+        for one in prepared:
+            _console.print(escape(f"would publish the {how} {one}"), soft_wrap=True)
+        return
+    for url in upload(prepared, public=public):
+        _console.print(f"[green]✓[/] {escape(url)}", soft_wrap=True)
 
 
 @app.command()

@@ -7,7 +7,7 @@ Defaults are the paper's (arXiv 2410.23933) wherever it states one.
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -155,6 +155,7 @@ class OpenAISettings(_RemoteSettings):
     model: str | None = None
 
 
+_JUDGEMENT_TOKENS = 256  # of which a model that sets it out prettily needs about 100
 _ENGINE_TYPES = ("transformers", "vllm", "openai")
 EngineSettings = Annotated[
     TransformersSettings | VllmSettings | OpenAISettings, Field(discriminator="type")
@@ -401,10 +402,45 @@ class AlignedModel(_Settings):
     training: Training = Training()
 
 
+class Judge(_Settings):
+    """The quality judge: a model that grades answers in seven dimensions, from 1 to 10.
+
+    Attributes:
+        model: a model's folder, its id on the Hugging Face hub, or its name at the endpoints of an
+            ``openai`` engine.
+        revision: the hub revision of ``model``.
+        engine: what it runs on; need not be the experiment's.
+        system_prompt, chat_template_kwargs: as in the experiment, but for this model.
+        temperature: of its judgements; at 0, all samples of an answer would be the same.
+        samples: judgements per answer.
+        tries: how often it is asked for a judgement if it answers with something else.
+    """
+
+    model: str
+    revision: str = "main"
+    engine: EngineSettings = TransformersSettings()
+    system_prompt: Annotated[str, Field(min_length=1)] | None = None
+    chat_template_kwargs: dict[str, Any] = {}
+    temperature: Temperature = 1.0
+    samples: Positive = 3
+    tries: Positive = 3
+
+    @field_validator("model")
+    @classmethod
+    def _find_model(cls, value: str, info: ValidationInfo) -> str:
+        return _existing_model(value, info)
+
+    @field_validator("chat_template_kwargs")
+    @classmethod
+    def _check_template_kwargs(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return checked_template_kwargs(value)
+
+
 class Experiment(_Settings):
     """One experiment: one YAML file, one group of assets.
 
     Attributes:
+        runs_the_loop: whether its engine must know what the loop needs: begun turns and adapters.
         name: the file's name without its ending; prefix of the assets' keys.
         description: what the experiment is for; shown in the web UI.
         base_model: a model's folder, or its id on the Hugging Face hub.
@@ -421,7 +457,10 @@ class Experiment(_Settings):
             it. A control without extension does without it, too, because to choose the longest of
             one's own answers teaches length as well.
         control: name of another experiment to be shown beside this one.
+        judge: who grades the Generator's answers; nobody by default.
     """
+
+    runs_the_loop: ClassVar[bool] = True
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     description: str = ""
@@ -448,16 +487,12 @@ class Experiment(_Settings):
     aligned_model: AlignedModel = AlignedModel()
     benchmarks: dict[str, Benchmark] = {}
     control: str | None = None
+    judge: Judge | None = None
 
     @field_validator("base_model")
     @classmethod
     def _find_model(cls, value: str, info: ValidationInfo) -> str:
-        if not _looks_like_a_path(value):
-            return value
-        folder = _resolve(Path(value), info)
-        if not (folder / "config.json").is_file():
-            raise ValueError(f"{folder} is no model folder: it has no config.json")
-        return str(folder)
+        return _existing_model(value, info)
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -582,6 +617,49 @@ class Experiment(_Settings):
         return [str(iteration) for iteration in range(1, self.iterations + 1)]
 
 
+class JudgeExperiment(Experiment):
+    """An experiment's judge in the form in which engines take a model: see ``judge_experiment``."""
+
+    runs_the_loop: ClassVar[bool] = False
+
+
+def judge_experiment(experiment: Experiment) -> JudgeExperiment:
+    """The experiment's judge with its own engine, in the form in which engines take a model.
+
+    Raises:
+        UserError: the experiment names no judge.
+    """
+    judge = experiment.judge
+    if judge is None:
+        raise UserError(
+            f"{experiment.name}.yaml: judge: this section is missing: name the model that judges "
+            "(`judge: {model: ...}`)"
+        )
+    engine = judge.engine
+    if not isinstance(engine, TransformersSettings):
+        # A judgement is too short to go round in circles, and few endpoints know how to find out.
+        engine = engine.model_copy(update={"repetition_detection": None})
+    # Nothing but what every OpenAI-compatible endpoint knows.
+    sampling = Sampling(
+        temperature=judge.temperature,
+        top_p=1,
+        top_k=0,
+        repetition_penalty=1,
+        max_tokens=_JUDGEMENT_TOKENS,
+        stop=(),
+    )
+    return JudgeExperiment.model_construct(
+        name=f"{experiment.name}/judge",
+        base_model=judge.model,
+        revision=judge.revision,
+        seeds=experiment.seeds,
+        engine=engine,
+        system_prompt=judge.system_prompt,
+        chat_template_kwargs=judge.chat_template_kwargs,
+        sampling=sampling,
+    )
+
+
 def stage_names(rounds: int) -> list[str]:
     """The names of the stages that hold records, in the order of a loop with so many rounds."""
     return [
@@ -678,6 +756,15 @@ def _looks_like_a_path(value: str) -> bool:
 def _resolve(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder", Path.cwd())
     return (folder / path.expanduser()).resolve()
+
+
+def _existing_model(value: str, info: ValidationInfo) -> str:
+    if not _looks_like_a_path(value):
+        return value
+    folder = _resolve(Path(value), info)
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"{folder} is no model folder: it has no config.json")
+    return str(folder)
 
 
 def _existing_file(path: Path, info: ValidationInfo) -> Path:

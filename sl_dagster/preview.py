@@ -108,6 +108,7 @@ def _small(experiment: Experiment, count: int) -> Experiment:
             "heldout": None,
             "benchmarks": {},
             "control": None,
+            "judge": None,
         }
     )
 

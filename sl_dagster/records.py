@@ -15,9 +15,12 @@ from sl_dagster.method.final_set import Split
 from sl_dagster.method.instructions import Kind
 from sl_dagster.method.length_control import ConstraintType
 from sl_dagster.method.prompts import Message
+from sl_dagster.method.quality import DIMENSIONS
 from sl_dagster.method.words import count_words
 
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+
+_JUDGE = ("model", "revision", "prompt_version", "fingerprint")
 
 _IDENTITY = [
     ("record_id", pa.string()),
@@ -65,6 +68,16 @@ SCORE_SCHEMA = pa.schema(
         *_OUTCOME,
     ]
 )
+JUDGEMENT_SCHEMA = pa.schema(
+    [
+        *_IDENTITY,
+        ("instruction", pa.string()),
+        ("text", pa.string()),
+        ("judge", pa.struct([(name, pa.string()) for name in _JUDGE])),
+        ("scores", pa.struct([(name, pa.int32()) for name in DIMENSIONS])),
+        *_OUTCOME,
+    ]
+)
 SFT_SCHEMA = pa.schema(
     [
         *_IDENTITY,
@@ -108,7 +121,8 @@ class Record:
         initial_response: in extension stages, the response that the extension started from.
         response: in stage 1, the text whose first half was given to the Extender; of a pair of the
             final data set, the response.
-        text: what this stage made: an instruction, a response, or in stage 1 the prefix.
+        text: what this stage made: an instruction, a response, in stage 1 the prefix, or a judge's
+            answer.
         kind: the kind of writing, if the seed file says; of a pair of the final data set, the kind
             of the seeds that its instruction was made up from, if they are all of one.
         mentions, missing_mentions: held-out instructions only: what must be named, and what is not.
@@ -124,6 +138,9 @@ class Record:
         asked: the length asked for as a number of words; the middle of a range.
         score: how well the answer follows it, as the benchmark measures that.
         prompt, completion: training examples only, as chat messages.
+        judge: judgements only: the judge's model and revision, the version of what it was asked,
+            and a digest of all that its scores depend on.
+        scores: judgements only: from 1 to 10, by dimension.
         adapter: fingerprint of the adapter that wrote it; None when no model did.
         attempt: how often the model had been asked, this time included.
         tokens: length of the text in tokens, as the engine counted; None if no model wrote it.
@@ -161,6 +178,8 @@ class Record:
     score: float | None = None
     prompt: tuple[Message, ...] | None = None
     completion: tuple[Message, ...] | None = None
+    judge: dict[str, str] | None = None
+    scores: dict[str, int] | None = None
     adapter: str | None = None
     attempt: int | None = None
     finish_reason: str | None = None

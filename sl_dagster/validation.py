@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sl_dagster.chat import stop_tokens
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment, VllmSettings, load_experiment
+from sl_dagster.experiment import Experiment, VllmSettings, judge_experiment, load_experiment
 from sl_dagster.instruction_files import read_instructions, read_seed_instructions
 from sl_dagster.method.prompts import Message
 from sl_dagster.query_files import read_queries
@@ -28,12 +28,18 @@ def validate_experiment(path: Path) -> Experiment:
     if experiment.control and not (path.parent / f"{experiment.control}.yaml").is_file():
         raise UserError(f"{path}: control: there is no experiment {experiment.control}.yaml")
     _check_tokenizer(path, experiment)
+    _check_engine(path, experiment)
+    if experiment.judge:
+        _check_engine(path, judge_experiment(experiment), "judge.")
+    return experiment
+
+
+def _check_engine(path: Path, experiment: Experiment, section: str = "") -> None:
     if isinstance(experiment.engine, VllmSettings) and vllm_server.is_installed():
         try:
             vllm_server.check_options(experiment, experiment.engine)
         except UserError as error:
-            raise UserError(f"{path}: {error}") from error
-    return experiment
+            raise UserError(f"{path}: {section}{error}") from error
 
 
 def _check_tokenizer(path: Path, experiment: Experiment) -> None:

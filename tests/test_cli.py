@@ -69,6 +69,9 @@ def test_help_names_every_command(cli: Cli) -> None:
         "validate",
         "seeds",
         "export-model",
+        "judge",
+        "quality",
+        "publish",
         "ui",
     )
     assert all(name in result.stdout for name in commands)

@@ -137,6 +137,10 @@ def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
             {"training": {"quantization": "4bit"}, "aligned_model": {"method": "full"}},
             "aligned_model: method full cannot train weights that are kept in 4 bits",
         ),
+        ({"judge": {}}, "judge.model: this key is missing"),
+        ({"judge": {"model": "./here"}}, "here is no model folder: it has no config.json"),
+        ({"judge": {"model": "a/b", "samples": 0}}, "judge.samples: expected greater than or"),
+        ({"judge": {"model": "a/b", "engine": {"type": "x"}}}, "judge.engine.type: expected tran"),
         ({"training": {"lora": {"rank": 0}}}, "training.lora.rank: expected greater than or equal"),
         ({"training": {"lora": {"target_modules": []}}}, "training.lora.target_modules: "),
         (

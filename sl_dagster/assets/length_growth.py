@@ -1,5 +1,6 @@
 """``length_growth``: all iterations in one picture and one table."""
 
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -33,7 +34,7 @@ def length_growth_asset(experiment: Experiment) -> dg.AssetsDefinition:
             metadata={
                 "iterations": rows[-1].iteration,
                 "mean_words": rows[-1].scores.mean_words,
-                "growth": _plot(rows),
+                "growth": picture("growth over the iterations", growth_curve(rows), 3.6),
                 "table": _table(rows),
             }
         )
@@ -41,8 +42,8 @@ def length_growth_asset(experiment: Experiment) -> dg.AssetsDefinition:
     return length_growth
 
 
-def _plot(rows: list[GrowthRow]) -> dg.MarkdownMetadataValue:
-    """Mean, median, and the band between p10 and p90, over the iterations."""
+def growth_curve(rows: list[GrowthRow]) -> Callable[..., None]:
+    """What draws mean, median, and the band between p10 and p90, over the iterations."""
     iterations = [row.iteration for row in rows]
     scores = [row.scores for row in rows]
     control = [(row.iteration, row.control.mean_words) for row in rows if row.control]
@@ -66,7 +67,7 @@ def _plot(rows: list[GrowthRow]) -> dg.MarkdownMetadataValue:
         axes.set_xlabel("iteration (0: base model)")
         axes.set_ylabel("words of held-out answers")
 
-    return picture("growth over the iterations", draw, height=3.6)
+    return draw
 
 
 def _table(rows: list[GrowthRow]) -> dg.TableMetadataValue:

@@ -50,6 +50,12 @@ def picture(
         height: in inches; the width is that of an asset's page.
         panels: how many plots stand side by side.
     """
+    encoded = base64.b64encode(drawn(draw, height, panels)).decode()
+    return dg.MetadataValue.md(f"![{title}](data:image/svg+xml;base64,{encoded})")
+
+
+def drawn(draw: Callable[..., None], height: float, panels: int = 1, format: str = "svg") -> bytes:
+    """A plot as a file's content; for the arguments see ``picture``."""
     # Imported late and without pyplot: definitions load without it, and no global state is kept.
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -58,9 +64,9 @@ def picture(
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(6.4 if panels == 1 else 9.6, height), layout="constrained")
         draw(*figure.subplots(1, panels, squeeze=False)[0])
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    return dg.MetadataValue.md(f"![{title}](data:image/svg+xml;base64,{encoded})")
+        facts = {"Date": None} if format == "svg" else None  # equal pictures are equal files
+        figure.savefig(buffer, format=format, transparent=True, metadata=facts)
+    return buffer.getvalue()
 
 
 def lengths_picture(words: Sequence[int], before: Sequence[int] = ()) -> dg.MarkdownMetadataValue:

@@ -26,6 +26,7 @@ def stage_asset(
     kinds: set[str],
     inputs: tuple[str, ...] | dict[str, str] = (),
     deps: tuple[str, ...] = (),
+    model_deps: tuple[str, ...] = (),
     partitioned: bool = True,
     per_model: bool = False,
     job: Job = "iteration",
@@ -41,6 +42,7 @@ def stage_asset(
         inputs: assets of the experiment that the function takes, by its parameters' names if
             these differ.
         deps: assets of the experiment that it depends on without taking them.
+        model_deps: likewise, those of the same model.
         partitioned: whether there is one per iteration.
         per_model: whether there is one per model instead (see ``models.py``).
         job: the job that makes it.
@@ -73,7 +75,10 @@ def stage_asset(
                 parameter: dg.AssetIn(key=[experiment.name, asset])
                 for parameter, asset in named.items()
             },
-            deps=[_dependency(experiment, asset, per_model) for asset in deps],
+            deps=[
+                *(_dependency(experiment, asset, per_model) for asset in deps),
+                *(dg.AssetKey([experiment.name, asset]) for asset in model_deps),
+            ],
             partitions_def=partitions,
             tags={JOB_TAG: job},
             io_manager_key=io_manager,

@@ -47,8 +47,8 @@ def asset_jobs(experiment: Experiment) -> list:
             "model aligned on it.",
         ),
     ]
-    if experiment.benchmarks:
-        text = f"Benchmarks of one model of {name}, and all models compared."
+    if experiment.benchmarks or experiment.judge:
+        text = f"Benchmarks and judge's scores of one model of {name}, and all models compared."
         jobs.append(_job_for(experiment, "evaluate", text, "text_decay"))
     return jobs
 

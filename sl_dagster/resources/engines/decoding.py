@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import llguidance
+import numpy as np
 import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
@@ -30,6 +32,7 @@ class Row:
         draw: its own stream of random numbers.
         is_stopped: given the generated ids, says whether a stop string has been written.
         choices: if there are any, all that may be generated, end tokens included.
+        grammar: if there is one, it says which token may follow, end tokens included.
         generated: token ids so far, without the end token.
         finish_reason: set when the row is done.
     """
@@ -39,6 +42,7 @@ class Row:
     draw: random.Random
     is_stopped: Callable[[list[int]], bool]
     choices: list[list[int]] = field(default_factory=list)
+    grammar: llguidance.LLMatcher | None = None
     generated: list[int] = field(default_factory=list)
     finish_reason: str | None = None
 
@@ -48,8 +52,13 @@ class Row:
         return len(self.prompt) + self.sampling.max_tokens
 
     @property
-    def candidates(self) -> list[int]:
-        """What the next token must be one of, if there are choices."""
+    def candidates(self) -> list[int] | None:
+        """What the next token must be one of; None if it may be any."""
+        if self.grammar:
+            allowed = np.frombuffer(self.grammar.compute_logit_bias(), dtype=np.uint8)
+            return np.flatnonzero(allowed).tolist()
+        if not self.choices:
+            return None
         place = len(self.generated)
         return [choice[place] for choice in self.choices if choice[:place] == self.generated]
 
@@ -59,6 +68,8 @@ class Row:
             self.finish_reason = "stop"
             return
         self.generated.append(token)
+        if self.grammar:
+            self.grammar.consume_token(token)
         if self.is_stopped(self.generated):
             self.finish_reason = "stop"
         elif len(self.generated) >= self.sampling.max_tokens:
@@ -157,8 +168,8 @@ class DecodingBatch:
 
     def _draw(self, rows: list[Row], logits: torch.Tensor, seen: torch.Tensor) -> None:
         for index, row in enumerate(rows):
-            if row.choices:
-                allowed = row.candidates
+            allowed = row.candidates
+            if allowed is not None:
                 restricted = torch.full_like(logits[index], -torch.inf)
                 restricted[allowed] = logits[index, allowed]
                 logits[index] = restricted

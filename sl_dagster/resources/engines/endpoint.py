@@ -180,6 +180,10 @@ def _fields(
         extra["repetition_penalty"] = sampling.repetition_penalty
     if request.choices and knows_choices:
         extra["structured_outputs"] = {"choice": list(request.choices)}
+    if request.json_schema:
+        # The standard's own field, which hosted endpoints and vLLM alike know.
+        schema = {"name": "answer", "strict": True, "schema": request.json_schema}
+        extra["response_format"] = {"type": "json_schema", "json_schema": schema}
     if detection:
         extra["repetition_detection"] = detection.model_dump()
     return {

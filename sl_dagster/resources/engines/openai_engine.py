@@ -20,6 +20,7 @@ from sl_dagster.resources.engines.protocol import Completion, Engine, Request
 _IN_FLIGHT_PER_ENDPOINT = 128
 _ATTEMPTS = 6
 _TWO_RULES = {"choice": ["yes"], "regex": "yes"}  # only one is allowed
+_NO_FORMAT = {"type": "nonsense"}
 
 
 class RemoteEngine(Engine):
@@ -109,16 +110,12 @@ class OpenAIEngine(RemoteEngine):
             for option, advice, fields in self._needs():
                 if not await endpoint.finds_fault_with(**fields):
                     raise UserError(f"{endpoint.url} does not know {option}: {advice}")
-            if not await endpoint.can_load_adapters():
-                raise UserError(
-                    f"{endpoint.url} cannot load LoRA adapters while it runs: start vLLM with "
-                    "--enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"
-                )
-            endpoint.knows_choices = await endpoint.finds_fault_with(structured_outputs=_TWO_RULES)
-            if not endpoint.knows_choices:
+            if self._experiment.runs_the_loop:
+                await self._examine_for_the_loop(endpoint)
+            elif not await endpoint.finds_fault_with(response_format=_NO_FORMAT):
                 self.say(
-                    f"{endpoint.url} does not know structured_outputs: where one of several "
-                    "answers is asked for, as of the judge, it may say something else"
+                    f"{endpoint.url} does not know response_format: the judge's answers may be "
+                    "something else than the JSON that is asked for; such answers are dropped"
                 )
         except openai.AuthenticationError as error:
             raise UserError(
@@ -127,6 +124,19 @@ class OpenAIEngine(RemoteEngine):
             ) from error
         except openai.OpenAIError as error:
             raise UserError(f"engine.base_urls: {endpoint.url} cannot be used: {error}") from error
+
+    async def _examine_for_the_loop(self, endpoint: Endpoint) -> None:
+        if not await endpoint.can_load_adapters():
+            raise UserError(
+                f"{endpoint.url} cannot load LoRA adapters while it runs: start vLLM with "
+                "--enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"
+            )
+        endpoint.knows_choices = await endpoint.finds_fault_with(structured_outputs=_TWO_RULES)
+        if not endpoint.knows_choices:
+            self.say(
+                f"{endpoint.url} does not know structured_outputs: where one of several "
+                "answers is asked for, as of the judge, it may say something else"
+            )
 
     async def _examine_model(self, endpoint: Endpoint) -> None:
         name = self._settings.model or self._experiment.base_model
@@ -139,7 +149,10 @@ class OpenAIEngine(RemoteEngine):
     def _needs(self) -> list[tuple[str, str, dict[str, Any]]]:
         """The extensions that the experiment needs: name, what to do without, impossible value."""
         both: dict[str, Any] = {"continue_final_message": True, "add_generation_prompt": True}
-        needs = [("begun assistant turns (continue_final_message)", "use a vLLM endpoint", both)]
+        needs: list[tuple[str, str, dict[str, Any]]] = []
+        if self._experiment.runs_the_loop:
+            begun = "begun assistant turns (continue_final_message)"
+            needs.append((begun, "use a vLLM endpoint", both))
         samplings = self._experiment.all_samplings
         if any(sampling.top_k for sampling in samplings):
             needs.append(("sampling.top_k", "set it to 0 everywhere", {"top_k": -7}))

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.experiment import Sampling
@@ -21,6 +22,9 @@ class Request:
         begun: the beginning of the assistant's turn, which the model continues.
         choices: if there are any, the completion is one of them. Only an endpoint of the ``openai``
             engine that does not know vLLM's ``structured_outputs`` may answer something else.
+        json_schema: if there is one, the completion is a JSON text that fits it (or the beginning
+            of one, where the token limit cuts it off). Only an endpoint of the ``openai`` engine
+            that does not know ``response_format`` may answer something else.
     """
 
     message: Message
@@ -29,6 +33,7 @@ class Request:
     adapter: Adapter
     begun: str = ""
     choices: tuple[str, ...] = ()
+    json_schema: dict[str, Any] | None = None
 
     def limited_to(self, max_tokens: int) -> "Request":
         """The same request with at most this many tokens for the completion."""

@@ -12,9 +12,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import llguidance
 import torch
+from llguidance.hf import from_tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
@@ -173,6 +176,7 @@ class _LoadedModel:
                 f"base_model: the tokenizer of {name} has no chat template, so it is no chat "
                 "model: choose its instruct variant, or add a chat_template to its tokenizer"
             )
+        self._name = name
         self._model: Any = model.to(device).eval()
         self._adapters: set[str] = set()
         self._max_length: int = getattr(model.config, "max_position_embeddings", 1 << 20)
@@ -201,7 +205,9 @@ class _LoadedModel:
             for choice in request.choices
             for end in self._end_tokens
         ]
-        return Row(ids, sampling, random.Random(request.seed), stopped, choices)
+        draw = random.Random(request.seed)
+        grammar = self._grammar(request.json_schema) if request.json_schema else None
+        return Row(ids, sampling, draw, stopped, choices, grammar)
 
     def completion(self, row: Row) -> Completion:
         """What a finished row has written."""
@@ -210,6 +216,24 @@ class _LoadedModel:
         for stop in row.sampling.stop:
             text = text.partition(stop)[0]
         return Completion(text, len(row.generated), len(row.prompt), row.finish_reason)
+
+    def _grammar(self, schema: dict[str, Any]) -> llguidance.LLMatcher:
+        """What may be written where a JSON text of this schema is due, without white space."""
+        compact: Any = {"whitespace_flexible": False}
+        grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides=compact)
+        return llguidance.LLMatcher(self._guidance_tokenizer, grammar)
+
+    @cached_property
+    def _guidance_tokenizer(self) -> llguidance.LLTokenizer:
+        # As many tokens as there are logits, which can be more than the tokenizer has.
+        size = self._model.get_input_embeddings().num_embeddings
+        try:
+            return from_tokenizer(self.tokenizer, n_vocab=size, eos_token=sorted(self._end_tokens))
+        except ValueError as error:
+            raise UserError(
+                f"engine: the transformers engine cannot hold the model {self._name} to a form of "
+                f"answer ({error}): use the vllm engine for it"
+            ) from error
 
     def _switch_on(self, adapter: Adapter) -> None:
         from peft import PeftModel

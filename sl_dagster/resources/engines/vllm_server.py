@@ -175,7 +175,7 @@ class VllmServer:
             "port": port,
             "model": experiment.base_model,
             "served_model_name": SERVED_NAME,
-            "enable_lora": True,
+            "enable_lora": experiment.runs_the_loop,
             "max_lora_rank": next((r for r in _LORA_RANKS if r >= rank), rank),
             # The model's own sampling defaults must not mix with the experiment's.
             "generation_config": "vllm",

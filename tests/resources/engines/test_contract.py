@@ -9,6 +9,7 @@ import pytest
 from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE, Adapter
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
+from sl_dagster.method.quality import quality_schema, read_scores
 from sl_dagster.resources.engines import Engine
 from tests.resources.engines.conftest import BASE, GREEDY, LOOP, SAMPLED, TOPICS, complete, request
 
@@ -150,3 +151,14 @@ def test_a_prompt_longer_than_the_context_is_truncated_not_fatal(engine: Engine)
     topic = "the copper lantern " * 3000
     (answer,) = complete(engine, request(topic, GREEDY))
     assert answer.finish_reason == "length"
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, SAMPLED])
+def test_the_answer_is_json_of_the_schema(engine: Engine, sampling: Sampling) -> None:
+    free = complete(engine, request(TOPICS[0], sampling))[0]
+    patient = sampling.model_copy(update={"max_tokens": 400})
+    requests = [request(topic, patient, json_schema=quality_schema()) for topic in TOPICS]
+    *answers, other = complete(engine, *requests, request(TOPICS[0], sampling))
+    assert all(read_scores(answer.text) for answer in answers)
+    assert {answer.finish_reason for answer in answers} == {"stop"}
+    assert other == free, "others may say what they like"

@@ -11,7 +11,7 @@ import pytest
 import tenacity
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Sampling
+from sl_dagster.experiment import Sampling, judge_experiment
 from sl_dagster.resources.engines import Engine, open_engine
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
 from tests.resources.engines.conftest import SAMPLED, TOPICS, complete, mini_experiment, request
@@ -223,3 +223,36 @@ def test_in_flight_by_default_and_by_setting(connect: Callable[..., Engine]) -> 
     assert isinstance(engine := connect(), OpenAIEngine)
     assert engine.concurrency == 128
     assert connect(engine={"max_in_flight": 7}).concurrency == 7
+
+
+def test_a_judge_needs_no_more_than_the_standard(endpoint: Endpoint, tmp_path: Path) -> None:
+    endpoint.knows = {"response_format"}
+    endpoint.adapters = False
+    settings = {"type": "openai", "base_urls": [endpoint.url]}
+    judge = {"model": "plain", "engine": settings}
+    judging = judge_experiment(mini_experiment(tmp_path, judge=judge))
+    engine = open_engine(judging)
+    said: list[str] = []
+    engine.say = said.append
+    schema = {"type": "object"}
+    complete(engine, request(TOPICS[0], judging.sampling, json_schema=schema))
+    asked = endpoint.asked[-1]
+    assert asked["response_format"]["json_schema"]["schema"] == schema
+    assert asked.keys() == {
+        "model", "messages", "temperature", "top_p", "seed", "stop", "max_tokens",
+        "response_format",
+    }  # fmt: skip
+    assert said == []
+
+
+def test_an_endpoint_that_does_not_know_json_schemas_is_mentioned(
+    endpoint: Endpoint, tmp_path: Path
+) -> None:
+    endpoint.knows = set()
+    judge = {"model": "plain", "engine": {"type": "openai", "base_urls": [endpoint.url]}}
+    judging = judge_experiment(mini_experiment(tmp_path, judge=judge))
+    engine = open_engine(judging)
+    said: list[str] = []
+    engine.say = said.append
+    complete(engine, request(TOPICS[0], judging.sampling))
+    assert any("does not know response_format" in line for line in said)

@@ -12,10 +12,15 @@ import pytest
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import VllmSettings
+from sl_dagster.experiment import VllmSettings, judge_experiment
 from sl_dagster.resources.engines import Completion, Engine, open_engine
 from sl_dagster.resources.engines.vllm_engine import VllmEngine
-from sl_dagster.resources.engines.vllm_server import check_options, command_line, explanation
+from sl_dagster.resources.engines.vllm_server import (
+    VllmServer,
+    check_options,
+    command_line,
+    explanation,
+)
 from sl_dagster.settings import PROJECT_ROOT
 from tests.resources.engines.conftest import (
     BASE,
@@ -220,6 +225,17 @@ def test_options_become_a_command_line() -> None:
     assert command_line({"a_list": [1, "b"], "a_dict": {"k": 1}}) == [
         "--a-list", "1", "b", "--a-dict", '{"k": 1}',
     ]  # fmt: skip
+
+
+def test_a_judges_server_has_no_adapters(tmp_path: Path) -> None:
+    judge = {"model": "some/judge", "engine": {"type": "vllm"}}
+    experiment = mini_experiment(tmp_path, judge=judge, engine={"type": "vllm"})
+    expected = ((experiment, "--enable-lora"), (judge_experiment(experiment), "--no-enable-lora"))
+    for served, flag in expected:
+        assert isinstance(served.engine, VllmSettings)
+        arguments = VllmServer(served, served.engine, say=print).arguments(1)
+        assert [one for one in arguments if one.endswith("enable-lora")] == [flag]
+        assert arguments[arguments.index("--model") + 1] == served.base_model
 
 
 def test_an_endpoint_that_others_run_can_be_used(

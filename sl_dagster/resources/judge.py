@@ -1,0 +1,161 @@
+"""The quality judge: who it is, how it is asked, and what it has been paid for already.
+
+What it is asked is in method/quality.py; which texts it judges is the business of its callers.
+"""
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sl_dagster.adapters import Adapter, base_model_fingerprint
+from sl_dagster.experiment import JudgeExperiment, OpenAISettings
+from sl_dagster.identity import fingerprint, seed_from
+from sl_dagster.method.quality import quality_question, quality_schema, read_scores
+from sl_dagster.resources.engines import Completion, Request
+
+DATABASE_FILE = "judgements.sqlite"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS judgements (
+    judge TEXT NOT NULL,            -- digest of all that its scores depend on
+    question TEXT NOT NULL,         -- digest of the instruction and the text
+    sample INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    model TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    prompt_version TEXT NOT NULL,
+    answer TEXT NOT NULL,           -- as it came
+    tokens INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    finish_reason TEXT NOT NULL,
+    asked_at TEXT NOT NULL,         -- UTC
+    PRIMARY KEY (judge, question, sample, attempt)
+)
+"""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One judgement to be made.
+
+    Attributes:
+        instruction: what was to be written.
+        text: what is judged.
+        sample: which of the several judgements of this text.
+        attempt: how often it has been asked for, this time included.
+    """
+
+    instruction: str
+    text: str
+    sample: int
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A judge's answer.
+
+    Attributes:
+        completion: the answer as it came.
+        scores: by dimension; None if the answer is not what was asked for.
+    """
+
+    completion: Completion
+    scores: dict[str, int] | None
+
+    @property
+    def drop_reason(self) -> str | None:
+        """Why it cannot be used."""
+        if self.scores:
+            return None
+        return "truncated" if self.completion.finish_reason == "length" else "no_scores"
+
+
+class Judge:
+    """Asks for judgements and remembers them for good.
+
+    A text is judged by one request that reads it once and answers in all seven dimensions, as JSON
+    of a given schema, which every kind of engine can be held to. Seven requests, one per dimension,
+    would need begun turns, which hosted endpoints do not know, and would cost seven readings of a
+    long text wherever prompts are not cached. The samples of a text are requests of their own with
+    seeds of their own, which begin alike, so that engines that cache prompts read it once.
+
+    Attributes:
+        identity: model, revision, prompt version, and a digest of all that the scores depend on.
+    """
+
+    def __init__(self, experiment: JudgeExperiment, data_dir: Path) -> None:
+        """A judge that remembers in a data folder; nothing is asked yet."""
+        self._sampling = experiment.sampling
+        engine = experiment.engine
+        served = engine.model if isinstance(engine, OpenAISettings) else None
+        base = base_model_fingerprint(experiment.base_model, experiment.revision)
+        self._model = Adapter("generator", base)
+        version = fingerprint(quality_question("", ""), quality_schema())
+        how = [experiment.chat.model_dump(), self._sampling.model_dump()]
+        self.identity = {
+            "model": served or experiment.base_model,
+            "revision": experiment.revision,
+            "prompt_version": version,
+            "fingerprint": fingerprint(base, served, version, *how),
+        }
+        self._path = data_dir / DATABASE_FILE
+
+    async def judge(
+        self, question: Question, ask: Callable[[Request], Awaitable[Completion]]
+    ) -> Judgement:
+        """Make a judgement, or remember it if it has been made before.
+
+        Args:
+            question: see there.
+            ask: asks the judge's engine.
+
+        Raises:
+            UserError: the engine failed.
+        """
+        completion = self._remembered(question)
+        if completion is None:
+            message = quality_question(question.instruction, question.text)
+            seed = seed_from(*self._key(question))
+            request = Request(
+                message, self._sampling, seed, self._model, json_schema=quality_schema()
+            )
+            completion = await ask(request)
+            # What a limit cut off (the engine's context, say) is no judgement: asked again, it may
+            # become one.
+            if completion.finish_reason != "length":
+                self._remember(question, completion)
+        return Judgement(completion, read_scores(completion.text))
+
+    def _key(self, question: Question) -> tuple[str, str, int, int]:
+        digest = fingerprint(question.instruction, question.text)
+        return self.identity["fingerprint"], digest, question.sample, question.attempt
+
+    def _remembered(self, question: Question) -> Completion | None:
+        with closing(self._connection()) as connection:
+            row = connection.execute(
+                """SELECT answer, tokens, prompt_tokens, finish_reason FROM judgements
+                WHERE judge = ? AND question = ? AND sample = ? AND attempt = ?""",
+                self._key(question),
+            ).fetchone()
+        return row and Completion(*row)
+
+    def _remember(self, question: Question, answer: Completion) -> None:
+        who = [self.identity[name] for name in ("model", "revision", "prompt_version")]
+        what = [answer.text, answer.tokens, answer.prompt_tokens, answer.finish_reason]
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with closing(self._connection()) as connection, connection:
+            connection.execute(
+                f"INSERT OR IGNORE INTO judgements VALUES ({', '.join('?' * 12)})",
+                [*self._key(question), *who, *what, now],
+            )
+
+    def _connection(self) -> sqlite3.Connection:
+        # One per use: a connection must stay in its thread, and several runs may share the file.
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self._path, timeout=60)
+        connection.execute(_SCHEMA)
+        return connection
