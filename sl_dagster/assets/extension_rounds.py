@@ -51,6 +51,8 @@ def _stage1(experiment: Experiment, number: int, source: str) -> dg.AssetsDefini
         ),
         kinds={"huggingface", "parquet"},
         inputs={"responses": source, "previous_extender": "previous_extender"},
+        role="extender",
+        on_gpu=True,
     )
     def stage1(
         context: dg.AssetExecutionContext,
@@ -92,6 +94,8 @@ def _stage2(experiment: Experiment, number: int) -> dg.AssetsDefinition:
         kinds={"huggingface", "parquet"},
         inputs={"prefixes": f"round{number}_stage1", "previous_extender": "previous_extender"},
         code_version="2",
+        role="extender",
+        on_gpu=True,
     )
     def stage2(
         context: dg.AssetExecutionContext,

@@ -43,6 +43,8 @@ def _heldout_base(experiment: Experiment, heldout: Heldout) -> dg.AssetsDefiniti
         kinds={"huggingface", "parquet"},
         partitioned=False,
         code_version="2",
+        role="generator",
+        on_gpu=True,
     )
     def heldout_base(
         context: dg.AssetExecutionContext, config: StageConfig, runner: StageRunner
@@ -60,6 +62,8 @@ def _heldout_responses(experiment: Experiment, heldout: Heldout) -> dg.AssetsDef
         kinds={"huggingface", "parquet"},
         inputs=("generator_lora",),
         code_version="2",
+        role="generator",
+        on_gpu=True,
     )
     def heldout_responses(
         context: dg.AssetExecutionContext,

@@ -35,6 +35,8 @@ def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         kinds={"huggingface", "parquet"},
         inputs=("instructions", "previous_generator"),
         code_version="2",
+        role="generator",
+        on_gpu=True,
     )
     def initial_responses(
         context: dg.AssetExecutionContext,

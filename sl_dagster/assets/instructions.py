@@ -41,6 +41,7 @@ def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
         # Not used, but an iteration must not begin before its starting point is there.
         deps=("previous_generator", "previous_extender"),
         code_version="2",
+        on_gpu=True,
     )
     def instructions(
         context: dg.AssetExecutionContext,

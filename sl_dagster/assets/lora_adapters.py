@@ -35,6 +35,8 @@ def _lora(experiment: Experiment, role: Role) -> dg.AssetsDefinition:
         inputs={"training_set": f"{role}_sft", "previous": f"previous_{role}"},
         io_manager=ADAPTER_IO,
         code_version="2",
+        role=role,
+        on_gpu=True,
     )
     def lora(
         context: dg.AssetExecutionContext,

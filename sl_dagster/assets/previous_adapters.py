@@ -35,6 +35,7 @@ def _previous_adapter(experiment: Experiment, role: Role) -> dg.AssetsDefinition
         ),
         kinds={"huggingface"},
         io_manager=ADAPTER_IO,
+        role=role,
     )
     def previous_adapter(
         context: dg.AssetExecutionContext,

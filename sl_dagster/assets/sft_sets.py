@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import dagster as dg
 
+from sl_dagster.adapters import Role
 from sl_dagster.assets.description import stage_result
 from sl_dagster.assets.stage_asset import StageConfig, stage_asset
 from sl_dagster.assets.stage_run import begin, slots_from
@@ -37,14 +38,14 @@ def sft_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
     return [
         _sft_set(
             experiment,
-            "generator_sft",
+            "generator",
             "Training examples of the Generator: the instruction leads to the extended response.",
             for_generator,
             settings=[],
         ),
         _sft_set(
             experiment,
-            "extender_sft",
+            "extender",
             "Training examples of the Extender: the extension prompt of the initial response, "
             "some of its lines missing, leads to the extended response.",
             for_extender,
@@ -55,18 +56,19 @@ def sft_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
 
 def _sft_set(
     experiment: Experiment,
-    name: str,
+    role: Role,
     description: str,
     pair: Callable[[Slot], _Pair],
     settings: list,
 ) -> dg.AssetsDefinition:
     @stage_asset(
         experiment,
-        name,
+        f"{role}_sft",
         description=description,
         kinds={"parquet"},
         inputs=("extended_responses",),
         code_version="2",
+        role=role,
     )
     def sft_set(
         context: dg.AssetExecutionContext,

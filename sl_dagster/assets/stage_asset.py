@@ -1,17 +1,22 @@
 """Declaring an asset of an experiment: what all of them have in common."""
 
 import functools
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from sl_dagster.adapters import Role
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.io_managers import shown_to_the_user, stage_key
 from sl_dagster.resources.stage_store import StageKey
+from sl_dagster.source_links import code_reference
 
 STAGE_IO = "stage_io"
 ADAPTER_IO = "adapter_io"
+GPU_POOL = "gpu"  # dagster.yaml says how many runs may be in it
 
 
 class StageConfig(dg.Config):
@@ -35,6 +40,8 @@ def stage_asset(
     partitioned: bool = True,
     io_manager: str = STAGE_IO,
     code_version: str = "1",
+    role: Role | None = None,
+    on_gpu: bool = False,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Decorate a function as an asset of an experiment.
 
@@ -47,6 +54,8 @@ def stage_asset(
         partitioned: whether there is one per iteration.
         io_manager: who stores what the function returns.
         code_version: to be raised when the function's results change.
+        role: whose model, training set or adapter it is, if it belongs to one role.
+        on_gpu: whether it asks the engine or trains; few runs at a time may.
     """
     named = inputs if isinstance(inputs, dict) else {asset: asset for asset in inputs}
 
@@ -70,9 +79,19 @@ def stage_asset(
             partitions_def=partitions_of(experiment) if partitioned else None,
             io_manager_key=io_manager,
             code_version=code_version,
+            owners=experiment.owners,
+            tags=tags_of(experiment) | ({"role": role} if role else {}),
+            metadata=code_reference(function),
+            pool=GPU_POOL if on_gpu else None,
         )(explained)
 
     return declare
+
+
+def tags_of(experiment: Experiment) -> dict[str, str]:
+    """Tags of every asset and run of an experiment, to search for in the web UI."""
+    model = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(experiment.base_model).name)[:63]
+    return {"base_model": model, "engine": experiment.engine.type}
 
 
 def partitions_of(experiment: Experiment) -> dg.StaticPartitionsDefinition:

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from sl_dagster.assets.stage_asset import tags_of
 from sl_dagster.experiment import Experiment
 
 
@@ -16,4 +17,6 @@ def iteration_job(experiment: Experiment):
         iteration_job_name(experiment.name),
         selection=dg.AssetSelection.groups(experiment.name),
         description=f"One whole iteration of {experiment.name}, from its instructions on.",
+        owners=experiment.owners,
+        tags={"experiment": experiment.name, **tags_of(experiment)},
     )

@@ -11,7 +11,11 @@ _console = Console(highlight=False)
 
 
 class _TerminalHandler(logging.Handler):
-    """One short line per message: which stage says what."""
+    """One short line per message: which stage says what, and which checks fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._checks: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         meta: dict[str, Any] = getattr(record, "dagster_meta", {})
@@ -22,11 +26,22 @@ class _TerminalHandler(logging.Handler):
         if event is None:
             text = meta.get("orig_message") or record.getMessage()
             _console.print(f"  [dim]{escape(_stage(step)):<20}[/] {escape(text)}")
-        elif event.event_type_value == "STEP_SUCCESS":
+        elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+            self._checks.add(step)
+            if not event.asset_check_evaluation_data.passed:
+                _console.print(_failed_check(event.asset_check_evaluation_data))
+        elif event.event_type_value == "STEP_SUCCESS" and step not in self._checks:
             seconds = event.step_success_data.duration_ms / 1000
             _console.print(f"[green]✓[/] {escape(_stage(step)):<20} {seconds:,.1f} s")
-        elif event.event_type_value == "STEP_FAILURE":
+        elif event.event_type_value == "STEP_FAILURE" and step not in self._checks:
             _console.print(f"[red]✗[/] {escape(_stage(step))}")
+
+
+def _failed_check(check: dg.AssetCheckEvaluation) -> str:
+    """A warning, or an error, in a line; a check that holds is not worth one."""
+    mark = "[red]✗[/]" if check.severity is dg.AssetCheckSeverity.ERROR else "[yellow]![/]"
+    said = f"check {check.check_name}: {check.description or 'failed'}"
+    return f"{mark} {escape(check.asset_key.path[-1]):<20} {escape(said)}"
 
 
 def _stage(step_key: str) -> str:
