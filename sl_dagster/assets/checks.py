@@ -7,7 +7,7 @@ alone, for any iteration.
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from statistics import fmean
 from typing import Any, get_args
 
@@ -20,6 +20,7 @@ from sl_dagster.dagster_betas import accepted_betas
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.growth import heldout_scores
+from sl_dagster.method.prompts import Message
 from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.resources.engines import Request
 from sl_dagster.resources.io_managers import shown_to_the_user, stage_key
@@ -57,7 +58,7 @@ def experiment_checks(experiment: Experiment) -> list[dg.AssetChecksDefinition]:
         _enough_grown(experiment),
         *(_starts_from_current(experiment, role) for role in roles),
         *(_loss_fell(experiment, role) for role in roles),
-        *(_changes_output(experiment, role) for role in roles),
+        _changes_output(experiment),
         *([_enough_accepted(experiment)] if experiment.heldout else []),
         # A control without extension is not meant to grow.
         *([_lengths_grew(experiment)] if experiment.extension.rounds else []),
@@ -68,15 +69,8 @@ def _check(
     experiment: Experiment,
     asset: str,
     description: str,
-    after: Sequence[str] = (),
-    on_gpu: bool = False,
 ) -> Callable[[CheckFunction], dg.AssetChecksDefinition]:
-    """Decorate a function as a check of an asset, per iteration if the asset is.
-
-    Args:
-        after: other assets of the experiment that it waits for.
-        on_gpu: whether it asks the engine.
-    """
+    """Decorate a function as a check of an asset, per iteration if the asset is."""
 
     def declare(function: CheckFunction) -> dg.AssetChecksDefinition:
         @functools.wraps(function)
@@ -90,9 +84,7 @@ def _check(
                 name=function.__name__,
                 description=description,
                 blocking=True,
-                additional_deps=[dg.AssetKey([experiment.name, name]) for name in after],
                 partitions_def=None if asset in _OUTSIDE_THE_LOOP else partitions_of(experiment),
-                pool=GPU_POOL if on_gpu else None,
             )(explained)
 
     return declare
@@ -267,14 +259,26 @@ def _ends(curve: list[LossPoint]) -> tuple[float, float]:
     return fmean(losses[:tenth]), fmean(losses[-tenth:])
 
 
-def _changes_output(experiment: Experiment, role: Role) -> dg.AssetChecksDefinition:
-    @_check(
-        experiment,
-        f"{role}_lora",
-        "The engine loads the adapter, and with it answers differently from the base model.",
-        # When both are trained, so that an engine that gives way to the training starts once.
-        after=[f"{other}_lora" for other in get_args(Role) if other != role],
-        on_gpu=True,
+def _changes_output(experiment: Experiment) -> dg.AssetChecksDefinition:
+    with accepted_betas():  # checks per partition
+        specs = [
+            dg.AssetCheckSpec(
+                "changes_output",
+                asset=dg.AssetKey([experiment.name, f"{role}_lora"]),
+                description="The engine loads it, and with it answers differently from the base "
+                "model.",
+                blocking=True,
+                partitions_def=partitions_of(experiment),
+            )
+            for role in get_args(Role)
+        ]
+
+    # Both in one step: an engine that gives way to the training is started once after it.
+    @dg.multi_asset_check(
+        name=f"{experiment.name}__adapters_change_output",
+        specs=specs,
+        can_subset=True,
+        pool=GPU_POOL,
     )
     def changes_output(
         context: dg.AssetCheckExecutionContext,
@@ -282,38 +286,36 @@ def _changes_output(experiment: Experiment, role: Role) -> dg.AssetChecksDefinit
         adapters: AdapterStore,
         stages: StageStore,
         runner: StageRunner,
-    ) -> dg.AssetCheckResult:
-        key = _key(context)
-        adapter = adapters.read(key).adapter.verified()
-        shown = None if config.force else adapters.trial(adapter)
-        if shown is None:
-            examples = stages.read(StageKey(key.experiment, f"{role}_sft", key.iteration))
-            shown = _tried(experiment, adapter, examples, runner, context.log.info)
-            adapters.remember_trial(adapter, shown)
-        changed = shown["changed"]
-        return dg.AssetCheckResult(
-            passed=changed * 2 >= shown["prompts"],
-            severity=dg.AssetCheckSeverity.WARN,
-            description=(
-                f"{changed} of {shown['prompts']} greedy answers differ from the base model's"
-            ),
-            metadata={"adapter": adapter.fingerprint, **shown},
-        )
+    ) -> Iterator[dg.AssetCheckResult]:
+        with shown_to_the_user():
+            for check in sorted(context.selected_asset_check_keys):
+                key = _key(context, check)
+                adapter = adapters.read(key).adapter.verified()
+                shown = None if config.force else adapters.trial(adapter)
+                if shown is None:
+                    examples = StageKey(key.experiment, f"{adapter.role}_sft", key.iteration)
+                    prompts = _prompts(stages.read(examples))
+                    shown = _tried(experiment, adapter, prompts, runner, context.log.info)
+                    adapters.remember_trial(adapter, shown)
+                yield _trial_verdict(check, adapter, shown)
 
     return changes_output
+
+
+def _prompts(examples: StoredStage) -> list[Message]:
+    records = examples.at(list(range(min(_TRIAL_PROMPTS, len(examples)))))
+    return [record.prompt[-1] for record in records if record.prompt]
 
 
 def _tried(
     experiment: Experiment,
     adapter: Adapter,
-    examples: StoredStage,
+    prompts: list[Message],
     runner: StageRunner,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """The greedy beginnings of a few answers, with the adapter and without it."""
     greedy = experiment.sampling.model_copy(update={"temperature": 0.0})
-    records = examples.at(list(range(min(_TRIAL_PROMPTS, len(examples)))))
-    prompts = [record.prompt[-1] for record in records if record.prompt]
     requests = [
         Request(prompt, greedy, seed=0, adapter=weights).limited_to(_TRIAL_TOKENS)
         for weights in (adapter, base_model(experiment, adapter.role))
@@ -327,6 +329,21 @@ def _tried(
         "with_adapter": pairs[0][0],
         "base_model": pairs[0][1],
     }
+
+
+def _trial_verdict(
+    check: dg.AssetCheckKey, adapter: Adapter, shown: dict[str, Any]
+) -> dg.AssetCheckResult:
+    changed, prompts = shown["changed"], shown["prompts"]
+    return dg.AssetCheckResult(
+        asset_key=check.asset_key,
+        check_name=check.name,
+        # Rounding alone may change one answer.
+        passed=changed * 2 >= prompts,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{changed} of {prompts} greedy answers differ from the base model's",
+        metadata={"adapter": adapter.fingerprint, **shown},
+    )
 
 
 def _lengths_grew(experiment: Experiment) -> dg.AssetChecksDefinition:
@@ -378,9 +395,9 @@ def _mean_words(stage: StoredStage) -> float:
     return fmean(words)
 
 
-def _key(context: dg.AssetCheckExecutionContext) -> StageKey:
-    """The stage and iteration that is checked."""
-    [check] = context.selected_asset_check_keys
+def _key(context: dg.AssetCheckExecutionContext, check: dg.AssetCheckKey | None = None) -> StageKey:
+    """The stage and iteration that is checked, by the only check of the step if none is named."""
+    check = check or next(iter(context.selected_asset_check_keys))
     if check.asset_key.path[-1] in _OUTSIDE_THE_LOOP:
         return stage_key(check.asset_key, None)
     if not context.has_partition_key:

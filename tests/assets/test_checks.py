@@ -31,16 +31,11 @@ def executed(
     experiment: Experiment, data: Path, name: str, asset: str, iteration: int = 1
 ) -> dg.ExecuteInProcessResult:
     """Run one check of one asset alone, as the web UI does on request."""
-    key = dg.AssetKey([experiment.name, asset])
-    checks = [
-        check
-        for check in experiment_checks(experiment)
-        if dg.AssetCheckKey(key, name) in check.check_keys
-    ]
+    check = dg.AssetCheckKey(dg.AssetKey([experiment.name, asset]), name)
     definitions = dg.Definitions(
-        assets=[dg.AssetSpec(key)],
-        asset_checks=checks,
-        jobs=[dg.define_asset_job("alone", dg.AssetSelection.checks(*checks))],
+        assets=[dg.AssetSpec(check.asset_key)],
+        asset_checks=[one for one in experiment_checks(experiment) if check in one.check_keys],
+        jobs=[dg.define_asset_job("alone", dg.AssetSelection.checks(check))],
         resources=resources_in(data),
         executor=dg.in_process_executor,
     )
