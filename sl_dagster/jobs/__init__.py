@@ -17,6 +17,5 @@ def iteration_job(experiment: Experiment):
         iteration_job_name(experiment.name),
         selection=dg.AssetSelection.groups(experiment.name),
         description=f"One whole iteration of {experiment.name}, from its instructions on.",
-        owners=experiment.owners,
         tags={"experiment": experiment.name, **tags_of(experiment)},
     )
