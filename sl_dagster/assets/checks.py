@@ -105,7 +105,11 @@ def _counts_agree(experiment: Experiment, stage: str) -> dg.AssetChecksDefinitio
                 if in_files != in_database
                 else None
             ),
-            metadata={"in_files": in_files, "in_database": in_database},
+            metadata={
+                f"{name}_in_{place}": count
+                for place, counts in (("files", in_files), ("database", in_database))
+                for name, count in counts.items()
+            },
         )
 
     return counts_agree
