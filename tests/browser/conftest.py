@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.assets.conftest import Project, new_project
 
 _SECONDS_TO_START = 300
+_MILLISECONDS_TO_SHOW = 120_000  # on a busy machine
 
 
 @dataclass
@@ -95,7 +96,8 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     """A page that leaves a screenshot of how it ended in the test's folder."""
     page = browser.new_page(viewport={"width": 1600, "height": 1000})
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(_MILLISECONDS_TO_SHOW)
+    expect.set_options(timeout=_MILLISECONDS_TO_SHOW)
     yield page
     page.screenshot(path=tmp_path / "end.png")
     page.close()
