@@ -9,7 +9,11 @@ VLLM_READY := $(VENV)/.ready-vllm
 ENGINE ?= transformers
 DEMO := $(if $(filter vllm,$(ENGINE)),demo_vllm,demo)
 
-.PHONY: demo test lint ui vllm clean help
+# What the tests need of Debian: a database server, and a browser for the web UI.
+DEBIAN := $(if $(wildcard /usr/lib/postgresql/*/bin/postgres),,postgresql) \
+	$(if $(shell command -v chromium),,chromium)
+
+.PHONY: demo test lint ui vllm debian clean help
 
 help:  ## Say what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -21,7 +25,7 @@ demo: $(READY) $(if $(filter vllm,$(ENGINE)),$(VLLM_READY))  ## Run three iterat
 ui: $(READY)  ## Open the web UI on the history of all runs.
 	$(BIN)/sl-dagster ui
 
-test: $(READY) $(VLLM_READY)  ## Run all tests that a machine without a GPU can run.
+test: $(READY) $(VLLM_READY) debian  ## Run all tests that a machine without a GPU can run.
 	$(BIN)/pytest
 
 lint: $(READY)  ## Check style and types.
@@ -30,6 +34,14 @@ lint: $(READY)  ## Check style and types.
 	$(BIN)/pyright
 
 vllm: $(VLLM_READY)  ## Install vLLM: its CUDA build where there is a GPU, otherwise its CPU build.
+
+debian:
+ifneq ($(strip $(DEBIAN)),)
+	@[ "$$(id -u)" = 0 ] || \
+		{ echo "the tests need $(strip $(DEBIAN)): run \`apt-get install $(strip $(DEBIAN))\`"; exit 1; }
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(DEBIAN)
+endif
 
 clean:  ## Remove the environment, all data and the history of runs.
 	rm -rf $(VENV) data .dagster

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from sl_dagster.assets import experiment_assets
+from sl_dagster.assets.checks import experiment_checks
 from sl_dagster.assets.stage_asset import ADAPTER_IO, STAGE_IO
 from sl_dagster.experiment import Experiment, load_experiments
 from sl_dagster.jobs import asset_jobs
@@ -23,6 +24,7 @@ from sl_dagster.resources.stage_runner import StageRunner
 from sl_dagster.resources.stage_store import StageStore
 from sl_dagster.resources.trainer import Trainer
 from sl_dagster.settings import data_dir, experiments_dir
+from sl_dagster.source_links import linked_to_remote
 
 
 @dg.definitions
@@ -32,9 +34,13 @@ def defs() -> dg.Definitions:
 
 
 def definitions_of(experiments: list[Experiment]) -> dg.Definitions:
-    """The experiments' assets, jobs and sensors, and what they work with."""
+    """The experiments' assets, checks, jobs and sensors, and what they work with."""
+    assets = [asset for experiment in experiments for asset in experiment_assets(experiment)]
     return dg.Definitions(
-        assets=[asset for experiment in experiments for asset in experiment_assets(experiment)],
+        assets=linked_to_remote(assets),
+        asset_checks=[
+            check for experiment in experiments for check in experiment_checks(experiment)
+        ],
         jobs=[
             job
             for experiment in experiments

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.chat import Chat, checked_template_kwargs
@@ -25,6 +33,15 @@ TopP = Annotated[float, Field(gt=0, le=1)]
 RepetitionPenalty = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+
+
+def _owner(value: str) -> str:
+    if not re.fullmatch(r"team:.+|[\w.%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", value, re.ASCII):
+        raise ValueError(f"expected an e-mail address or team:name, found {value!r}")
+    return value
+
+
+Owner = Annotated[str, AfterValidator(_owner)]
 
 
 class _Settings(BaseModel):
@@ -443,6 +460,7 @@ class Experiment(_Settings):
         runs_the_loop: whether its engine must know what the loop needs: begun turns and adapters.
         name: the file's name without its ending; prefix of the assets' keys.
         description: what the experiment is for; shown in the web UI.
+        owners: who answers for it, shown in the web UI: e-mail addresses, or ``team:name``.
         base_model: a model's folder, or its id on the Hugging Face hub.
         revision: the hub revision of ``base_model``.
         languages: of the instructions, which take turns; each needs seeds and prompts.
@@ -464,6 +482,7 @@ class Experiment(_Settings):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     description: str = ""
+    owners: tuple[Owner, ...] = ("team:self-lengthen",)
     base_model: str
     revision: str = "main"
     languages: tuple[Language, ...] = Field(default=("en",), min_length=1)

@@ -261,8 +261,15 @@ def _put(group: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:
-    """The message of the first step that failed."""
+    """The message of the first step that failed, or of the check that let it fail."""
+    said = {}
     for event in result.all_events:
+        if event.event_type_value == "ASSET_CHECK_EVALUATION":
+            check = event.asset_check_evaluation_data
+            if not check.passed:
+                said[event.step_key] = f"check {check.check_name} failed: {check.description}"
+        if event.is_step_failure and event.step_key in said:
+            return said[event.step_key]
         if event.is_step_failure:
             data = event.step_failure_data
             if data.user_failure_data and data.user_failure_data.description:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from sl_dagster.definitions import definitions_of, defs
 from sl_dagster.experiment import load_experiment
@@ -109,12 +110,45 @@ def test_models_are_measured_by_a_job_of_their_own() -> None:
     assert partitions.get_partition_keys() == ["base", "1", "2", "3", "aligned"]
 
 
+def test_one_gpu_user_at_a_time() -> None:
+    """What asks the engine or trains is in the pool that the shipped settings limit."""
+    definitions = defs()
+    graph = definitions.resolve_asset_graph()
+    demo = [key for key in graph.get_all_asset_keys() if key.path[0] == "demo"]
+    assert {key.path[-1] for key in demo if "gpu" in (graph.get(key).pools or ())} == {
+        "instructions", "initial_responses", "round1_stage1", "round1_stage2", "round2_stage1",
+        "round2_stage2", "heldout_base", "heldout_responses", "generator_lora", "extender_lora",
+    }  # fmt: skip
+    nodes = definitions.resolve_job_def("demo_iteration").graph.node_defs
+    assert {"demo__adapters_change_output"} <= {node.name for node in nodes if node.pools}
+    settings = yaml.safe_load((PROJECT_ROOT / "dagster.yaml").read_text())
+    assert settings["concurrency"]["pools"] == {"granularity": "run", "default_limit": 1}
+
+
+def test_owners_and_tags(write_experiment) -> None:
+    path = write_experiment(
+        base_model="Qwen/Qwen2.5-7B-Instruct",
+        owners=["jane@example.org", "team:writing"],
+        engine={"type": "vllm"},
+    )
+    definitions = definitions_of([load_experiment(path)])
+    graph = definitions.resolve_asset_graph()
+    node = graph.get(dg.AssetKey(["small", "extender_sft"]))
+    assert node.owners == ("jane@example.org", "team:writing")
+    expected = {"base_model": "Qwen2.5-7B-Instruct", "engine": "vllm"}
+    assert dict(node.tags).items() >= (expected | {"role": "extender"}).items()
+    job = definitions.resolve_job_def("small_iteration")
+    assert job.tags.items() >= (expected | {"experiment": "small"}).items()
+
+
 def test_every_asset_is_described_and_fits_its_box() -> None:
     graph = defs().resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
         assert node.description, key
         assert node.kinds, key
+        assert node.owners, key
+        assert node.code_version, key
         assert len(key.path[-1]) <= 18, key
 
 

@@ -86,6 +86,7 @@ def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
         ({"sampling": {"temperature": "warm"}}, "sampling.temperature: expected a valid number"),
         ({"sampling": {"top_p": 0}}, "sampling.top_p: expected greater than 0"),
         ({"extension": 3}, "extension: expected a group of settings"),
+        ({"owners": ["jane"]}, "owners.0: expected an e-mail address or team:name, found 'jane'"),
         ({"iterations": 0}, "iterations: expected greater than or equal to 1"),
         ({"languages": ["fr"]}, "languages.0: expected 'en' or 'zh', found 'fr'"),
         ({"seeds": "none.jsonl"}, "seeds: there is no file"),

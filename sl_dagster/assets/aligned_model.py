@@ -88,6 +88,7 @@ def _aligned_model(experiment: Experiment) -> dg.AssetsDefinition:
             + ", fine-tuned on `aligned_sft`: a model that writes as long as it is asked to."
         ),
         kinds={"pytorch", "huggingface"},
+        on_gpu=True,
         inputs=("aligned_sft",),
         partitioned=False,
         job="dataset",

@@ -46,6 +46,7 @@ def _scores(experiment: Experiment, name: str, benchmark: Benchmark) -> dg.Asset
             f"them (0 to {rules.best_score:g}{_at_scale(benchmark)})."
         ),
         kinds={"huggingface", "parquet"},
+        on_gpu=True,
         deps=("generator_lora",),
         per_model=True,
         job="evaluate",

@@ -75,6 +75,7 @@ def _more_instructions(experiment: Experiment) -> dg.AssetsDefinition:
             "iterations."
         ),
         kinds={"huggingface", "parquet"},
+        on_gpu=True,
         # Looked up, because what is stored of them is taken: not every iteration has been run.
         deps=("seeds", "instructions"),
         partitioned=False,
@@ -104,6 +105,7 @@ def _more_responses(experiment: Experiment) -> dg.AssetsDefinition:
             "initial responses."
         ),
         kinds={"huggingface", "parquet"},
+        on_gpu=True,
         inputs=("more_instructions",),
         deps=("generator_lora",),
         partitioned=False,

@@ -28,6 +28,7 @@ def engine_speed_asset(experiment: Experiment) -> dg.AssetsDefinition:
         inputs=("seeds",),
         # Measured before the others fill the engine, so never beside them.
         deps=("instructions",),
+        on_gpu=True,
     )
     def engine_speed(runner: StageRunner, seeds: StoredStage) -> dg.MaterializeResult:
         sampling = experiment.sampling_of("initial_responses")

@@ -54,6 +54,8 @@ def _stage1(experiment: Experiment, number: int, source: str) -> dg.AssetsDefini
         kinds={"huggingface", "parquet"},
         inputs={"responses": source, "previous_extender": "previous_extender"},
         settings=(*_SETTINGS, "extension.samples") if number == 1 else _SETTINGS,
+        role="extender",
+        on_gpu=True,
     )
     def stage1(
         context: dg.AssetExecutionContext,
@@ -100,6 +102,8 @@ def _stage2(experiment: Experiment, number: int) -> dg.AssetsDefinition:
         inputs={"prefixes": f"round{number}_stage1", "previous_extender": "previous_extender"},
         code_version="2",
         settings=(*_SETTINGS, "filter.preset"),
+        role="extender",
+        on_gpu=True,
     )
     def stage2(
         context: dg.AssetExecutionContext,

@@ -46,6 +46,8 @@ def _heldout_base(experiment: Experiment, heldout: Heldout) -> dg.AssetsDefiniti
         partitioned=False,
         code_version="3",
         settings=_SETTINGS,
+        role="generator",
+        on_gpu=True,
     )
     def heldout_base(
         context: dg.AssetExecutionContext, config: StageConfig, runner: StageRunner
@@ -64,6 +66,8 @@ def _heldout_responses(experiment: Experiment, heldout: Heldout) -> dg.AssetsDef
         inputs=("generator_lora",),
         code_version="3",
         settings=_SETTINGS,
+        role="generator",
+        on_gpu=True,
     )
     def heldout_responses(
         context: dg.AssetExecutionContext,

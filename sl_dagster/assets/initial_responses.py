@@ -41,6 +41,8 @@ def initial_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
             "initial_responses.sampling",
             "filter.preset",
         ),
+        role="generator",
+        on_gpu=True,
     )
     def initial_responses(
         context: dg.AssetExecutionContext,

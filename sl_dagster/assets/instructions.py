@@ -55,6 +55,7 @@ def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
             "instructions.max_similarity",
             "instructions.sampling",
         ),
+        on_gpu=True,
     )
     def instructions(
         context: dg.AssetExecutionContext,

@@ -37,6 +37,7 @@ def length_controlled_asset(experiment: Experiment) -> dg.AssetsDefinition:
             f"{settings.max_words:,}: the base model weaves its length into the query."
         ),
         kinds={"huggingface", "parquet"},
+        on_gpu=True,
         inputs=("dataset",),
         partitioned=False,
         job="dataset",

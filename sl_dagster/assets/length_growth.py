@@ -22,7 +22,7 @@ def length_growth_asset(experiment: Experiment) -> dg.AssetsDefinition:
             "The Generator's mean words on held-out instructions, from the base model on; beside "
             "it the control, if the experiment names one."
         ),
-        kinds={"duckdb"},
+        kinds={"parquet", "matplotlib"},
         deps=("length_report",),
         partitioned=False,
     )

@@ -38,6 +38,8 @@ def _lora(experiment: Experiment, role: Role) -> dg.AssetsDefinition:
         io_manager=ADAPTER_IO,
         code_version="2",
         settings=_SETTINGS,
+        role=role,
+        on_gpu=True,
     )
     def lora(
         context: dg.AssetExecutionContext,

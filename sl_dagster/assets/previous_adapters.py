@@ -38,6 +38,7 @@ def _previous_adapter(experiment: Experiment, role: Role) -> dg.AssetsDefinition
         # else, for all of its iterations at once; this belongs to the run of its own iteration.
         deps=("seeds",),
         io_manager=ADAPTER_IO,
+        role=role,
     )
     def previous_adapter(
         context: dg.AssetExecutionContext,

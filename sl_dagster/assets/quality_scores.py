@@ -31,6 +31,7 @@ def quality_scores_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
         "quality_scores",
         description="The judge's scores (1 to 10) of a model's answers, one row per judgement.",
         kinds={"huggingface", "parquet"},
+        on_gpu=True,
         deps=() if benchmark else ("heldout_base", "heldout_responses"),
         model_deps=(benchmark,) if benchmark else (),
         per_model=True,

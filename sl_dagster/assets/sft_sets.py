@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from sl_dagster.adapters import Role
 from sl_dagster.assets.description import stage_result
 from sl_dagster.assets.stage_asset import stage_asset
 from sl_dagster.assets.stage_config import StageConfig
@@ -25,14 +26,14 @@ def sft_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
     return [
         _sft_set(
             experiment,
-            "generator_sft",
+            "generator",
             "Training examples of the Generator: the instruction leads to the extended response.",
             _generator_pair,
             made_with=lambda changed: [],
         ),
         _sft_set(
             experiment,
-            "extender_sft",
+            "extender",
             "Training examples of the Extender: the extension prompt of the initial response, "
             "some of its lines missing, leads to the extended response.",
             _extender_pair,
@@ -63,7 +64,7 @@ def _extender_settings(experiment: Experiment) -> list[Any]:
 
 def _sft_set(
     experiment: Experiment,
-    name: str,
+    role: Role,
     description: str,
     pair: Callable[[Experiment, Slot], _Pair],
     made_with: Callable[[Experiment], list[Any]],
@@ -71,12 +72,13 @@ def _sft_set(
 ) -> dg.AssetsDefinition:
     @stage_asset(
         experiment,
-        name,
+        f"{role}_sft",
         description=description,
         kinds={"parquet"},
         inputs=("extended_responses",),
         code_version="2",
         settings=settings,
+        role=role,
     )
     def sft_set(
         context: dg.AssetExecutionContext,

@@ -1,18 +1,23 @@
 """Declaring an asset of an experiment: what all of them have in common."""
 
 import functools
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
 
+from sl_dagster.adapters import Role
 from sl_dagster.assets.stage_config import stage_config
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.io_managers import shown_to_the_user, stage_key
 from sl_dagster.resources.stage_store import StageKey
+from sl_dagster.source_links import code_reference
 
 STAGE_IO = "stage_io"
 ADAPTER_IO = "adapter_io"
+GPU_POOL = "gpu"  # dagster.yaml says how many runs may be in it
 JOB_TAG = "sl_dagster/job"
 
 Job = Literal["iteration", "dataset", "evaluate"]
@@ -33,6 +38,8 @@ def stage_asset(
     io_manager: str = STAGE_IO,
     code_version: str = "1",
     settings: tuple[str, ...] = (),
+    role: Role | None = None,
+    on_gpu: bool = False,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Decorate a function as an asset of an experiment.
 
@@ -50,6 +57,8 @@ def stage_asset(
         code_version: to be raised when the function's results change.
         settings: what can be changed for one launch; the function's parameter ``config`` gets it
             (see ``stage_config``).
+        role: whose model, training set or adapter it is, if it belongs to one role.
+        on_gpu: whether it asks the engine or trains; few runs at a time may.
     """
     partitions = partitions_of(experiment) if partitioned else None
     if per_model:
@@ -80,12 +89,21 @@ def stage_asset(
                 *(dg.AssetKey([experiment.name, asset]) for asset in model_deps),
             ],
             partitions_def=partitions,
-            tags={JOB_TAG: job},
             io_manager_key=io_manager,
             code_version=code_version,
+            owners=experiment.owners,
+            tags={JOB_TAG: job} | tags_of(experiment) | ({"role": role} if role else {}),
+            metadata=code_reference(function),
+            pool=GPU_POOL if on_gpu else None,
         )(explained)
 
     return declare
+
+
+def tags_of(experiment: Experiment) -> dict[str, str]:
+    """Tags of every asset and run of an experiment, to search for in the web UI."""
+    model = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(experiment.base_model).name)[:63]
+    return {"base_model": model, "engine": experiment.engine.type}
 
 
 def _dependency(experiment: Experiment, asset: str, per_model: bool) -> dg.AssetDep:

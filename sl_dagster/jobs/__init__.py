@@ -5,7 +5,7 @@ from typing import get_args
 import dagster as dg
 
 from sl_dagster.adapters import Role
-from sl_dagster.assets.stage_asset import JOB_TAG, Job
+from sl_dagster.assets.stage_asset import JOB_TAG, Job, tags_of
 from sl_dagster.experiment import Experiment
 
 _LAUNCHPAD = (
@@ -33,12 +33,14 @@ def asset_jobs(experiment: Experiment) -> list:
             selection=_both_roles(experiment, "{}_sft").upstream(),
             description="What the model writes in one iteration, up to both training sets; nothing "
             "is trained." + _LAUNCHPAD,
+            tags=_run_tags(experiment),
         ),
         dg.define_asset_job(
             f"{name}_train_only",
             selection=_both_roles(experiment, "{}_lora"),
             description="Both adapters of one iteration, from the training sets that are stored; "
             "nothing is generated." + _LAUNCHPAD,
+            tags=_run_tags(experiment),
         ),
         _job_for(
             experiment,
@@ -61,7 +63,12 @@ def _job_for(experiment: Experiment, job: Job, description: str, *further: str):
         job_name(experiment.name, job),
         selection=marked | dg.AssetSelection.assets(*names),
         description=description + _LAUNCHPAD,
+        tags=_run_tags(experiment),
     )
+
+
+def _run_tags(experiment: Experiment) -> dict[str, str]:
+    return {"experiment": experiment.name, **tags_of(experiment)}
 
 
 def _both_roles(experiment: Experiment, name: str) -> dg.AssetSelection:

@@ -12,7 +12,7 @@ from sl_dagster.progress import progress_of
 
 
 class TerminalHandler(logging.Handler):
-    """One short line per message: which stage says what.
+    """One short line per message: which stage says what, and which checks fail.
 
     Where a person looks on, a stage's progress is one bar that moves instead of many lines.
     """
@@ -21,6 +21,7 @@ class TerminalHandler(logging.Handler):
         super().__init__()
         self._console = console
         self._bar: Progress | None = None
+        self._checks: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         meta: dict[str, Any] = getattr(record, "dagster_meta", {})
@@ -30,11 +31,15 @@ class TerminalHandler(logging.Handler):
             # What went wrong, and why, is said once by the launcher.
             if logging.INFO <= record.levelno < logging.ERROR:
                 self._say(_stage(step), meta.get("orig_message") or record.getMessage())
-        elif event.event_type_value == "STEP_SUCCESS":
+        elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+            self._checks.add(step)
+            if not event.asset_check_evaluation_data.passed:
+                self._console.print(_failed_check(event.asset_check_evaluation_data))
+        elif event.event_type_value == "STEP_SUCCESS" and step not in self._checks:
             self._end_bar()
             seconds = event.step_success_data.duration_ms / 1000
             self._console.print(f"[green]✓[/] {escape(_stage(step)):<20} {seconds:,.1f} s")
-        elif event.event_type_value == "STEP_FAILURE":
+        elif event.event_type_value == "STEP_FAILURE" and step not in self._checks:
             self._end_bar()
             self._console.print(f"[red]✗[/] {escape(_stage(step))}")
 
@@ -67,6 +72,13 @@ class TerminalHandler(logging.Handler):
     def close(self) -> None:
         self._end_bar()
         super().close()
+
+
+def _failed_check(check: dg.AssetCheckEvaluation) -> str:
+    """A warning, or an error, in a line; a check that holds is not worth one."""
+    mark = "[red]✗[/]" if check.severity is dg.AssetCheckSeverity.ERROR else "[yellow]![/]"
+    said = f"check {check.check_name}: {check.description or 'failed'}"
+    return f"{mark} {escape(check.asset_key.path[-1]):<20} {escape(said)}"
 
 
 def _stage(step_key: str) -> str:

@@ -19,6 +19,7 @@ from sl_dagster.resources.stage_store import StageKey
 from sl_dagster.training.job import CHECKPOINTS, TrainingOutcome
 
 _POINTER = "adapter.json"
+_TRIAL = "trial.json"
 _WORKPLACE = ".training"
 
 
@@ -128,6 +129,22 @@ class AdapterStore(dg.ConfigurableResource):
         for old in folder.iterdir():
             if old.is_dir() and str(old) != stored.adapter.path:
                 shutil.rmtree(old)
+
+    def trial(self, adapter: Adapter) -> dict[str, Any] | None:
+        """What a trial of these weights has shown, if there was one."""
+        try:
+            return json.loads(self._trial_file(adapter).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def remember_trial(self, adapter: Adapter, shown: dict[str, Any]) -> None:
+        """Keep what a trial has shown beside the weights, for as long as they are there."""
+        self._trial_file(adapter).write_text(json.dumps(shown, indent=2), encoding="utf-8")
+
+    @staticmethod
+    def _trial_file(adapter: Adapter) -> Path:
+        assert adapter.path, "the bare base model needs no trial"
+        return Path(adapter.path) / _TRIAL
 
     def _workplace(self, key: StageKey, made_from: str) -> Path:
         return self._folder(key) / f"{_WORKPLACE}-{made_from}"

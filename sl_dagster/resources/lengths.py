@@ -61,6 +61,11 @@ GROUP BY experiment, iteration, stage;
 STATS_COLUMNS: tuple[str, ...] = (
     "experiment", "iteration", "stage", "records", "kept", "mean", "p10", "p50", "p90", "max",
 )  # fmt: skip
+_COUNTS = """
+    count(*) AS records,
+    count(*) FILTER (kept) AS kept,
+    coalesce(sum(words), 0)::BIGINT AS words
+"""
 _FROM_FILES = "read_parquet(?, union_by_name = true)"
 
 
@@ -115,6 +120,18 @@ class LengthsDatabase(dg.ConfigurableResource):
             "SELECT * FROM length_stats WHERE ? IN ('', experiment) ORDER BY ALL",
             [experiment or ""],
         )
+
+    def counts(self, stage: StoredStage) -> tuple[dict[str, int], dict[str, int]]:
+        """Records, kept records and words of a stage: in its files, and in the database."""
+        files = [str(path) for path in (stage.path, stage.rejected_path) if path.exists()]
+        key = stage.key
+        [in_files] = self._rows(f"SELECT {_COUNTS} FROM {_FROM_FILES}", [files])
+        [in_database] = self._rows(
+            f"""SELECT {_COUNTS} FROM record_lengths
+            WHERE experiment = ? AND iteration = ? AND stage = ?""",
+            [key.experiment, key.iteration or 0, key.stage],
+        )
+        return in_files, in_database
 
     def locate(self, record_id: str) -> StageKey | None:
         """The stage and iteration in which a record stands."""

@@ -204,6 +204,26 @@ class StageRunner(dg.ConfigurableResource):
 
         return self._made(run, written)
 
+    def answers(
+        self, experiment: Experiment, requests: Sequence[Request], say: Callable[[str], None]
+    ) -> list[Completion]:
+        """What the experiment's engine answers to some requests, outside any stage.
+
+        Args:
+            experiment: whose engine.
+            requests: asked for at the same time.
+            say: takes a line for the run's log.
+
+        Raises:
+            UserError: the engine failed, or cannot use the adapter.
+        """
+        engine = self._engines.of(experiment, say)
+
+        async def ask_all() -> list[Completion]:
+            return await asyncio.gather(*map(engine.complete, requests))
+
+        return self._loop.run(ask_all())
+
     def full_speed(self, experiment: Experiment, requests: Sequence[Request]) -> float:
         """Tokens per second that the experiment's engine generates when it is full.
 
