@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, describe_problems, judge_experiment
-from sl_dagster.filtering import open_lines
+from sl_dagster.json_lines import name_of, numbered_objects, open_lines
 from sl_dagster.quality import estimates
 from sl_dagster.resources.engines import Engine, open_engine
 from sl_dagster.resources.judge import Judge, Judgement, Question
@@ -30,9 +30,7 @@ def read_answers(file: str) -> list[AnswerLine]:
         UserError: naming the first line that is no answer, or that there is none.
     """
     with open_lines(file) as lines:
-        answers = [
-            _parse(file, number, line) for number, line in enumerate(lines, 1) if line.strip()
-        ]
+        answers = [_answer(file, *numbered) for numbered in numbered_objects(lines, file)]
     if not answers:
         raise UserError(f"{file}: there is no answer in it")
     return answers
@@ -99,12 +97,12 @@ async def _judge_all(
     return [every[start : start + samples] for start in range(0, len(every), samples)]
 
 
-def _parse(file: str, number: int, line: bytes) -> AnswerLine:
+def _answer(file: str, number: int, content: dict[str, Any]) -> AnswerLine:
     try:
-        return AnswerLine.model_validate_json(line)
+        return AnswerLine.model_validate(content)
     except ValidationError as error:
         problem = describe_problems(error).removeprefix(": ")
         raise UserError(
-            f"{file}, line {number}: {problem} (expected a JSON object such as "
+            f"{name_of(file)}, line {number}: {problem} (expected a JSON object such as "
             '{"instruction": "Write a story about ...", "response": "Once upon a time ..."})'
         ) from None

@@ -1,12 +1,12 @@
 """Beginning a materialization: what a stage's result depends on, and the slots to fill."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
-from sl_dagster.adapters import Adapter, Role, base_model_fingerprint
+from sl_dagster.adapters import Adapter, AnyRole, base_model_fingerprint
 from sl_dagster.assets.stage_asset import key_of
 from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.errors import UserError
@@ -22,7 +22,7 @@ def begin(
     config: StageConfig,
     experiment: Experiment,
     *,
-    made_from: list[StoredStage | Adapter],
+    made_from: Sequence[StoredStage | Adapter],
     settings: list[Any],
 ) -> StageRun:
     """Describe the materialization that has begun.
@@ -65,7 +65,7 @@ def _emptiness(stage: StoredStage) -> str:
     )
 
 
-def base_model(experiment: Experiment, role: Role = "generator") -> Adapter:
+def base_model(experiment: Experiment, role: AnyRole = "generator") -> Adapter:
     """The bare base model in a role."""
     return Adapter(role, base_model_fingerprint(experiment.base_model, experiment.revision))
 

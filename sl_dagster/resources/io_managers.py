@@ -50,7 +50,7 @@ class AdapterIOManager(dg.ConfigurableIOManager):
 
 
 def stage_key(
-    asset_key: dg.AssetKey, partition: str | None, partitions: dg.PartitionsDefinition | None
+    asset_key: dg.AssetKey, partition: str | None, partitions: dg.PartitionsDefinition | None = None
 ) -> StageKey:
     """The stage that an asset's partition, an iteration or a model, stands for."""
     experiment, stage = asset_key.path
