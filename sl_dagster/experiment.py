@@ -25,7 +25,7 @@ from sl_dagster.chat import Chat, checked_template_kwargs
 from sl_dagster.errors import UserError
 from sl_dagster.method.filters import Language, Preset
 from sl_dagster.method.instructions import MAX_SIMILARITY
-from sl_dagster.method.prompts import Prompts, builtin_prompts_file, read_prompts
+from sl_dagster.method.prompts import Prompts, read_prompts
 
 Temperature = Annotated[float, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -532,9 +532,9 @@ class Experiment(_Settings):
     @classmethod
     def _find_prompts(cls, value: dict[Language, Path], info: ValidationInfo):
         found = {language: _existing_file(path, info) for language, path in value.items()}
-        for path in found.values():
+        for language, path in found.items():
             try:
-                read_prompts(path)
+                read_prompts(language, path)
             except ValidationError as error:
                 raise ValueError(f"{path}: {describe_problems(error)}") from None
             except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -583,7 +583,7 @@ class Experiment(_Settings):
     def prompts_by_language(self) -> dict[str, Prompts]:
         """The prompts to use, the user's where given."""
         return {
-            language: read_prompts(self.prompts.get(language, builtin_prompts_file(language)))
+            language: read_prompts(language, self.prompts.get(language))
             for language in self.languages
         }
 

@@ -118,6 +118,7 @@ def test_one_gpu_user_at_a_time() -> None:
     assert {key.path[-1] for key in demo if "gpu" in (graph.get(key).pools or ())} == {
         "instructions", "initial_responses", "round1_stage1", "round1_stage2", "round2_stage1",
         "round2_stage2", "heldout_base", "heldout_responses", "generator_lora", "extender_lora",
+        "length_controlled", "aligned_model", "longen_scores",
     }  # fmt: skip
     nodes = definitions.resolve_job_def("demo_iteration").graph.node_defs
     assert {"demo__adapters_change_output"} <= {node.name for node in nodes if node.pools}

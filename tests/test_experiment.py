@@ -188,7 +188,7 @@ PROMPTS = builtin_prompts_file("zh").read_text(encoding="utf-8")
     [
         (PROMPTS.replace("{response}", ""), "extend: placeholders must be: {instruction}, "),
         (PROMPTS.replace("{first}", "{frist}"), "self_instruct_turn: placeholders must be: "),
-        (PROMPTS.replace("judge:", "jugde:"), "judge: this key is missing"),
+        (PROMPTS.replace("judge:", "jugde:"), "jugde: unknown key"),
         (PROMPTS.replace("[是, 否]", "[yes, no]"), "judge_answers.0: expected a valid string"),
         (PROMPTS.replace("[是, 否]", "[是]"), "judge_answers.1: this key is missing"),
         (PROMPTS.replace("self_instruct_stop: 写作任务4", "self_instruct_stop: ''"), "stop: "),

@@ -30,7 +30,10 @@ from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
 from sl_dagster.training.job import LossPoint, TrainingOutcome
 
 ACCEPTANCE_FLOOR = 0.5  # share of good texts below which an iteration deserves a look
-_OUTSIDE_THE_LOOP = ("seeds", "heldout_base")
+_COLLECTED = ("more_instructions", "more_responses")
+_OUTSIDE_THE_LOOP = (
+    "seeds", "heldout_base", *_COLLECTED, "dataset", "length_controlled", "aligned_sft",
+)  # fmt: skip
 _TRIAL_PROMPTS = 4
 _TRIAL_TOKENS = 256  # an extension begins with what it is given
 
@@ -50,6 +53,8 @@ class TrialConfig(dg.Config):
 def experiment_checks(experiment: Experiment) -> list[dg.AssetChecksDefinition]:
     """Every check of one experiment, in the order of the loop."""
     stages = [stage for stage in experiment.stages if experiment.heldout or "heldout" not in stage]
+    if not experiment.dataset.collect:
+        stages = [stage for stage in stages if stage not in _COLLECTED]
     generated = [s for s in stages if s in ("instructions", "initial_responses") or "_stage" in s]
     roles = get_args(Role)
     return [

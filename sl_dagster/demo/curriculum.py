@@ -44,7 +44,7 @@ PROMPTS_FILE = Path(__file__).with_name("prompts.yaml")
 @cache
 def prompts() -> Prompts:
     """The demo's wording of the method's prompts."""
-    return read_prompts(PROMPTS_FILE)
+    return read_prompts("en", PROMPTS_FILE)
 
 
 @dataclass(frozen=True)

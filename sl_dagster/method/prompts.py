@@ -2,7 +2,7 @@
 
 import string
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -113,11 +113,16 @@ def builtin_prompts_file(language: str) -> Path:
     return _FOLDER / f"{language}.yaml"
 
 
-def read_prompts(path: Path) -> Prompts:
-    """Read one language's prompts.
+def read_prompts(language: str, own: Path | None = None) -> Prompts:
+    """One language's prompts: the project's, or a user's in the place of those that they name.
 
     Raises:
-        pydantic.ValidationError: a prompt is missing, unknown, or has wrong placeholders.
-        yaml.YAMLError, OSError: the file is no YAML or cannot be read.
+        pydantic.ValidationError: a prompt is unknown, or has wrong placeholders.
+        yaml.YAMLError, OSError: the user's file is no YAML or cannot be read.
     """
-    return Prompts.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    prompts: Any = yaml.safe_load(builtin_prompts_file(language).read_text(encoding="utf-8"))
+    if own:
+        changes = yaml.safe_load(own.read_text(encoding="utf-8"))
+        # What is no group of prompts is left for the validation to complain about.
+        prompts = prompts | changes if isinstance(changes, dict) else changes
+    return Prompts.model_validate(prompts)

@@ -11,7 +11,7 @@ import pytest
 
 from sl_dagster.definitions import definitions_of
 from sl_dagster.experiment import load_experiment
-from sl_dagster.method.prompts import builtin_prompts_file, read_prompts
+from sl_dagster.method.prompts import read_prompts
 from sl_dagster.records import Record
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.stage_store import StageKey, StageStore
@@ -99,7 +99,7 @@ def loop(write_experiment, tmp_path: Path, monkeypatch) -> Callable[..., Loop]:
 def varied(request: Request) -> str:
     """A new instruction, unlike any other, in the language of the request."""
     draw = random.Random(request.seed)
-    if request.message["content"] == read_prompts(builtin_prompts_file("zh")).self_instruct:
+    if request.message["content"] == read_prompts("zh").self_instruct:
         return "".join(draw.sample(CHINESE, 12))
     return " ".join(draw.sample(WORDS, 12))
 
@@ -159,7 +159,7 @@ def test_every_language_has_its_own_examples_prompts_and_judge(loop: Callable[..
     records, _, engine = made.make(varied)
     assert [record.language for record in records] == ["en", "zh"] * 3
     for language in ("en", "zh"):
-        prompts = read_prompts(builtin_prompts_file(language))
+        prompts = read_prompts(language)
         writing = [r for r in engine.requests if r.message["content"] == prompts.self_instruct]
         assert len(writing) == 3
         seeds = [line for line in SEEDS.splitlines() if f'"language": "{language}"' in line]

@@ -97,6 +97,7 @@ def test_the_forms_of_the_stages(write_experiment) -> None:
     extension = {"tries", "max_tokens_per_input_word", "sampling"}
     assert forms == {
         "seeds": {},
+        "adapters_change_output": {},
         "instructions": {
             "instructions": {"count", "tries", "pool", "max_similarity", "sampling"}
         },

@@ -8,14 +8,14 @@ import yaml
 from pydantic import ValidationError
 
 from sl_dagster.method.filters import Language
-from sl_dagster.method.prompts import builtin_prompts_file, read_prompts
+from sl_dagster.method.prompts import read_prompts
 
 LANGUAGES = get_args(Language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_builtin_prompts_have_their_placeholders_filled(language: str) -> None:
-    prompts = read_prompts(builtin_prompts_file(language))
+    prompts = read_prompts(language)
     message, turn = prompts.self_instruction("first {x}", "second")
     assert message["role"] == "user"
     assert turn.index("first {x}") < turn.index("second")
@@ -31,7 +31,7 @@ def test_the_builtin_prompts_have_their_placeholders_filled(language: str) -> No
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_begun_turn_ends_at_the_third_and_stops_at_the_fourth(language: str) -> None:
-    prompts = read_prompts(builtin_prompts_file(language))
+    prompts = read_prompts(language)
     _, turn = prompts.self_instruction("first", "second")
     third = turn.splitlines()[-1]
     assert third.rstrip(":：") == prompts.self_instruct_stop.replace("4", "3")
@@ -54,7 +54,7 @@ def test_the_begun_turn_ends_at_the_third_and_stops_at_the_fourth(language: str)
     ],
 )
 def test_the_judges_answer(language: str, answer: str, approves: bool) -> None:
-    prompts = read_prompts(builtin_prompts_file(language))
+    prompts = read_prompts(language)
     assert prompts.approves(answer) is approves
     assert all(word in prompts.judge for word in prompts.judge_answers)
 
@@ -69,8 +69,15 @@ def test_the_judges_answer(language: str, answer: str, approves: bool) -> None:
 )
 def test_wrong_placeholders_are_named(tmp_path: Path, extend: str, problem: str) -> None:
     file = tmp_path / "en.yaml"
-    prompts = yaml.safe_load(builtin_prompts_file("en").read_text())
-    file.write_text(yaml.safe_dump(prompts | {"extend": extend}))
+    file.write_text(yaml.safe_dump({"extend": extend}))
     with pytest.raises(ValidationError) as caught:
-        read_prompts(file)
+        read_prompts("en", file)
     assert problem in str(caught.value)
+
+
+def test_a_file_replaces_the_prompts_that_it_names(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("plan: 'Outline: {instruction}'\n")
+    own, builtin = read_prompts("en", file), read_prompts("en")
+    assert own.plan == "Outline: {instruction}"
+    assert own == builtin.model_copy(update={"plan": own.plan})

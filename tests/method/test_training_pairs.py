@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sl_dagster.method.prompts import Prompts, builtin_prompts_file, read_prompts
+from sl_dagster.method.prompts import Prompts, read_prompts
 from sl_dagster.method.training_pairs import drop_lines, extender_pair, generator_pair
 from tests.method.texts import texts
 
-PROMPTS: Prompts = read_prompts(builtin_prompts_file("en"))
+PROMPTS: Prompts = read_prompts("en")
 
 
 def test_the_generator_learns_the_extended_response() -> None:
