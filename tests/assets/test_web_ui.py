@@ -129,7 +129,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebUI]:
         iterations=2,
         instructions={"count": 12, "max_similarity": 1, "sampling": {"max_tokens": 60}},
         extension={"rounds": 1, "samples": 1, "tries": 2, "max_tokens_per_input_word": 4.0},
-        training={"epochs": 1, "batch_size": 8, "learning_rate": 1.0e-3},
+        training={"epochs": 1, "batch_size": 2, "learning_rate": 1.0e-3},
     )
     ui = WebUI(project)
     yield ui
