@@ -239,6 +239,13 @@ class Heldout(_Settings):
     sampling: SamplingChanges = SamplingChanges()
 
 
+STAGES_AFTER_THE_LOOP = (
+    "more_instructions",
+    "more_responses",
+    "dataset",
+    "length_controlled",
+    "aligned_sft",
+)
 BASE_MODEL = "base"
 ALIGNED_MODEL = "aligned"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -680,10 +687,13 @@ def judge_experiment(experiment: Experiment) -> JudgeExperiment:
 
 
 def stage_names(rounds: int) -> list[str]:
-    """The names of the stages that hold records, in the order of a loop with so many rounds."""
+    """The names of all stages that hold records, those of the loop in its order."""
+    return ["seeds", "heldout_base", *loop_stage_names(rounds), *STAGES_AFTER_THE_LOOP]
+
+
+def loop_stage_names(rounds: int) -> list[str]:
+    """The names of the stages of an iteration that holds records, with so many rounds."""
     return [
-        "seeds",
-        "heldout_base",
         "instructions",
         "initial_responses",
         *(f"round{number}_stage{stage}" for number in range(1, rounds + 1) for stage in (1, 2)),
@@ -691,11 +701,6 @@ def stage_names(rounds: int) -> list[str]:
         "generator_sft",
         "extender_sft",
         "heldout_responses",
-        "more_instructions",
-        "more_responses",
-        "dataset",
-        "length_controlled",
-        "aligned_sft",
     ]
 
 

@@ -18,7 +18,7 @@ from sl_dagster.assets.stage_asset import GPU_POOL, partitions_of
 from sl_dagster.assets.stage_run import base_model
 from sl_dagster.dagster_betas import accepted_betas
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment
+from sl_dagster.experiment import STAGES_AFTER_THE_LOOP, Experiment
 from sl_dagster.growth import heldout_scores
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.adapter_store import AdapterStore
@@ -31,9 +31,7 @@ from sl_dagster.training.job import LossPoint, TrainingOutcome
 
 ACCEPTANCE_FLOOR = 0.5  # share of good texts below which an iteration deserves a look
 _COLLECTED = ("more_instructions", "more_responses")
-_OUTSIDE_THE_LOOP = (
-    "seeds", "heldout_base", *_COLLECTED, "dataset", "length_controlled", "aligned_sft",
-)  # fmt: skip
+_OUTSIDE_THE_LOOP = ("seeds", "heldout_base", *STAGES_AFTER_THE_LOOP)
 _TRIAL_PROMPTS = 4
 _TRIAL_TOKENS = 256  # an extension begins with what it is given
 

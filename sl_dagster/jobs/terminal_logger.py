@@ -48,7 +48,7 @@ class TerminalHandler(logging.Handler):
         if progress and self._console.is_terminal:
             self._move_bar(stage, *progress)
         else:
-            self._console.print(f"  [dim]{escape(stage):<20}[/] {escape(text)}")
+            self._console.print(f"  [dim]{escape(stage):<20}[/] {escape(text)}", soft_wrap=True)
 
     def _move_bar(self, stage: str, done: int, total: int, rest: str) -> None:
         if self._bar is None:

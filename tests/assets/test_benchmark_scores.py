@@ -79,12 +79,12 @@ def _check_pages(project: Project, monkeypatch) -> None:
 
         scores = metadata("longen_scores")
         assert {"overall", "type_about", "range_2-4k", "language_en", "scale"} <= set(scores)
-        assert "data:image/png;base64," in scores["asked_and_written"].value
+        assert "data:image/svg+xml;base64," in scores["asked_and_written"].value
         assert [row.data["model"] for row in metadata("model_scores")["scores"].records] == [
             "base",
             "1",
         ]
-        assert "data:image/png;base64," in metadata("text_decay")["longen_decay"].value
+        assert "data:image/svg+xml;base64," in metadata("text_decay")["longen_decay"].value
 
 
 def test_an_iteration_measures_decay_but_no_benchmark(finished: Project) -> None:

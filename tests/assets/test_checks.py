@@ -15,7 +15,7 @@ from sl_dagster.adapters import WEIGHTS_FILE, Adapter, Role, adapter_fingerprint
 from sl_dagster.assets.checks import experiment_checks, loss_verdict
 from sl_dagster.assets.stage_run import base_model
 from sl_dagster.definitions import resources_in
-from sl_dagster.experiment import Experiment, load_experiment
+from sl_dagster.experiment import STAGES_AFTER_THE_LOOP, Experiment, load_experiment
 from sl_dagster.launch import failure_of
 from sl_dagster.records import TEXT_SCHEMA, Record
 from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
@@ -25,6 +25,7 @@ from sl_dagster.training.job import LossPoint, TrainingOutcome
 from tests.assets.conftest import Project
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+OUTSIDE_THE_LOOP = ("seeds", "heldout_base", *STAGES_AFTER_THE_LOOP)
 
 
 def executed(
@@ -242,7 +243,7 @@ def test_a_run_evaluates_every_check(finished: Project) -> None:
             key
             for check in experiment_checks(finished.experiment)
             for key in check.check_keys
-            if key.asset_key.path[-1] not in ("seeds", "heldout_base")
+            if key.asset_key.path[-1] not in OUTSIDE_THE_LOOP
         }
         assert set(history) == expected
         assert all(e.passed for e in history.values() if e.severity is ERROR)

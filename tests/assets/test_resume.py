@@ -1,5 +1,6 @@
 """A run that is killed, and two runs at the same time."""
 
+import contextlib
 import signal
 import subprocess
 import time
@@ -73,11 +74,12 @@ def test_an_ended_run_leaves_no_training_behind(project: Project, how: signal.Si
 
 def trainings(pid: int) -> list[psutil.Process]:
     """The training programs below a process."""
-    return [
-        child
-        for child in psutil.Process(pid).children(recursive=True)
-        if "sl_dagster.training.train" in " ".join(child.cmdline())
-    ]
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it may end while it is looked at
+            if "sl_dagster.training.train" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def test_a_second_run_on_the_same_iteration_is_told_to_wait(fresh: Project) -> None:
