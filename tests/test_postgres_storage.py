@@ -1,4 +1,4 @@
-"""Dagster's history in a PostgreSQL of the test's own, configured as the README says."""
+"""Dagster's history in a PostgreSQL of the test's own, configured as docs/running.md says."""
 
 import os
 import re
@@ -63,8 +63,8 @@ def port() -> Iterator[int]:
 
 @pytest.fixture
 def home(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A DAGSTER_HOME with the project's settings and what the README adds to them."""
-    readme = (PROJECT_ROOT / "README.md").read_text()
+    """A DAGSTER_HOME with the project's settings and what docs/running.md adds to them."""
+    readme = (PROJECT_ROOT / "docs" / "running.md").read_text()
     [fragment] = re.findall(r"^```yaml\n(storage:\n.*?)^```", readme, re.MULTILINE | re.DOTALL)
     settings = (PROJECT_ROOT / "dagster.yaml").read_text()
     (tmp_path / "home").mkdir()
