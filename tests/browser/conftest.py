@@ -1,18 +1,23 @@
-"""A browser on the real web UI: webserver, daemon and runs of the smallest experiment."""
+"""The real web UI of the smallest experiment, by GraphQL and by a browser.
+
+One server, with its daemon and queue of runs, serves all tests of this folder. Each of them finds
+the history that the ones before have left.
+"""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -20,62 +25,117 @@ from tests.assets.conftest import Project, new_project
 
 _SECONDS_TO_START = 300
 _MILLISECONDS_TO_SHOW = 120_000  # on a busy machine
+_LOCATION = "locations/sl_dagster.definitions"
 
 
-@dataclass
-class Ui:
-    """A project whose web UI is open.
+class WebUI:
+    """A project and what ``sl-dagster ui`` shows of it.
 
     Attributes:
-        project: its experiment is called ``small``; nothing has been run yet.
+        project: its experiment is called ``small``.
+        process: what has been started; runs are its descendants.
         url: of the web UI, without a slash at the end.
+        lineage_url: of the lineage view, likewise.
     """
 
-    project: Project
-    url: str
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        port, lineage_port = _free_ports()
+        self.url = f"http://127.0.0.1:{port}"
+        self.lineage_url = f"http://127.0.0.1:{lineage_port}"
+        self._log = project.root / "ui.txt"
+        settings = {
+            "SL_DAGSTER_LINEAGE": self.lineage_url,
+            # On a busy machine a run's process needs longer to start than Dagster allows.
+            "DAGSTER_GRPC_TIMEOUT_SECONDS": "600",
+        }
+        with self._log.open("wb") as output:
+            self.process = subprocess.Popen(
+                project.command("ui", "--port", str(port)),
+                env=project.environment | settings,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
 
-    def asset(self, name: str, view: str = "") -> str:
-        """The address of an asset's page."""
-        return f"{self.url}/assets/small/{name}" + (f"?view={view}" if view else "")
+    def asset(self, name: str, view: str = "overview") -> str:
+        """The address of an asset's page; of iteration 1, where a view shows only one."""
+        return f"{self.url}/assets/small/{name}?view={view}&partition=1"
+
+    def group(self) -> str:
+        """The address of the experiment's graph."""
+        return f"{self.url}/{_LOCATION}/asset-groups/small"
+
+    def job(self, name: str, view: str = "") -> str:
+        """The address of a job's page."""
+        return f"{self.url}/{_LOCATION}/jobs/small_{name}/{view}"
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        """The answer to a GraphQL query; its one field."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/graphql", body, headers)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answer = json.load(response)
+        assert "errors" not in answer, answer
+        [value] = answer["data"].values()
+        return value
+
+    def wait_until_up(self) -> None:
+        wait_for(self._is_up, _SECONDS_TO_START)
+
+    def close(self) -> None:
+        # In the background it may be deaf to SIGINT and SIGTERM.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _is_up(self) -> bool:
+        assert self.process.poll() is None, self._log.read_text()
+        try:
+            self.ask("{ version }")
+        except OSError:
+            return False
+        return True
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 900) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "this takes too long"
+        time.sleep(0.2)
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("", 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
-def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
-    """What ``sl-dagster ui`` starts; all of it is gone in the end."""
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebUI]:
+    """The web UI of an experiment as small as it can be; all of it is gone in the end."""
     project = new_project(tmp_path_factory.mktemp("ui"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = project.root / "ui.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            project.command("ui", "--port", str(port)),
-            env=project.environment,
-            cwd=project.root,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    ui = Ui(project, f"http://127.0.0.1:{port}")
+    project.change(
+        heldout=None,
+        iterations=2,
+        instructions={"count": 12, "max_similarity": 1, "sampling": {"max_tokens": 60}},
+        extension={"rounds": 1, "samples": 1, "tries": 2, "max_tokens_per_input_word": 4.0},
+        training={"epochs": 1, "batch_size": 2, "learning_rate": 1.0e-3},
+    )
+    ui = WebUI(project)
     try:
-        _wait_until_it_answers(ui, process, log)
+        ui.wait_until_up()
         yield ui
     finally:
-        # `dagster dev` may ignore gentler signals when nobody sits at its terminal.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        ui.close()
 
 
-def _wait_until_it_answers(ui: Ui, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + _SECONDS_TO_START
-    while time.monotonic() < end:
-        assert process.poll() is None, log.read_text()
-        with contextlib.suppress(urllib.error.URLError, ConnectionError):
-            urllib.request.urlopen(f"{ui.url}/server_info", timeout=10).close()
-            return
-        time.sleep(0.5)
-    pytest.fail(f"the web UI did not start:\n{log.read_text()}")
+@pytest.fixture
+def instance(ui: WebUI, monkeypatch) -> Iterator[dg.DagsterInstance]:
+    """Dagster's history of the experiment."""
+    monkeypatch.setenv("DAGSTER_HOME", ui.project.environment["DAGSTER_HOME"])
+    with dg.DagsterInstance.get() as instance:
+        yield instance
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +146,9 @@ def browser() -> Iterator[Browser]:
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--disable-gpu", "--disable-dev-shm-usage", *root]
+            executable_path=chromium,
+            args=["--disable-gpu", "--disable-dev-shm-usage", *root],
+            timeout=_MILLISECONDS_TO_SHOW,
         )
         yield browser
         browser.close()

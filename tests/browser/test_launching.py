@@ -1,15 +1,8 @@
-"""Launching and cancelling from the web UI: the real webserver, daemon and queue of runs."""
+"""Launching and cancelling: what the web UI asks of Dagster's daemon and queue of runs."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -17,7 +10,8 @@ import psutil
 import pytest
 import yaml
 
-from tests.assets.conftest import Project, new_project
+from tests.assets.conftest import Project
+from tests.browser.conftest import WebUI, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -58,89 +52,16 @@ _JOB = {
 }
 
 
-class WebUI:
-    """The web UI of a project, spoken to as a browser speaks to it."""
-
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self._url = f"http://127.0.0.1:{port}/graphql"
-        with (project.root / "ui.txt").open("wb") as output:
-            self.process = subprocess.Popen(
-                project.command("ui", "--port", str(port)),
-                # On a busy machine a run's process needs longer to start than Dagster allows.
-                env=project.environment | {"DAGSTER_GRPC_TIMEOUT_SECONDS": "600"},
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        wait_for(self._is_up)
-
-    def ask(self, query: str, **variables: Any) -> Any:
-        """The answer to a GraphQL query; its one field."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(self._url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as response:
-            answer = json.load(response)
-        assert "errors" not in answer, answer
-        [value] = answer["data"].values()
-        return value
-
-    def launch(self, asset: str, config: dict[str, Any]) -> str:
-        """Launch an asset of iteration 1 from the launchpad; returns the run's id."""
-        params = {
-            "selector": _JOB | {"assetSelection": [{"path": ["small", asset]}]},
-            "runConfigData": json.dumps({"ops": {f"small__{asset}": {"config": config}}}),
-            "executionMetadata": {"tags": [{"key": "dagster/partition", "value": "1"}]},
-        }
-        answer = self.ask(_LAUNCH, params=params)
-        assert answer["__typename"] == "LaunchRunSuccess", answer
-        return answer["run"]["runId"]
-
-    def close(self) -> None:
-        # In the background it may be deaf to SIGINT and SIGTERM.
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def _is_up(self) -> bool:
-        assert self.process.poll() is None, (self.project.root / "ui.txt").read_text()
-        try:
-            self.ask("{ version }")
-        except OSError:
-            return False
-        return True
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 900) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "this takes too long"
-        time.sleep(0.2)
-
-
-@pytest.fixture(scope="module")
-def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebUI]:
-    """The web UI of a project on which nothing has been run yet, as small as it can be."""
-    project = new_project(tmp_path_factory.mktemp("ui"))
-    project.change(
-        heldout=None,
-        iterations=2,
-        instructions={"count": 12, "max_similarity": 1, "sampling": {"max_tokens": 60}},
-        extension={"rounds": 1, "samples": 1, "tries": 2, "max_tokens_per_input_word": 4.0},
-        training={"epochs": 1, "batch_size": 2, "learning_rate": 1.0e-3},
-    )
-    ui = WebUI(project)
-    yield ui
-    ui.close()
-
-
-@pytest.fixture
-def instance(ui: WebUI, monkeypatch) -> Iterator[dg.DagsterInstance]:
-    monkeypatch.setenv("DAGSTER_HOME", ui.project.environment["DAGSTER_HOME"])
-    with dg.DagsterInstance.get() as instance:
-        yield instance
+def launch(ui: WebUI, asset: str, config: dict[str, Any]) -> str:
+    """Launch an asset of iteration 1 from the launchpad; returns the run's id."""
+    params = {
+        "selector": _JOB | {"assetSelection": [{"path": ["small", asset]}]},
+        "runConfigData": json.dumps({"ops": {f"small__{asset}": {"config": config}}}),
+        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": "1"}]},
+    }
+    answer = ui.ask(_LAUNCH, params=params)
+    assert answer["__typename"] == "LaunchRunSuccess", answer
+    return answer["run"]["runId"]
 
 
 def versions(instance: dg.DagsterInstance, asset: str, iteration: int) -> str:
@@ -165,8 +86,6 @@ def test_the_launchpad_shows_the_experiments_values(ui: WebUI) -> None:
 def test_iterations_run_in_order_each_from_the_one_before(
     ui: WebUI, instance: dg.DagsterInstance
 ) -> None:
-    names = {path.name for path in Path(ui.project.data).glob("small/*")}
-    assert not names, "nothing has been made"
     assets = ["seeds", "previous_generator", "previous_extender", "instructions",
               "initial_responses", "round1_stage1", "round1_stage2", "extended_responses",
               "generator_sft", "extender_sft", "generator_lora", "extender_lora",
@@ -213,7 +132,7 @@ def test_cancelling_stops_at_once_and_keeps_the_journal(
         children = psutil.Process(ui.process.pid).children(recursive=True)
         return [child for child in children if program in " ".join(_command(child))]
 
-    run_id = ui.launch(asset, config)
+    run_id = launch(ui, asset, config)
     wait_for(trainings if program else lambda: journal() >= 3)
     working = trainings() if program else []
     assert ui.ask(_TERMINATE, id=run_id)["__typename"] == "TerminateRunSuccess"
