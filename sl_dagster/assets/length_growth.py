@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from sl_dagster.assets.pictures import MAIN, QUIET, picture
+from sl_dagster.assets.pictures import MAIN, QUIET, growth_picture, picture
 from sl_dagster.assets.stage_asset import stage_asset
 from sl_dagster.experiment import Experiment
 from sl_dagster.growth import GrowthRow, growth_table
@@ -33,8 +33,9 @@ def length_growth_asset(experiment: Experiment) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 "iterations": rows[-1].iteration,
-                "mean_words": rows[-1].scores.mean_words,
-                "growth": picture("growth over the iterations", growth_curve(rows), 3.6),
+                "mean_words": round(rows[-1].scores.mean_words, 1),
+                "growth": growth_picture(rows),
+                "growth_in_detail": picture("growth with medians", growth_curve(rows), 3.6),
                 "table": _table(rows),
             }
         )

@@ -38,8 +38,9 @@ def length_report_asset(experiment: Experiment) -> dg.AssetsDefinition:
             metadata["lengths_by_stage"] = _plot(measured)
         for row in growth_table(experiment, stages):
             if row.iteration == iteration:
-                metadata |= {"heldout_mean_words": row.scores.mean_words, **row.scores.shares()}
-                metadata |= {"growth": row.ratio} if row.ratio else {}
+                metadata["heldout_mean_words"] = round(row.scores.mean_words, 1)
+                metadata |= {name: round(share, 3) for name, share in row.scores.shares().items()}
+                metadata |= {"growth": round(row.ratio, 2)} if row.ratio else {}
         return dg.MaterializeResult(metadata=metadata)
 
     return length_report

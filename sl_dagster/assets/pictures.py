@@ -1,8 +1,8 @@
 """The pictures on the assets' pages: SVG, readable on a light and on a dark page alike.
 
 Dagster's web UI shows Markdown of up to 999 characters on the page itself, and longer ones after a
-click. So what every stage has, lengths and outcomes, is drawn here in few characters; what needs
-axes with more on them is drawn by matplotlib.
+click. So lengths, outcomes and growth are drawn here in few characters; what needs axes with more
+on them is drawn by matplotlib.
 """
 
 import base64
@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 import dagster as dg
 import numpy as np
+
+from sl_dagster.growth import GrowthRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,6 +126,37 @@ def outcomes_picture(
         tried = f" ({again:,} retried)" if again else ""
         parts.append(_text(f"{first + again:,}{tried}", x + 4, y + 12))
     return _small_picture("kept, dropped, tried again", parts, 18 * len(rows))
+
+
+def growth_picture(rows: Sequence[GrowthRow]) -> dg.MarkdownMetadataValue:
+    """Mean words of held-out answers by iteration, in the band between p10 and p90.
+
+    Args:
+        rows: the iterations, the base model first; where they know the control's mean, it is drawn,
+            too. At least one.
+    """
+    highest = max(row.scores.p90_words for row in rows) or 1
+    step = (_WIDTH - 40) // max(1, len(rows) - 1)
+
+    def point(place: int, words: float) -> str:
+        return f"{30 + step * place} {_HEIGHT + 14 - round(_HEIGHT * words / highest)}"
+
+    def path(words: Iterable[float]) -> str:
+        return "L".join(point(place, value) for place, value in enumerate(words))
+
+    band = [*(point(place, row.scores.p10_words) for place, row in enumerate(rows))]
+    band += [point(place, rows[place].scores.p90_words) for place in reversed(range(len(rows)))]
+    controls = [row.control.mean_words for row in rows if row.control]
+    line = "<path d='M{}' fill='none' stroke='{}' stroke-width='2'/>"
+    parts = [f"<path d='M{'L'.join(band)}z' fill='{MAIN}' opacity='.2'/>"]
+    parts += [line.format(path(controls), QUIET)] if controls else []
+    parts.append(line.format(path(row.scores.mean_words for row in rows), MAIN))
+    for place, row in enumerate(rows):
+        label = f"{row.iteration or 'base'}: {row.scores.mean_words:,.0f}"
+        parts.append(_text(label, 30 + step * place, _HEIGHT + 30, anchor="middle"))
+    parts.append(_text("mean words, p10 to p90", 20, 11, MAIN))
+    parts += [_text("control", 180, 11)] if controls else []
+    return _small_picture("growth over the iterations", parts, _HEIGHT + 34)
 
 
 def _small_picture(title: str, parts: list[str], height: int) -> dg.MarkdownMetadataValue:

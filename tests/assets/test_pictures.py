@@ -6,7 +6,15 @@ from xml.etree import ElementTree
 import dagster as dg
 import numpy as np
 
-from sl_dagster.assets.pictures import MAIN, OTHER, QUIET, lengths_picture, outcomes_picture
+from sl_dagster.assets.pictures import (
+    MAIN,
+    OTHER,
+    QUIET,
+    growth_picture,
+    lengths_picture,
+    outcomes_picture,
+)
+from sl_dagster.growth import GrowthRow, HeldoutScores
 
 SHOWN_ON_THE_PAGE = 999  # characters of Markdown; what is longer, the web UI shows after a click
 
@@ -51,3 +59,19 @@ def test_every_reason_has_a_bar_with_its_count() -> None:
     assert colors(picture) == [MAIN, OTHER, QUIET, QUIET]
     assert len(str(picture.value)) <= SHOWN_ON_THE_PAGE
     assert texts(outcomes_picture(3, {}, {})) == ["kept", "3"]
+
+
+def test_growth_is_shown_on_the_page_beside_its_control() -> None:
+    def row(iteration: int, words: float, control: float | None) -> GrowthRow:
+        scores = [HeldoutScores(64, mean, mean / 2, mean, 1.5 * mean, 1.0, 1.0)
+                  for mean in (words, control) if mean]  # fmt: skip
+        return GrowthRow(iteration, scores[0], None, scores[1] if control else None)
+
+    rows = [row(0, 980, 980), row(1, 1_900, 960), row(2, 3_700, 990), row(3, 7_200, 970)]
+    picture = growth_picture(rows)
+    assert len(str(picture.value)) <= SHOWN_ON_THE_PAGE
+    assert texts(picture) == [
+        "base: 980", "1: 1,900", "2: 3,700", "3: 7,200", "mean words, p10 to p90", "control",
+    ]  # fmt: skip
+    alone = growth_picture([row(0, 980, None)])
+    assert texts(alone) == ["base: 980", "mean words, p10 to p90"]
