@@ -34,7 +34,7 @@ seeds_app = typer.Typer(help="Work with files of seed instructions.", no_args_is
 app.add_typer(seeds_app, name="seeds")
 # Where nobody looks (a file, CI), lines need not be as short as a terminal's.
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-_errors = Console(stderr=True, highlight=False)
+_errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 OutOption = Annotated[Path, typer.Option(help="The folder to make; it must be new or empty.")]
 _TEXTUAL = ("experiment", "stage", "reason", "benchmark", "model", "answers_to")
