@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sl_dagster.assets.length_growth import growth_curve
-from sl_dagster.assets.pictures import drawn
 from sl_dagster.cards import (
     GROWTH_PLOT,
     Achievements,
@@ -25,6 +23,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.export import Export, export_model
 from sl_dagster.growth import growth_table
+from sl_dagster.plots import drawn, growth_curve
 from sl_dagster.quality import check_comparable, quality_rows
 from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
