@@ -534,7 +534,10 @@ def publish(
         str | None, typer.Option(help="Publish the data there: owner/name on the hub.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Publish the last Generator there: owner/name on the hub.")
+        str | None,
+        typer.Option(
+            help="Publish the aligned model, or else the last Generator, there: owner/name."
+        ),
     ] = None,
     merged: Annotated[
         bool, typer.Option("--merged", help="The whole model instead of the adapter alone.")

@@ -32,12 +32,14 @@ class StoredAdapter:
         made_from: fingerprint of training set, settings and previous adapter.
         outcome: what the training reported; None for one that was only taken over.
         overrides: the settings with which it was launched, where not the experiment's.
+        facts: what else a card tells of it, by heading (see ``model_facts.py``).
     """
 
     adapter: Adapter
     made_from: str
     outcome: TrainingOutcome | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class AdapterStore(dg.ConfigurableResource):
@@ -83,6 +85,7 @@ class AdapterStore(dg.ConfigurableResource):
                 content["made_from"],
                 outcome and TrainingOutcome.model_validate(outcome),
                 content.get("overrides", {}),
+                content.get("facts", {}),
             )
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{pointer} is damaged ({error}): materialize {key} again") from error
@@ -122,6 +125,7 @@ class AdapterStore(dg.ConfigurableResource):
             "made_from": stored.made_from,
             "outcome": stored.outcome and stored.outcome.model_dump(),
             "overrides": stored.overrides,
+            "facts": stored.facts,
         }
         new = folder / f".{_POINTER}"
         new.write_text(json.dumps(content, indent=2), encoding="utf-8")
