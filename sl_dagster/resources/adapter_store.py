@@ -67,6 +67,19 @@ class AdapterStore(dg.ConfigurableResource):
         """Whether there is a current adapter."""
         return (self._folder(key) / _POINTER).is_file()
 
+    def complete(self, experiment: str) -> list[StageKey]:
+        """All roles and iterations of an experiment that have a current adapter."""
+        root = Path(self.data_dir)
+        found = [path.parent for path in root.glob(f"{experiment}/*/{_POINTER}")]
+        found += [path.parent for path in root.glob(f"{experiment}/*/iteration=*/{_POINTER}")]
+        keys = []
+        for folder in sorted(found):
+            _, stage, *rest = folder.relative_to(root).parts
+            keys.append(
+                StageKey(experiment, stage, int(rest[0].partition("=")[2]) if rest else None)
+            )
+        return keys
+
     def read(self, key: StageKey) -> StoredAdapter:
         """The current adapter of a role and iteration.
 
