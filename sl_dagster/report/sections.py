@@ -140,8 +140,8 @@ def _acceptance(experiment: Experiment, stages: StageStore) -> Section:
         return Section(title, missing=f"No iteration has been run yet: run `{_run(experiment)}`.")
     return Section(
         title,
-        "Of the records that a stage was to make, the share that was good enough in the end, before "
-        "any selection by length. In extension rounds the others go on as they were; "
+        "Of the records that a stage was to make, the share that was good enough in the end, "
+        "before any selection by length. In extension rounds the others go on as they were; "
         "extended_responses says how many have grown enough to be trained on.",
         tables=[_by_iteration(["stage"], {(stage,): cells for stage, cells in shares.items()})],
     )
@@ -167,8 +167,8 @@ def _samples(experiment: Experiment, stages: StageStore) -> Section:
         return Section(title, missing=_heldout_missing(experiment))
     return Section(
         title,
-        "The same held-out instructions, answered by the base model and by the Generator after each "
-        "iteration. They were chosen by the length of the last answer alone, not by its quality.",
+        "The same held-out instructions, answered by the base model and by the Generator after "
+        "each iteration. They were chosen by the length of the last answer alone, not by its quality.",
         samples=found,
     )
 
