@@ -105,13 +105,15 @@ def decay_curves(chosen: Sequence[ModelDecay]) -> Callable[..., None]:
     def draw(*panels: Any) -> None:
         from matplotlib import colormaps
 
-        colors = colormaps["viridis"].resampled(max(2, len(chosen)))
+        # Neither end of the map: one is too dark for a dark page, one too light for a light one.
+        shades = [0.25 + 0.6 * place / max(1, len(chosen) - 1) for place in range(len(chosen))]
         fifths = range(1, PARTS + 1)
         for axes, (measure, title) in zip(panels, DECAY_MEASURES.items(), strict=True):
-            for place, one in enumerate(chosen):
+            for one, shade in zip(chosen, shades, strict=True):
                 if one.decay.parts:
                     values = [getattr(part, measure) for part in one.decay.parts]
-                    axes.plot(fifths, values, marker="o", color=colors(place), label=_label(one))
+                    color = colormaps["viridis"](shade)
+                    axes.plot(fifths, values, marker="o", color=color, label=_label(one))
             axes.set_title(title, fontsize=9)
             axes.set_xticks(fifths)
             axes.set_xlabel("fifth of the text")

@@ -77,11 +77,11 @@ def _table(name: str, found: Sequence[Cost], group: Callable[[Cost], str]) -> Ta
 def _sums(found: Iterable[Cost]) -> list[str]:
     found = list(found)
     known = [cost.seconds * cost.gpus for cost in found if cost.gpus is not None]
-    gpu_hours = f"{sum(known) / 3600:.2f}" if known else "not recorded"
+    gpu_hours = f"{sum(known) / 3600:.3f}" if known else "not recorded"
     if known and len(known) < len(found):
         gpu_hours = f"at least {gpu_hours}"
     return [
-        f"{sum(cost.seconds for cost in found) / 3600:.2f}",
+        f"{sum(cost.seconds for cost in found) / 3600:.3f}",
         gpu_hours,
         f"{sum(cost.generated for cost in found):,}",
         f"{sum(cost.trained for cost in found):,}",

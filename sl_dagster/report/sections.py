@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sl_dagster.decay import ModelDecay, decay_table
+from sl_dagster.decay import HELDOUT, ModelDecay, decay_table
 from sl_dagster.dropped import dropped_rows
 from sl_dagster.experiment import ALIGNED_MODEL, Experiment
 from sl_dagster.growth import GrowthRow
@@ -168,7 +168,8 @@ def _samples(experiment: Experiment, stages: StageStore) -> Section:
     return Section(
         title,
         "The same held-out instructions, answered by the base model and by the Generator after "
-        "each iteration. They were chosen by the length of the last answer alone, not by its quality.",
+        "each iteration. They were chosen by the length of the last answer alone, not by its "
+        "quality.",
         samples=found,
     )
 
@@ -235,7 +236,7 @@ def _decay(experiment: Experiment, stages: StageStore) -> Section:
     pictures, tables = [], []
     for answers_to in answered:
         chosen = [one for one in table if one.answers_to == answers_to]
-        name = f"Answers to {answers_to} instructions"
+        name = f"Answers to {'held-out instructions' if answers_to == HELDOUT else answers_to}"
         if any(one.decay.parts for one in chosen):
             pictures.append(_picture(name, decay_curves(chosen), 3.2, len(DECAY_MEASURES)))
         tables.append(_decay_table(name, chosen))
