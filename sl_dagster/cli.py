@@ -172,6 +172,27 @@ def growth(experiment: ExperimentOption) -> None:
 
 
 @app.command()
+def report(
+    experiment: ExperimentOption,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file to write; report.html in the experiment's data by default."),
+    ] = None,
+) -> None:
+    """Write all that is known of an experiment into one HTML file that can be sent to anybody.
+
+    Growth, acceptance, samples, scores, costs, settings, and what was dropped: as far as they are
+    stored. The asset `report` writes the same.
+    """
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.report.page import write_report
+
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    path = write_report(settings, data_dir(), out)
+    _console.print(f"[green]✓[/] {escape(str(path))}", soft_wrap=True)
+
+
+@app.command()
 def stats(
     experiment: Annotated[
         str | None, typer.Option("--experiment", "-e", help="Only this experiment.")
@@ -534,7 +555,10 @@ def publish(
         str | None, typer.Option(help="Publish the data there: owner/name on the hub.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Publish the last Generator there: owner/name on the hub.")
+        str | None,
+        typer.Option(
+            help="Publish the aligned model, or else the last Generator, there: owner/name."
+        ),
     ] = None,
     merged: Annotated[
         bool, typer.Option("--merged", help="The whole model instead of the adapter alone.")

@@ -22,6 +22,7 @@ from sl_dagster.assets.length_report import length_report_asset
 from sl_dagster.assets.lora_adapters import lora_assets
 from sl_dagster.assets.previous_adapters import previous_adapter_assets
 from sl_dagster.assets.quality_scores import quality_scores_assets
+from sl_dagster.assets.report import report_asset
 from sl_dagster.assets.seeds import seeds_asset
 from sl_dagster.assets.sft_sets import sft_assets
 from sl_dagster.assets.text_decay import text_decay_assets
@@ -49,4 +50,5 @@ def experiment_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
         *benchmark_assets(experiment),
         *text_decay_assets(experiment),
         *quality_scores_assets(experiment),
+        report_asset(experiment),
     ]

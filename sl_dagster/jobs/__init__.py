@@ -48,10 +48,14 @@ def asset_jobs(experiment: Experiment) -> list:
             f"The final data set of all finished iterations of {name}, its length control, and the "
             "model aligned on it.",
         ),
+        _job_for(
+            experiment,
+            "evaluate",
+            f"Benchmarks and judge's scores of one model of {name}, as far as its file names them; "
+            "all models compared; and the report.",
+            *(["text_decay"] if experiment.benchmarks or experiment.heldout else []),
+        ),
     ]
-    if experiment.benchmarks or experiment.judge:
-        text = f"Benchmarks and judge's scores of one model of {name}, and all models compared."
-        jobs.append(_job_for(experiment, "evaluate", text, "text_decay"))
     return jobs
 
 

@@ -267,6 +267,7 @@ class StageRunner(dg.ConfigurableResource):
             with self.stages.draft(run.key, run.fingerprint, generation.schema) as draft:
                 counts = _write_from_journal(generation, journal, draft)
                 facts = counts.facts() | {"truncated": counts.truncated} | _speed(progress)
+                facts["gpus"] = engine.gpus
                 return draft.finish(facts | _launched_with(run))
         finally:
             journal.close()
