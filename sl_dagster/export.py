@@ -150,6 +150,6 @@ def _readme(export: Export, stored: StoredAdapter) -> str:
     lines = [f"- {name}: {value}" for name, value in facts.items()]
     return (
         f"# {experiment.name}: {export.role} after iteration {export.iteration}\n\n"
-        + (f"{what}, made by sl-dagster (Self-Lengthen, arXiv 2410.23933).\n\n" + "\n".join(lines))
+        + (f"{what}, made by sl-dagster ({experiment.method_title}).\n\n" + "\n".join(lines))
         + "\n"
     )

@@ -40,9 +40,9 @@ def test_kinds_of_lists(outline: str) -> None:
 
 
 def test_what_stands_below_a_section_belongs_to_it() -> None:
-    outline = "1. The old bridge\n   - who built it\n   - 1.5 metres wide\n\n2. The storm\nat night\n"
+    outline = "1. The old bridge\n   - who built it\n   - 1.5 m wide\n\n2. The storm\nat night\n"
     texts = [section.text for section in parse_outline(outline)]
-    assert texts == ["The old bridge who built it 1.5 metres wide", "The storm at night"]
+    assert texts == ["The old bridge who built it 1.5 m wide", "The storm at night"]
     outline = "一、老桥\n1. 来历\n2. 样子\n二、风暴\n\n以上是提纲。"
     assert [section.text for section in parse_outline(outline)] == ["老桥 来历 样子", "风暴"]
     outline = "1. The bridge\n    1. its stones\n2. The storm"
