@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from sl_dagster import __version__
-from sl_dagster.experiment import Experiment
+from sl_dagster.experiment import Experiment, Method
 from sl_dagster.growth import GrowthRow
 from sl_dagster.quality import QualityRow
 from sl_dagster.resources.adapter_store import StoredAdapter
@@ -21,11 +21,23 @@ from sl_dagster.resources.stage_store import StoredStage
 GROWTH_PLOT = "growth.png"
 
 _TAGS = ["sl-dagster", "self-lengthen", "long-text-generation"]
-_METHOD = (
-    "Made by sl-dagster with the method *Self-Lengthen* "
-    "([arXiv 2410.23933](https://arxiv.org/abs/2410.23933)): a language model learns to write "
-    "long texts from nothing but its own answers."
-)
+_METHODS: dict[Method, str] = {
+    "self_lengthen": (
+        "Made by sl-dagster with the method *Self-Lengthen* "
+        "([arXiv 2410.23933](https://arxiv.org/abs/2410.23933)): a language model learns to write "
+        "long texts from nothing but its own answers."
+    ),
+    "plan_then_write": (
+        "Made by sl-dagster with the baseline *plan-then-write* "
+        "([arXiv 2408.07055](https://arxiv.org/abs/2408.07055)): a language model learns to write "
+        "long texts from texts that it has planned and then written section by section."
+    ),
+    "back_translation": (
+        "Made by sl-dagster with the baseline *instruction back-translation* "
+        "([arXiv 2308.06259](https://arxiv.org/abs/2308.06259)): a language model learns to write "
+        "long texts from documents, as answers to instructions that it has made up for them."
+    ),
+}
 # Where an experiment runs and who watches it change nothing of what it makes.
 _NOT_REPRODUCED: Any = {"name": True, "engine": True, "control": True, "judge": {"engine"}}
 
@@ -65,7 +77,7 @@ def dataset_card(
     data = DatasetCardData(
         language=list(experiment.languages),
         license=licence,
-        pretty_name=f"{experiment.name} (Self-Lengthen)",
+        pretty_name=f"{experiment.name} ({experiment.method_title.partition(',')[0]})",
         task_categories=["text-generation"],
         tags=[*_TAGS, "synthetic"],
         configs=[
@@ -80,9 +92,8 @@ def dataset_card(
     ]
     return _card(
         data,
-        f"# {experiment.name}: data made by Self-Lengthen",
-        _METHOD + f" Every text was written by `{public_base_model(experiment)}` or by a model "
-        "fine-tuned from it.",
+        f"# {experiment.name}: data made by {experiment.method_title.partition(',')[0]}",
+        f"{_METHODS[experiment.method]} {_authors(experiment)}",
         "## What it holds\n\n"
         + _table(["subset", "iteration", "records", "fingerprint"], rows)
         + "\n\n```python\nfrom datasets import load_dataset\n\nload_dataset("
@@ -143,7 +154,7 @@ def model_card(
     return _card(
         data,
         f"# {experiment.name}: {stored.adapter.role} after iteration {stored.adapter.iteration}",
-        _METHOD,
+        _METHODS[experiment.method],
         "## Facts\n\n" + _table(["", ""], [[name, value] for name, value in facts.items()]),
         *_results(achieved),
         _reproduction(experiment),
@@ -213,10 +224,24 @@ def _reproduction(experiment: Experiment) -> str:
 
 def _licence(licence: str | None, experiment: Experiment) -> str:
     given = licence or "none has been chosen"
-    return (
+    text = (
         f"## Licence\n\nLicence: {given}. The texts were written by a model: the licence of "
         f"`{public_base_model(experiment)}` may say more about their use."
     )
+    if experiment.documents:
+        text = (
+            f"## Licence\n\nLicence: {given}. The licences of the documents, and that of "
+            f"`{public_base_model(experiment)}`, may say more about their use."
+        )
+    return text
+
+
+def _authors(experiment: Experiment) -> str:
+    """Who has written the texts."""
+    model = f"`{public_base_model(experiment)}`"
+    if experiment.documents:
+        return f"The long texts are given documents; {model} wrote the instructions to them."
+    return f"Every text was written by {model} or by a model fine-tuned from it."
 
 
 def _shown(value: Any) -> Any:

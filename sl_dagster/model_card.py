@@ -35,8 +35,8 @@ def model_card(experiment: Experiment, stored: StoredAdapter, stages: StageStore
     sections = [
         _front_matter(experiment, stored),
         f"# {experiment.name}: aligned model\n",
-        "Made by sl-dagster with Self-Lengthen (arXiv 2410.23933): the base model, fine-tuned on "
-        "what it has written itself over the iterations of the loop.\n",
+        f"Made by sl-dagster ({experiment.method_title}): the base model, fine-tuned on "
+        f"{_what_it_learned(experiment)}.\n",
         _list(_model_facts(experiment, stored)),
         "## Data\n",
         _list(_data_facts(experiment, stages)),
@@ -47,6 +47,12 @@ def model_card(experiment: Experiment, stored: StoredAdapter, stages: StageStore
         _list({name: version(name) for name in _LIBRARIES}),
     ]
     return "\n".join(sections)
+
+
+def _what_it_learned(experiment: Experiment) -> str:
+    if experiment.documents:
+        return "documents, as answers to instructions that it has made up for them"
+    return "what it has written itself over the iterations of the loop"
 
 
 def _front_matter(experiment: Experiment, stored: StoredAdapter) -> str:

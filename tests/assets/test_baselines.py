@@ -113,7 +113,7 @@ def obedient(request: Request) -> str:
     task, instruction, *rest = request.message["content"].split("|")
     if task == "plan":
         return f"A plan:\n\n{PLAN}"
-    return f"{instruction[:-1]}: here I tell of {rest[-1]}."
+    return f"{instruction[:-1]} with {rest[-1]}."
 
 
 def test_a_text_is_planned_and_written_section_by_section(planned: Baseline) -> None:
@@ -128,7 +128,7 @@ def test_a_text_is_planned_and_written_section_by_section(planned: Baseline) -> 
         ("Write about a bridge", "Write about a harbour"),
         strict=True,
     ):
-        written = [f"{instruction}: here I tell of {section}." for section in sections]
+        written = [f"{instruction} with {section}." for section in sections]
         assert text.text == "\n\n".join(written)
         assert text.instruction == f"{instruction}."
         assert text.initial_response is None
@@ -166,23 +166,18 @@ def test_a_text_is_given_up_at_its_first_hopeless_section(planned: Baseline) -> 
     def answer(request: Request) -> str | Completion:
         content = request.message["content"]
         if content.endswith("|the storm (60 words)"):
-            if "bridge" in content.split("|")[1]:
-                return Completion("The storm was", 3, 9, "length")
-            if request.seed % 2:
-                return ""
+            hopeless = "bridge" in content.split("|")[1]
+            return Completion("The storm was", 3, 9, "length") if hopeless else ""
         return obedient(request)
 
     made = planned.make("plans", "planned_responses", answer=answer)["planned_responses"]
-    assert made["dropped_truncated"] == 1
-    assert made["retried_truncated"] == 3
-    assert set(made) & {"dropped_empty_section", "retried_empty_section"} or made["kept"] == 1
+    assert (made["dropped_truncated"], made["retried_truncated"]) == (1, 3)
+    assert (made["dropped_empty_section"], made["retried_empty_section"]) == (1, 3)
     assert made["truncated_generations"] == 4
-    ends = [
-        r for r in planned.engine.requests if r.message["content"].endswith("|the end (20 words)")
-    ]
-    assert all("harbour" in request.message["content"].split("|")[1] for request in ends)
+    asked = [request.message["content"] for request in planned.engine.requests]
+    assert not [content for content in asked if content.endswith("|the end (20 words)")]
     lost = [one for one in planned.rejected("planned_responses") if one.drop_reason == "truncated"]
-    first = "Write about a bridge: here I tell of the bridge (40 words)."
+    first = "Write about a bridge with the bridge (40 words)."
     assert {one.text for one in lost} == {f"{first}\n\nThe storm was"}
 
 
