@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sl_dagster import __version__
-from sl_dagster.experiment import Experiment
+from sl_dagster.experiment import Experiment, Method
 from sl_dagster.reproduction import experiment_yaml, is_local, public_base_model
 from sl_dagster.resources.adapter_store import StoredAdapter
 from sl_dagster.resources.stage_store import StoredStage
@@ -26,11 +26,23 @@ CARD = "README.md"
 GROWTH_PLOT = "growth.png"
 
 _TAGS = ["sl-dagster", "self-lengthen", "long-text-generation"]
-_METHOD = (
-    "Made by sl-dagster with the method *Self-Lengthen* "
-    "([arXiv 2410.23933](https://arxiv.org/abs/2410.23933)): a language model learns to write "
-    "long texts from nothing but its own answers."
-)
+_METHODS: dict[Method, str] = {
+    "self_lengthen": (
+        "Made by sl-dagster with the method *Self-Lengthen* "
+        "([arXiv 2410.23933](https://arxiv.org/abs/2410.23933)): a language model learns to write "
+        "long texts from nothing but its own answers."
+    ),
+    "plan_then_write": (
+        "Made by sl-dagster with the baseline *plan-then-write* "
+        "([arXiv 2408.07055](https://arxiv.org/abs/2408.07055)): a language model learns to write "
+        "long texts from texts that it has planned and then written section by section."
+    ),
+    "back_translation": (
+        "Made by sl-dagster with the baseline *instruction back-translation* "
+        "([arXiv 2308.06259](https://arxiv.org/abs/2308.06259)): a language model learns to write "
+        "long texts from documents, as answers to instructions that it has made up for them."
+    ),
+}
 # Where an experiment runs and who watches it change nothing of what it makes.
 _NOT_REPRODUCED: Any = {"engine": True, "control": True, "judge": {"engine"}}
 
@@ -72,7 +84,7 @@ def dataset_card(
     data = DatasetCardData(
         language=list(experiment.languages),
         license=hub.licence,
-        pretty_name=f"{experiment.name} (Self-Lengthen)",
+        pretty_name=f"{experiment.name} ({experiment.method_title.partition(',')[0]})",
         task_categories=["text-generation"],
         tags=[*_TAGS, "synthetic"],
         configs=[
@@ -91,9 +103,8 @@ def dataset_card(
     ]
     return _card(
         data,
-        f"# {experiment.name}: data made by Self-Lengthen",
-        _METHOD + f" Every text was written by `{public_base_model(experiment)}` or by a model "
-        "fine-tuned from it.",
+        f"# {experiment.name}: data made by {experiment.method_title.partition(',')[0]}",
+        f"{_METHODS[experiment.method]} {_authors(experiment)}",
         "## What it holds\n\n"
         + _markdown(Table(["subset", "iteration", "records", "fingerprint"], rows))
         + "\n\n```python\nfrom datasets import load_dataset\n\nload_dataset("
@@ -149,7 +160,7 @@ def model_card(
     return _card(
         data,
         f"# {experiment.name}: {title}",
-        _METHOD,
+        _METHODS[experiment.method],
         *(f"## {name}\n\n{_list(facts)}" for name, facts in groups.items()),
         *_results(experiment, achieved, plot=hub is not None),
         _reproduction(experiment),
@@ -229,10 +240,24 @@ def _reproduction(experiment: Experiment) -> str:
 
 def _licence(hub: OnTheHub, experiment: Experiment) -> str:
     given = hub.licence or "none has been chosen"
-    return (
+    text = (
         f"## Licence\n\nLicence: {given}. The texts were written by a model: the licence of "
         f"`{public_base_model(experiment)}` may say more about their use."
     )
+    if experiment.documents:
+        text = (
+            f"## Licence\n\nLicence: {given}. The licences of the documents, and that of "
+            f"`{public_base_model(experiment)}`, may say more about their use."
+        )
+    return text
+
+
+def _authors(experiment: Experiment) -> str:
+    """Who has written the texts."""
+    model = f"`{public_base_model(experiment)}`"
+    if experiment.documents:
+        return f"The long texts are given documents; {model} wrote the instructions to them."
+    return f"Every text was written by {model} or by a model fine-tuned from it."
 
 
 def _list(facts: Mapping[str, Any]) -> str:

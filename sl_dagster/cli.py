@@ -37,7 +37,7 @@ _console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 OutOption = Annotated[Path, typer.Option(help="The folder to make; it must be new or empty.")]
-_TEXTUAL = ("experiment", "stage", "reason", "benchmark", "model", "answers_to")
+_TEXTUAL = ("experiment", "method", "stage", "reason", "benchmark", "model", "answers_to")
 
 ExperimentOption = Annotated[
     str, typer.Option("--experiment", "-e", help="Name of a file in the experiments folder.")
@@ -436,6 +436,34 @@ def quality(
 
 
 @app.command()
+def compare(
+    experiments: Annotated[
+        list[str],
+        typer.Option("--experiment", "-e", help="An experiment; to be given several times."),
+    ],
+    format: Annotated[StatsFormat, typer.Option(help="How to print.")] = StatsFormat.TABLE,
+) -> None:
+    """Print the models of several experiments side by side, such as Self-Lengthen and a baseline.
+
+    growth: mean words of the held-out answers over the base model's. accepted: the share that
+    passes the response filter; relevant: the share that names everything that was asked for. Then
+    the overall score on each benchmark, and the tokens that were generated and trained on to make
+    the model.
+    """
+    from sl_dagster.comparison import compared_models, comparison_rows
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.resources.adapter_store import AdapterStore
+    from sl_dagster.resources.stage_store import StageStore
+
+    folder = str(data_dir())
+    chosen = [load_experiment(experiments_dir() / f"{name}.yaml") for name in experiments]
+    models = compared_models(chosen, StageStore(data_dir=folder), AdapterStore(data_dir=folder))
+    rows = comparison_rows(models)
+    title = "what the models write, and what it took to make them"
+    _print_rows(rows, tuple(rows[0]), format, title, "")
+
+
+@app.command()
 def validate(
     files: Annotated[
         list[Path] | None,
@@ -743,8 +771,10 @@ def _print_rows(
 def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
-    if name == "share":
+    if name in ("share", "accepted", "relevant"):
         return f"{value:.1%}"
+    if isinstance(value, int) and name.endswith("_tokens"):
+        return f"{value:,}"
     if not isinstance(value, float):
         return str(value)
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

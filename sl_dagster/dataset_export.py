@@ -169,7 +169,7 @@ def _readme(export: DatasetExport, counts: dict[str, int]) -> str:
     pairs = ", ".join(f"{split} {count}" for split, count in counts.items())
     return (
         f"# {experiment.name}: final data set\n\n"
-        "(query, response) pairs, made by sl-dagster (Self-Lengthen, arXiv 2410.23933).\n\n"
+        f"(query, response) pairs, made by sl-dagster ({experiment.method_title}).\n\n"
         f"- Base model: {experiment.base_model} (revision {experiment.revision})\n"
         f"- Format: {export.format}\n"
         f"- Pairs: {pairs}\n"

@@ -33,6 +33,8 @@ PUBLISHED_STAGES = (
     "length_controlled",
     "extended_responses",
     "initial_responses",
+    "planned_responses",
+    "plans",
     "instructions",
     "generator_sft",
     "extender_sft",

@@ -24,7 +24,7 @@ def length_report_asset(experiment: Experiment) -> dg.AssetsDefinition:
         "length_report",
         description="Lengths of every stage of the iteration, and the Generator before and after.",
         kinds={"duckdb"},
-        deps=("extended_responses", "generator_lora", "extender_lora", *after),
+        deps=("extended_responses", *(f"{role}_lora" for role in experiment.roles), *after),
     )
     def length_report(
         context: dg.AssetExecutionContext, lengths: LengthsDatabase, stages: StageStore
