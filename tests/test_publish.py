@@ -21,7 +21,7 @@ from sl_dagster.resources.stage_store import StageKey, StageStore
 from tests.conftest import DEMO_MODEL
 from tests.hub import Hub, running_hub
 from tests.test_cli import Cli, cli  # noqa: F401 (a fixture)
-from tests.test_dataset_export import PLAIN, WOVEN, stages  # noqa: F401 (a fixture)
+from tests.test_dataset_export import PLAIN, WOVEN
 from tests.test_export import OUTCOME, store, stored  # noqa: F401 (fixtures)
 
 TOKEN = "hf_a_secret_that_nobody_may_see"
@@ -271,11 +271,8 @@ def test_a_model_arrives_whole(
             assert place.encode() not in path.read_bytes(), path
 
 
-def test_the_data_set_is_published_as_its_split(
-    publication: Publication,
-    stages: StageStore,  # noqa: F811
-    tmp_path: Path,
-) -> None:
+@pytest.mark.usefixtures("final_data_set")
+def test_the_data_set_is_published_as_its_split(publication: Publication, tmp_path: Path) -> None:
     (prepared,) = prepare(publication, tmp_path / "data")
     readme = (prepared.folder / "README.md").read_text()
     config = card_data(readme)["configs"][0]
@@ -294,15 +291,15 @@ def test_the_data_set_is_published_as_its_split(
 def test_a_card_has_the_scores_of_benchmarks(
     publication: Publication, write_experiment: Callable[..., Path], tmp_path: Path
 ) -> None:
-    store = StageStore(data_dir=str(tmp_path / "data"))
+    stages = StageStore(data_dir=str(tmp_path / "data"))
     answer = Record(
         record_id="a", experiment="small", iteration=0, stage="longen_scores/model=1", position=0,
         language="en", text="Three words here.", model="1", type="about", range="2-4k",
         constraint="about 100 words", asked=100.0, score=0.25, finish_reason="stop",
     )  # fmt: skip
-    with store.draft(StageKey("small", "longen_scores", None, "1"), "f", SCORE_SCHEMA) as draft:
+    with stages.draft(StageKey("small", "longen_scores", None, "1"), "f", SCORE_SCHEMA) as draft:
         draft.add(answer)
-        store.publish(draft.finish({"kept": 1, "dropped": {}, "retried": {}}))
+        stages.publish(draft.finish({"kept": 1, "dropped": {}, "retried": {}}))
     queries = tmp_path / "experiments" / "longen.jsonl"
     queries.write_text("{}\n")
     longen = {"queries": "longen.jsonl", "scale": 0.05}
@@ -325,8 +322,8 @@ def small_model(store: AdapterStore, name: str, iteration: int | None, whole: bo
         (folder / CONFIG_FILE).write_text(json.dumps(config))
         (folder / WEIGHTS_FILE).write_bytes(name.encode())
     role = "aligned" if name == "aligned_model" else "generator"
-    stored = store.adopt(key, role, "m", OUTCOME)
-    store.publish(key, replace(stored, facts={"Data": {"Pairs": 7}}))
+    trained = store.adopt(key, role, "m", OUTCOME)
+    store.publish(key, replace(trained, facts={"Data": {"Pairs": 7}}))
 
 
 def test_the_aligned_model_is_preferred(
