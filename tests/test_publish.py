@@ -22,6 +22,7 @@ from tests.conftest import DEMO_MODEL
 from tests.hub import Hub, running_hub
 from tests.test_cli import Cli, cli  # noqa: F401 (a fixture)
 from tests.test_dataset_export import PLAIN, WOVEN
+from tests.test_dataset_export import stages as final_data_set  # noqa: F401 (a fixture)
 from tests.test_export import OUTCOME, store, stored  # noqa: F401 (fixtures)
 
 TOKEN = "hf_a_secret_that_nobody_may_see"
