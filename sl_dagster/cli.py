@@ -235,7 +235,10 @@ def evaluate(
         bool, typer.Option("--force", help="Make anew what is stored and still up to date, too.")
     ] = False,
 ) -> None:
-    """Let models answer the experiment's benchmarks, and compare them; by default all there are."""
+    """Let models answer the experiment's benchmarks, and its judge grade them; by default all.
+
+    The report is written anew after each model.
+    """
     from sl_dagster.launch import evaluate_models
 
     evaluate_models(experiment, model or [], force)

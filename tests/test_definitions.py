@@ -44,7 +44,9 @@ def test_every_experiment_is_a_group_with_its_jobs() -> None:
     assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == names
     for experiment in experiments:
         name = experiment.name
-        for purpose in ("iteration", "generate_only", "train_only", "refresh", "preview"):
+        for purpose in (
+            "iteration", "generate_only", "train_only", "dataset", "evaluate", "refresh", "preview",
+        ):  # fmt: skip
             job = definitions.resolve_job_def(f"{name}_{purpose}")
             assert job.description
         trained = definitions.resolve_job_def(f"{name}_train_only").asset_layer.selected_asset_keys
@@ -111,7 +113,7 @@ def test_models_are_measured_by_a_job_of_their_own() -> None:
         layer = definitions.resolve_job_def(job).asset_layer
         return {key.path[-1] for key in layer.executable_asset_keys}
 
-    assert made("demo_evaluate") == {"longen_scores", "model_scores", "text_decay"}
+    assert made("demo_evaluate") == {"longen_scores", "model_scores", "text_decay", "report"}
     assert made("demo_iteration") & made("demo_evaluate") == {"text_decay"}
     partitions = definitions.resolve_job_def("demo_evaluate").partitions_def
     assert partitions

@@ -1,5 +1,6 @@
 """The report as a file: what ``sl-dagster report`` and the asset ``report`` write."""
 
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def write_report(experiment: Experiment, data: Path, out: Path | None = None) ->
     except OSError as error:
         raise UserError(f"{path}: the report cannot be written: {error}") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing could be written, there is nothing to remove
+            unfinished.unlink()
     return path
 
 

@@ -37,7 +37,9 @@ def samples(experiment: Experiment, stages: StageStore) -> list[Sample]:
     last = answered[max(answered)]
     words = last.column("words")
     order = sorted(range(len(words)), key=words.__getitem__)
-    chosen = {order[round(share * (len(order) - 1))]: why for share, why in _SHOWN.items()}
+    chosen: dict[int, str] = {}
+    for share, why in _SHOWN.items():
+        chosen.setdefault(order[round(share * (len(order) - 1))], why)
     return [
         _sample(instruction, why, answered)
         for place, why in chosen.items()

@@ -130,9 +130,7 @@ def test_growth_and_samples_follow_the_same_instructions(
 ) -> None:
     stored.stage("heldout_base", None, {"A?": "one two", "B?": "one"})
     # In another order, and after the file was changed.
-    stored.stage(
-        "heldout_responses", 1, {"C?": "x", "B?": "two words", "A?": "now it's four words"}
-    )
+    stored.stage("heldout_responses", 1, {"C?": "x", "B?": "two words", "A?": "now it is four"})
     stored.stage("heldout_responses", 2, {"A?": "last of A " * 9, "B?": "last of B"})
     sections = page(experiment(), data).sections
     assert "0 (base model) 1.5" in sections["Growth"]
@@ -231,7 +229,7 @@ def test_texts_are_texts_and_nothing_is_fetched(
 
 
 def test_nothing_stored_is_an_error(experiment: Callable[..., Experiment], data: Path) -> None:
-    with pytest.raises(UserError, match=r"nothing stored of small .* sl-dagster run"):
+    with pytest.raises(UserError, match=r"nothing stored of small .*: run `sl-dagster run"):
         write_report(experiment(), data)
     assert not report_path("small", data).exists()
 
