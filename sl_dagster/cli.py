@@ -462,6 +462,11 @@ def compare(
     chosen = [load_experiment(experiments_dir() / f"{name}.yaml") for name in experiments]
     models = compared_models(chosen, StageStore(data_dir=folder), AdapterStore(data_dir=folder))
     rows = comparison_rows(models)
+    if format is StatsFormat.TABLE:  # which has no room for all, and breaks headings at spaces
+        rows = [
+            {name.replace("_", " "): value for name, value in row.items() if name != "method"}
+            for row in rows
+        ]
     title = "what the models write, and what it took to make them"
     _print_rows(rows, tuple(rows[0]), format, title, "")
 
@@ -776,7 +781,7 @@ def _cell(name: str, value: Any) -> str:
         return ""
     if name in ("share", "accepted", "relevant"):
         return f"{value:.1%}"
-    if isinstance(value, int) and name.endswith("_tokens"):
+    if isinstance(value, int) and name.endswith(" tokens"):
         return f"{value:,}"
     if not isinstance(value, float):
         return str(value)

@@ -233,9 +233,10 @@ def test_documents_become_answers_to_their_instructions(translated) -> None:
     [example, *_] = project.records("generator_sft")
     assert example.completion and example.completion[0]["content"] == DOCUMENTS[0]
     traced = trace_record(example.record_id, project.data)
-    for stage in ("generator_sft", "extended_responses", "instructions", "documents"):
+    for stage in ("generator_sft", "extended_responses", "instructions"):
         assert traced["stage"] == stage
-        traced = (traced["parents"] or [None])[0]
+        [traced] = traced["parents"]
+    assert (traced["stage"], traced["text"]) == ("documents", DOCUMENTS[0])
 
 
 def test_instructions_of_documents_are_judged_like_others(translated, tmp_path: Path) -> None:
