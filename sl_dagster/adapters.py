@@ -92,11 +92,14 @@ def adapter_fingerprint(folder: Path) -> str:
         weights = [path.name for path in folder.glob("*.safetensors")]
         return hash_files(folder, [_MODEL_CONFIG_FILE, *weights])
     config: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    shape = {
-        "r": config["r"],
-        "alpha": config["lora_alpha"],
-        "modules": sorted(config["target_modules"]),
-    }
+    try:
+        shape = {
+            "r": config["r"],
+            "alpha": config["lora_alpha"],
+            "modules": sorted(config["target_modules"]),
+        }
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{CONFIG_FILE} is not PEFT's: {error!r}") from None
     return fingerprint(shape, hash_files(folder, [WEIGHTS_FILE]))
 
 

@@ -34,10 +34,10 @@ seeds_app = typer.Typer(help="Work with files of seed instructions.", no_args_is
 app.add_typer(seeds_app, name="seeds")
 # Where nobody looks (a file, CI), lines need not be as short as a terminal's.
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-_errors = Console(stderr=True, highlight=False)
+_errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 OutOption = Annotated[Path, typer.Option(help="The folder to make; it must be new or empty.")]
-_TEXTUAL = ("experiment", "stage", "reason", "benchmark", "model", "answers_to")
+_TEXTUAL = ("experiment", "method", "stage", "reason", "benchmark", "model", "answers_to")
 
 ExperimentOption = Annotated[
     str, typer.Option("--experiment", "-e", help="Name of a file in the experiments folder.")
@@ -172,6 +172,27 @@ def growth(experiment: ExperimentOption) -> None:
 
 
 @app.command()
+def report(
+    experiment: ExperimentOption,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file to write; report.html in the experiment's data by default."),
+    ] = None,
+) -> None:
+    """Write all that is known of an experiment into one HTML file that can be sent to anybody.
+
+    Growth, acceptance, samples, scores, costs, settings, and what was dropped: as far as they are
+    stored. The asset `report` writes the same.
+    """
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.report.page import write_report
+
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    path = write_report(settings, data_dir(), out)
+    _console.print(f"[green]✓[/] {escape(str(path))}", soft_wrap=True)
+
+
+@app.command()
 def stats(
     experiment: Annotated[
         str | None, typer.Option("--experiment", "-e", help="Only this experiment.")
@@ -214,7 +235,10 @@ def evaluate(
         bool, typer.Option("--force", help="Make anew what is stored and still up to date, too.")
     ] = False,
 ) -> None:
-    """Let models answer the experiment's benchmarks, and compare them; by default all there are."""
+    """Let models answer the experiment's benchmarks, and its judge grade them; by default all.
+
+    The report is written anew after each model.
+    """
     from sl_dagster.launch import evaluate_models
 
     evaluate_models(experiment, model or [], force)
@@ -415,6 +439,39 @@ def quality(
 
 
 @app.command()
+def compare(
+    experiments: Annotated[
+        list[str],
+        typer.Option("--experiment", "-e", help="An experiment; to be given several times."),
+    ],
+    format: Annotated[StatsFormat, typer.Option(help="How to print.")] = StatsFormat.TABLE,
+) -> None:
+    """Print the models of several experiments side by side, such as Self-Lengthen and a baseline.
+
+    growth: mean words of the held-out answers over the base model's. accepted: the share that
+    passes the response filter; relevant: the share that names everything that was asked for. Then
+    the overall score on each benchmark, and the tokens that were generated and trained on to make
+    the model.
+    """
+    from sl_dagster.comparison import compared_models, comparison_rows
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.resources.adapter_store import AdapterStore
+    from sl_dagster.resources.stage_store import StageStore
+
+    folder = str(data_dir())
+    chosen = [load_experiment(experiments_dir() / f"{name}.yaml") for name in experiments]
+    models = compared_models(chosen, StageStore(data_dir=folder), AdapterStore(data_dir=folder))
+    rows = comparison_rows(models)
+    if format is StatsFormat.TABLE:  # which has no room for all, and breaks headings at spaces
+        rows = [
+            {name.replace("_", " "): value for name, value in row.items() if name != "method"}
+            for row in rows
+        ]
+    title = "what the models write, and what it took to make them"
+    _print_rows(rows, tuple(rows[0]), format, title, "")
+
+
+@app.command()
 def validate(
     files: Annotated[
         list[Path] | None,
@@ -534,7 +591,10 @@ def publish(
         str | None, typer.Option(help="Publish the data there: owner/name on the hub.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Publish the last Generator there: owner/name on the hub.")
+        str | None,
+        typer.Option(
+            help="Publish the aligned model, or else the last Generator, there: owner/name."
+        ),
     ] = None,
     merged: Annotated[
         bool, typer.Option("--merged", help="The whole model instead of the adapter alone.")
@@ -719,8 +779,10 @@ def _print_rows(
 def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
-    if name == "share":
+    if name in ("share", "accepted", "relevant"):
         return f"{value:.1%}"
+    if isinstance(value, int) and name.endswith(" tokens"):
+        return f"{value:,}"
     if not isinstance(value, float):
         return str(value)
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -54,9 +54,9 @@ class Measured:
     Attributes:
         stages: the generated stages of one iteration by name, in the order of the loop.
         grown_share: share of the extensions that became long enough to train on.
-        growth: mean words after the extension over those before it.
+        growth: mean words after the extension over those before it; 1 for a baseline.
         tokens_per_second: what the engine generates when it has as much to do as it can take.
-        training_tokens: tokens of one training example, both roles together.
+        training_tokens: tokens of one training example, all roles together.
         training_tokens_per_second: what the training reads.
     """
 
@@ -112,7 +112,10 @@ def _iteration_cost(
     def tokens(stage: str, times: float) -> float:
         return min(limit, measured.stages[stage].tokens_per_slot * times)
 
-    generated = heldout * tokens("initial_responses", longer * measured.growth)
+    if experiment.method == "self_lengthen":
+        generated = heldout * tokens("initial_responses", longer * measured.growth)
+    else:  # a trained Generator answers with what it was trained on
+        generated = heldout * min(limit, measured.training_tokens)
     for stage, count in slots.items():
         generated += count * tokens(stage, 1 if stage == "instructions" else longer)
     example = min(experiment.training.max_length, measured.training_tokens * longer)
@@ -128,6 +131,8 @@ def _iteration_cost(
 
 def _counts(experiment: Experiment, measured: Measured) -> tuple[dict[str, float], float]:
     """Slots of every generated stage of an iteration, and its training examples per role."""
+    if experiment.method != "self_lengthen":
+        return _baseline_counts(experiment, measured)
     slots: dict[str, float] = {"instructions": experiment.instructions.count}
     instructions = slots["instructions"] * measured.stages["instructions"].good_share
     slots["initial_responses"] = instructions * experiment.initial_responses.samples
@@ -138,3 +143,13 @@ def _counts(experiment: Experiment, measured: Measured) -> tuple[dict[str, float
     for name in measured.stages:
         slots.setdefault(name, extensions)
     return slots, extensions * measured.grown_share * SELECTED
+
+
+def _baseline_counts(experiment: Experiment, measured: Measured) -> tuple[dict[str, float], float]:
+    """The same where each stage is made from the good records of the one before it."""
+    slots: dict[str, float] = {}
+    good: float = experiment.instructions.count
+    for name, figures in measured.stages.items():
+        slots[name] = good * (experiment.plan_then_write.samples if name == "plans" else 1)
+        good = slots[name] * figures.good_share
+    return slots, good * (SELECTED if experiment.length_selection else 1)

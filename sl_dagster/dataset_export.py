@@ -70,12 +70,21 @@ def export_dataset(export: DatasetExport, stages: StageStore) -> dict[str, int]:
         UserError: there is no data set, a stage is damaged or out of date, or the folder holds
             something already or cannot be written.
     """
-    counts = {}
     with new_folder(export.out) as folder:
-        for split in get_args(Split):
-            pairs = (pair for pair in _pairs(export.experiment, stages) if pair.split == split)
-            counts[split] = _write(export, pairs, folder / split)
+        counts = write_splits(export, stages, folder)
         (folder / "README.md").write_text(_readme(export, counts), encoding="utf-8")
+    return counts
+
+
+def write_splits(export: DatasetExport, stages: StageStore, folder: Path) -> dict[str, int]:
+    """Write the files of the data set into a folder, for each side of the split that has pairs.
+
+    Returns, raises: as ``export_dataset``.
+    """
+    counts = {}
+    for split in get_args(Split):
+        pairs = (pair for pair in _pairs(export.experiment, stages) if pair.split == split)
+        counts[split] = _write(export, pairs, folder / split)
     return counts
 
 
@@ -160,7 +169,7 @@ def _readme(export: DatasetExport, counts: dict[str, int]) -> str:
     pairs = ", ".join(f"{split} {count}" for split, count in counts.items())
     return (
         f"# {experiment.name}: final data set\n\n"
-        "(query, response) pairs, made by sl-dagster (Self-Lengthen, arXiv 2410.23933).\n\n"
+        f"(query, response) pairs, made by sl-dagster ({experiment.method_title}).\n\n"
         f"- Base model: {experiment.base_model} (revision {experiment.revision})\n"
         f"- Format: {export.format}\n"
         f"- Pairs: {pairs}\n"

@@ -5,9 +5,10 @@ Defaults are the paper's (arXiv 2410.23933) wherever it states one.
 """
 
 import re
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -19,7 +20,9 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from sl_dagster.adapters import Role
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.chat import Chat, checked_template_kwargs
 from sl_dagster.errors import UserError
@@ -75,8 +78,15 @@ class SamplingChanges(_Settings):
 
 
 SamplingStage = Literal[
-    "instructions", "initial_responses", "extension", "length_control", "heldout"
+    "instructions", "initial_responses", "extension", "plan_then_write", "length_control", "heldout"
 ]
+
+Method = Literal["self_lengthen", "plan_then_write", "back_translation"]
+_METHOD_TITLES: dict[Method, str] = {
+    "self_lengthen": "Self-Lengthen, arXiv 2410.23933",
+    "plan_then_write": "plan-then-write (AgentWrite), arXiv 2408.07055",
+    "back_translation": "instruction back-translation, arXiv 2308.06259",
+}
 
 
 class TransformersSettings(_Settings):
@@ -182,6 +192,8 @@ EngineSettings = Annotated[
 class Instructions(_Settings):
     """Self-instruct: ``count`` new instructions per iteration, each tried up to ``tries`` times.
 
+    With ``method: back_translation``, each is made from a document.
+
     Attributes:
         pool: what the examples are drawn from: ``seeds`` alone, or a ``growing`` pool that also
             has the instructions of all iterations before.
@@ -226,6 +238,21 @@ class Extension(_Settings):
     sampling: SamplingChanges = SamplingChanges()
 
 
+class PlanThenWrite(_Settings):
+    """The baseline plan-then-write: the base model plans a text and writes it section by section.
+
+    Attributes:
+        samples: plans, and so texts, per instruction.
+        tries: how often a plan is asked for, and then how often the whole text.
+        max_sections: a plan with more sections is not written to.
+    """
+
+    samples: Positive = 1
+    tries: Positive = 4
+    max_sections: Annotated[int, Field(ge=2)] = 50
+    sampling: SamplingChanges = SamplingChanges()
+
+
 class Filter(_Settings):
     """Which rule decides that a response is good enough (``reference``: the paper's code)."""
 
@@ -246,6 +273,7 @@ STAGES_AFTER_THE_LOOP = (
     "length_controlled",
     "aligned_sft",
 )
+DOCUMENT_SUFFIXES = (".jsonl", ".txt", ".md")
 BASE_MODEL = "base"
 ALIGNED_MODEL = "aligned"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -470,8 +498,13 @@ class Experiment(_Settings):
         owners: who answers for it, shown in the web UI: e-mail addresses, or ``team:name``.
         base_model: a model's folder, or its id on the Hugging Face hub.
         revision: the hub revision of ``base_model``.
+        method: how ``extended_responses`` come about: by ``self_lengthen``, or by one of the
+            baselines, ``plan_then_write`` and ``back_translation``.
         languages: of the instructions, which take turns; each needs seeds and prompts.
-        seeds: a file of seed instructions, or a list of files.
+        seeds: a file of seed instructions, or a list of files; ``back_translation`` needs none.
+        documents: ``back_translation`` only: files of the texts to learn from, ``.jsonl`` with a
+            ``text`` and perhaps a ``language`` in every line, or ``.txt`` and ``.md``, each of
+            which is one document.
         seed: every random draw of the experiment is derived from it.
         prompts: per language, a file that replaces the project's own prompts.
         system_prompt: begins every chat, in generation and in training; the chat template's own
@@ -492,8 +525,10 @@ class Experiment(_Settings):
     owners: tuple[Owner, ...] = ("team:self-lengthen",)
     base_model: str
     revision: str = "main"
+    method: Method = "self_lengthen"
     languages: tuple[Language, ...] = Field(default=("en",), min_length=1)
-    seeds: tuple[Path, ...] = Field(min_length=1)
+    seeds: tuple[Path, ...] = Field(default=(), validate_default=True)
+    documents: tuple[Path, ...] = Field(default=(), validate_default=True)
     iterations: Positive = 3
     seed: NonNegative = 0
     engine: EngineSettings = TransformersSettings()
@@ -504,6 +539,7 @@ class Experiment(_Settings):
     instructions: Instructions = Instructions()
     initial_responses: InitialResponses = InitialResponses()
     extension: Extension = Extension()
+    plan_then_write: PlanThenWrite = PlanThenWrite()
     length_selection: bool = True
     filter: Filter = Filter()
     heldout: Heldout | None = None
@@ -520,7 +556,7 @@ class Experiment(_Settings):
     def _find_model(cls, value: str, info: ValidationInfo) -> str:
         return _existing_model(value, info)
 
-    @field_validator("seeds", mode="before")
+    @field_validator("seeds", "documents", mode="before")
     @classmethod
     def _one_file_is_a_list_of_one(cls, value: Any) -> Any:
         return [value] if isinstance(value, str | Path) else value
@@ -528,7 +564,32 @@ class Experiment(_Settings):
     @field_validator("seeds")
     @classmethod
     def _find_seeds(cls, value: tuple[Path, ...], info: ValidationInfo) -> tuple[Path, ...]:
+        if not value and info.data.get("method") != "back_translation":
+            raise _missing()
         return tuple(_existing_file(path, info) for path in value)
+
+    @field_validator("documents")
+    @classmethod
+    def _find_documents(cls, value: tuple[Path, ...], info: ValidationInfo) -> tuple[Path, ...]:
+        if info.data.get("method") == "back_translation":
+            if not value:
+                raise _missing()
+        elif value:
+            raise ValueError("only `method: back_translation` reads documents; remove this key")
+        for path in value:
+            if path.suffix not in DOCUMENT_SUFFIXES:
+                raise ValueError(f"{path} is none of {', '.join(DOCUMENT_SUFFIXES)}")
+        return tuple(_existing_file(path, info) for path in value)
+
+    @field_validator("dataset")
+    @classmethod
+    def _collect_with_seeds(cls, value: FinalDataset, info: ValidationInfo) -> FinalDataset:
+        if value.collect and info.data.get("method") == "back_translation":
+            raise ValueError(
+                "collect: `method: back_translation` has no seeds to make up more instructions "
+                "from; set it to 0"
+            )
+        return value
 
     @field_validator("heldout")
     @classmethod
@@ -608,6 +669,7 @@ class Experiment(_Settings):
             self.sampling_of("instructions"),
             self.sampling_of("initial_responses"),
             self.sampling_of("extension"),
+            self.sampling_of("plan_then_write"),
             self.sampling_of("length_control"),
         ]
 
@@ -628,9 +690,36 @@ class Experiment(_Settings):
             raise UserError(describe_problems(error)) from None
 
     @property
+    def method_title(self) -> str:
+        """The method's name, and where it is described."""
+        return _METHOD_TITLES[self.method]
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Who is trained: the baselines extend nothing, so they have no Extender."""
+        return get_args(Role) if self.method == "self_lengthen" else ("generator",)
+
+    @property
+    def source_stage(self) -> str:
+        """The stage that instructions are made from."""
+        return "documents" if self.method == "back_translation" else "seeds"
+
+    @property
+    def writing_stages(self) -> list[str]:
+        """The stages between ``instructions`` and ``extended_responses``, which a model writes."""
+        return _writing_stages(self.method, self.extension.rounds)
+
+    @property
+    def response_stages(self) -> list[str]:
+        """The stages whose responses belong into the final data set."""
+        initial = ["initial_responses"] if self.method == "self_lengthen" else []
+        return [*initial, "extended_responses"]
+
+    @property
     def stages(self) -> list[str]:
         """The names of the stages that hold records, in the order of the loop."""
-        return stage_names(self.extension.rounds)
+        loop = _loop_stages(self.writing_stages, self.roles)
+        return [self.source_stage, "heldout_base", *loop, *STAGES_AFTER_THE_LOOP]
 
     @property
     def models(self) -> list[str]:
@@ -687,20 +776,36 @@ def judge_experiment(experiment: Experiment) -> JudgeExperiment:
 
 
 def stage_names(rounds: int) -> list[str]:
-    """The names of all stages that hold records, those of the loop in its order."""
-    return ["seeds", "heldout_base", *loop_stage_names(rounds), *STAGES_AFTER_THE_LOOP]
+    """The names of the stages that hold records, of all methods, in the order of the loop.
+
+    Args:
+        rounds: of the extension.
+    """
+    writing = [stage for method in get_args(Method) for stage in _writing_stages(method, rounds)]
+    loop = _loop_stages(writing, get_args(Role))
+    return ["seeds", "documents", "heldout_base", *loop, *STAGES_AFTER_THE_LOOP]
 
 
 def loop_stage_names(rounds: int) -> list[str]:
-    """The names of the stages of an iteration that holds records, with so many rounds."""
+    """The names of the stages of each iteration of Self-Lengthen with so many rounds."""
+    return _loop_stages(_writing_stages("self_lengthen", rounds), get_args(Role))
+
+
+def _loop_stages(writing: list[str], roles: Iterable[Role]) -> list[str]:
+    sets = [f"{role}_sft" for role in roles]
+    return ["instructions", *writing, "extended_responses", *sets, "heldout_responses"]
+
+
+def _writing_stages(method: Method, rounds: int) -> list[str]:
+    """What stands between the instructions and what is trained on."""
+    if method == "plan_then_write":
+        return ["plans", "planned_responses"]
+    if method == "back_translation":
+        return []
+    numbers = range(1, rounds + 1)
     return [
-        "instructions",
         "initial_responses",
-        *(f"round{number}_stage{stage}" for number in range(1, rounds + 1) for stage in (1, 2)),
-        "extended_responses",
-        "generator_sft",
-        "extender_sft",
-        "heldout_responses",
+        *(f"round{number}_stage{stage}" for number in numbers for stage in (1, 2)),
     ]
 
 
@@ -765,6 +870,11 @@ def _describe(problem: Any) -> str:
     if problem["type"] == "value_error" or isinstance(found, dict | list):
         return f"{field}: {message}"
     return f"{field}: {message}, found {found!r}"
+
+
+def _missing() -> PydanticCustomError:
+    """The error of a key that other settings make necessary."""
+    return PydanticCustomError("missing", "Field required")
 
 
 def _overlaid(training: Training, changes: Training) -> Training:

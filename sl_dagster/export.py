@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE, AnyRole, stage_of
+from sl_dagster.cards import CARD, model_card
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
-from sl_dagster.model_card import MODEL_CARD
 from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
-from sl_dagster.resources.stage_store import StageKey
+from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.results import achievements
 from sl_dagster.training.job import JOB_FILE
 
 
@@ -54,10 +55,10 @@ def export_model(export: Export, store: AdapterStore) -> None:
             holds something already or cannot be written.
     """
     with new_folder(export.out) as folder:
-        stored = store.read(export.key)
-        stored.adapter.verified()
-        _write(export, stored, folder)
-        (folder / MODEL_CARD).write_text(_readme(export, stored), encoding="utf-8")
+        stored = write_model(export, store, folder)
+        achieved = achievements(export.experiment, StageStore(data_dir=store.data_dir))
+        card = model_card(export.experiment, stored, achieved, merged=export.merged)
+        (folder / CARD).write_text(card, encoding="utf-8")
 
 
 @contextmanager
@@ -93,16 +94,31 @@ def _check_free(folder: Path) -> None:
         raise UserError(f"--out {folder}: there is something already: name a folder that is new")
 
 
-def _write(export: Export, stored: StoredAdapter, folder: Path) -> None:
+def write_model(export: Export, store: AdapterStore, folder: Path) -> StoredAdapter:
+    """Write the weights, with the tokenizer, into a folder.
+
+    Args:
+        export: which weights.
+        store: where they are stored.
+        folder: an empty folder.
+
+    Returns:
+        The weights as they are stored.
+
+    Raises:
+        UserError: there are no such weights, or they or the base model cannot be read.
+    """
     # Imported late: it takes seconds.
     from transformers import AutoTokenizer
 
+    stored = store.read(export.key)
+    stored.adapter.verified()
     path = Path(str(stored.adapter.path))
     if stored.adapter.is_whole_model:
         for file in path.iterdir():
-            if file.is_file() and file.name != JOB_FILE:
+            if file.is_file() and file.name not in (CARD, JOB_FILE):
                 shutil.copyfile(file, folder / file.name)
-        return
+        return stored
     name, revision = export.experiment.base_model, export.experiment.revision
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
@@ -115,6 +131,7 @@ def _write(export: Export, stored: StoredAdapter, folder: Path) -> None:
     else:
         for file in (WEIGHTS_FILE, CONFIG_FILE):
             shutil.copyfile(path / file, folder / file)
+    return stored
 
 
 def _merged(name: str, revision: str, adapter: Path) -> Any:
@@ -125,31 +142,3 @@ def _merged(name: str, revision: str, adapter: Path) -> Any:
     model: Any = AutoModelForCausalLM.from_pretrained(name, revision=revision, dtype="auto")
     adapted: Any = PeftModel.from_pretrained(model, str(adapter))
     return adapted.merge_and_unload()
-
-
-def _readme(export: Export, stored: StoredAdapter) -> str:
-    if export.role == "aligned":
-        return (Path(str(stored.adapter.path)) / MODEL_CARD).read_text(encoding="utf-8")
-    experiment, outcome = export.experiment, stored.outcome
-    what = "Model with the adapter merged in" if export.merged else "LoRA adapter"
-    facts = {
-        "Base model": f"{experiment.base_model} (revision {experiment.revision})",
-        "Experiment": experiment.name,
-        "Iteration": export.iteration,
-        "Role": export.role,
-        "Adapter's fingerprint": stored.adapter.fingerprint,
-        "Made from": stored.made_from,
-    }
-    if experiment.system_prompt:
-        facts["System prompt"] = experiment.system_prompt
-    if experiment.chat_template_kwargs:
-        facts["Chat template's variables"] = experiment.chat_template_kwargs
-    if outcome:
-        facts["Examples"] = outcome.examples
-        facts["Last training loss"] = f"{outcome.losses[-1].loss:.4f}"
-    lines = [f"- {name}: {value}" for name, value in facts.items()]
-    return (
-        f"# {experiment.name}: {export.role} after iteration {export.iteration}\n\n"
-        + (f"{what}, made by sl-dagster (Self-Lengthen, arXiv 2410.23933).\n\n" + "\n".join(lines))
-        + "\n"
-    )

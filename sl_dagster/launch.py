@@ -13,7 +13,7 @@ from rich.console import Console
 from sl_dagster.assets.models import models_made
 from sl_dagster.assets.stage_asset import Job
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment, load_experiment
+from sl_dagster.experiment import ALIGNED_MODEL, Experiment, load_experiment
 from sl_dagster.jobs import job_name
 from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.settings import data_dir, ensure_dagster_home, experiments_dir
@@ -79,7 +79,7 @@ def run_iterations(launch: Launch) -> None:
 
 
 def evaluate_models(experiment: str, models: Sequence[str], force: bool) -> None:
-    """Measure models with the experiment's benchmarks, in this process.
+    """Measure models with the experiment's benchmarks and its judge, in this process.
 
     Args:
         experiment: name of an experiment file.
@@ -87,17 +87,19 @@ def evaluate_models(experiment: str, models: Sequence[str], force: bool) -> None
         force: make anew what is up to date, too.
 
     Raises:
-        UserError: the experiment has no benchmarks, a model does not exist or has not been made
+        UserError: the experiment has neither, a model does not exist or has not been made
             yet, or measuring it failed.
     """
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    if not settings.benchmarks:
-        raise UserError(f"{experiment} names no `benchmarks` to measure its models with")
+    if not settings.benchmarks and not settings.judge:
+        raise UserError(f"{experiment} names no `benchmarks` and no `judge` to measure models with")
     unknown = [model for model in models if model not in settings.models]
     if unknown:
         raise UserError(f"--model {unknown[0]}: the models are {', '.join(settings.models)}")
-    adapters = AdapterStore(data_dir=str(data_dir()))
-    _run_whole_job(settings, "evaluate", models or models_made(settings, adapters), force)
+    made = models_made(settings, AdapterStore(data_dir=str(data_dir())))
+    if not settings.benchmarks:  # a judge has nothing of the aligned model to read
+        made = [model for model in made if model != ALIGNED_MODEL]
+    _run_whole_job(settings, "evaluate", models or made, force)
 
 
 def run_dataset(experiment: str, force: bool = False) -> None:

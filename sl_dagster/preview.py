@@ -33,7 +33,8 @@ class PreviewedRecord:
 
     Attributes:
         instruction: the instruction.
-        texts: stage and text of its initial response and of each round's result, as far as it came.
+        texts: stage and text of its initial response and of each round's result, as far as it came;
+            of a baseline, its plan and the text, or the document.
         ended: the stage that dropped it and why; None for one that would be trained on.
     """
 
@@ -80,8 +81,9 @@ def run_preview(experiment: Experiment, count: int) -> Preview:
         executor=dg.in_process_executor,
     )
     generated = generated_stages(small)
-    first = ["seeds", "previous_generator", "previous_extender", "engine_speed", *generated]
-    result = _execute(definitions, small, [*first, "extended_responses"])
+    previous = [f"previous_{role}" for role in small.roles]
+    first = [small.source_stage, *previous, "engine_speed", *generated, "extended_responses"]
+    result = _execute(definitions, small, first)
     speed = _speed_in(result, small)
     stages = StageStore(data_dir=str(folder))
     records = _previewed(small, stages)[:count]
@@ -92,7 +94,7 @@ def run_preview(experiment: Experiment, count: int) -> Preview:
         measured = _measured(small, stages, folder, speed)
         heldout = experiment.heldout
         lines = read_instructions(heldout.file, experiment.languages) if heldout else []
-        costs = full_run(experiment, measured, len(lines))
+        costs = full_run(_with_documents_counted(experiment, stages), measured, len(lines))
     return Preview(records, costs, memory_needed(experiment), speed)
 
 
@@ -104,6 +106,7 @@ def _small(experiment: Experiment, count: int) -> Experiment:
             "instructions": asked,
             "initial_responses": experiment.initial_responses.model_copy(update={"samples": 1}),
             "extension": experiment.extension.model_copy(update={"samples": 1}),
+            "plan_then_write": experiment.plan_then_write.model_copy(update={"samples": 1}),
             "training": experiment.training.model_copy(update={"epochs": 1}),
             "heldout": None,
             "benchmarks": {},
@@ -111,6 +114,16 @@ def _small(experiment: Experiment, count: int) -> Experiment:
             "judge": None,
         }
     )
+
+
+def _with_documents_counted(experiment: Experiment, stages: StageStore) -> Experiment:
+    """The experiment with no more instructions than it has documents, if they come from those."""
+    if experiment.method != "back_translation":
+        return experiment
+    documents = len(stages.read(StageKey(experiment.name, "documents", None)))
+    count = min(experiment.instructions.count, documents)
+    asked = experiment.instructions.model_copy(update={"count": count})
+    return experiment.model_copy(update={"instructions": asked})
 
 
 def _execute(
@@ -140,13 +153,15 @@ def _speed_in(result: dg.ExecuteInProcessResult, experiment: Experiment) -> floa
 
 def generated_stages(experiment: Experiment) -> list[str]:
     """The stages of an iteration that a model writes, in the order of the loop."""
-    rounds = [name for name in experiment.stages if name.startswith("round")]
-    return ["instructions", "initial_responses", *rounds]
+    return ["instructions", *experiment.writing_stages]
 
 
 def _previewed(experiment: Experiment, stages: StageStore) -> list[PreviewedRecord]:
     """Every self-made instruction with its texts, those that came furthest first."""
     chain = [*generated_stages(experiment), "extended_responses"]
+    # Of a prefix nothing is shown, and of what is only chosen nothing twice.
+    shown = [name for name in chain[:-1] if not name.endswith("_stage1")]
+    shown += [] if experiment.writing_stages else chain[-1:]
     found: dict[str, list[tuple[str, str]]] = {}
     ended: dict[str, str | None] = {}
     origin: dict[str, str] = {}
@@ -157,7 +172,7 @@ def _previewed(experiment: Experiment, stages: StageStore) -> list[PreviewedReco
                 continue  # a failed try of a record that stands there, too
             first = origin[record.parents[0]] if name != chain[0] else record.record_id
             origin[record.record_id] = first
-            if name == chain[0] or name == chain[1] or name.endswith("_stage2"):
+            if name in shown:
                 found.setdefault(first, []).append((name, record.written))
             ended[first] = None if record.kept else f"{name}: {record.drop_reason}"
     previewed = [
@@ -173,8 +188,10 @@ def _measured(experiment: Experiment, stages: StageStore, folder: Path, speed: f
     extended = read("extended_responses")
     facts = extended.manifest
     grown = facts["kept"] + facts["dropped"].get("selection", 0)
-    before = sum(count_words(record.initial_response or "") for record in extended.records())
     after = sum(record.words for record in extended.records())
+    before = sum(count_words(record.initial_response or "") for record in extended.records())
+    # A baseline starts from nothing that could have grown, and trains no Extender.
+    extends = "extender" in experiment.roles
     key = StageKey(experiment.name, "generator_lora", 1)
     outcome = AdapterStore(data_dir=str(folder)).read(key).outcome
     assert outcome is not None
@@ -182,9 +199,9 @@ def _measured(experiment: Experiment, stages: StageStore, folder: Path, speed: f
     return Measured(
         stages={name: stage_figures(read(name).manifest) for name in generated_stages(experiment)},
         grown_share=grown / facts["records_in"],
-        growth=after / max(before, 1),
+        growth=after / max(before, 1) if extends else 1.0,
         tokens_per_second=speed,
         # The Extender's examples hold the initial response as well.
-        training_tokens=per_example * (2 + before / max(after, 1)),
+        training_tokens=per_example * (2 + before / max(after, 1) if extends else 1),
         training_tokens_per_second=outcome.tokens / max(outcome.seconds, 1e-9),
     )

@@ -12,29 +12,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sl_dagster.assets.length_growth import growth_curve
-from sl_dagster.assets.pictures import drawn
-from sl_dagster.cards import (
-    GROWTH_PLOT,
-    Achievements,
-    dataset_card,
-    model_card,
-    public_base_model,
-)
+from sl_dagster.adapters import AnyRole
+from sl_dagster.cards import CARD, GROWTH_PLOT, OnTheHub, dataset_card, model_card
+from sl_dagster.dataset_export import DatasetExport, write_splits
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
-from sl_dagster.export import Export, export_model
-from sl_dagster.growth import growth_table
-from sl_dagster.quality import check_comparable, quality_rows
-from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
+from sl_dagster.export import Export, write_model
+from sl_dagster.plots import drawn, growth_curve
+from sl_dagster.quality import check_comparable
+from sl_dagster.reproduction import public_base_model
+from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.results import Achievements, achievements
+
+FINAL_DATASET = "dataset"  # published as a file for each side of its split
 
 # What a data set consists of, as far as it is stored; the first is shown first.
 PUBLISHED_STAGES = (
-    "dataset",
+    FINAL_DATASET,
     "length_controlled",
     "extended_responses",
     "initial_responses",
+    "planned_responses",
+    "plans",
     "instructions",
     "generator_sft",
     "extender_sft",
@@ -62,6 +62,11 @@ class Publication:
     licence: str | None = None
     public: bool = False
 
+    @property
+    def on_the_hub(self) -> OnTheHub:
+        """What cards say of it."""
+        return OnTheHub(self.licence, self.dataset)
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -87,14 +92,15 @@ def prepare(publication: Publication, data_dir: Path) -> list[Prepared]:
     """Write everything that would be published to ``<data>/<experiment>/publish/``.
 
     Raises:
-        UserError: a repository's name is none, nothing is stored yet, a file is damaged, or the
-            models were judged by different judges.
+        UserError: a repository's name is none, nothing is stored yet, a file is damaged, the
+            lengths in the data set's queries are out of date, or the models were judged by
+            different judges.
     """
     experiment = publication.experiment
     for option, name in (("--dataset", publication.dataset), ("--model", publication.model)):
         _check_name(option, name)
     stages = StageStore(data_dir=str(data_dir))
-    achieved = Achievements(growth_table(experiment, stages), quality_rows(experiment, stages))
+    achieved = achievements(experiment, stages)
     check_comparable(achieved.quality)
     root = data_dir / experiment.name / "publish"
     shutil.rmtree(root, ignore_errors=True)
@@ -224,44 +230,43 @@ def _write_dataset(
         (folder / "data" / name).mkdir(parents=True)
         for stage in several:
             stage.verify()
-            iteration = stage.key.iteration
-            file = "records" if iteration is None else f"iteration-{iteration:03}"
-            shutil.copyfile(stage.path, folder / "data" / name / f"{file}.parquet")
-    repository = str(publication.dataset)
-    card = dataset_card(repository, experiment, stages, achieved, publication.licence)
-    (folder / "README.md").write_text(card, encoding="utf-8")
+            if name != FINAL_DATASET:
+                iteration = stage.key.iteration
+                file = "records" if iteration is None else f"iteration-{iteration:03}"
+                shutil.copyfile(stage.path, folder / "data" / name / f"{file}.parquet")
+    splits = {}
+    if FINAL_DATASET in stages:
+        out = folder / "data" / FINAL_DATASET
+        write_splits(DatasetExport(experiment, "parquet", out), store, out)
+        splits[FINAL_DATASET] = sorted(path.name for path in out.iterdir())
+    card = dataset_card(
+        str(publication.dataset), experiment, stages, splits, achieved, publication.on_the_hub
+    )
+    (folder / CARD).write_text(card, encoding="utf-8")
 
 
 def _write_model(
     publication: Publication, store: AdapterStore, achieved: Achievements, folder: Path
 ) -> None:
     experiment, merged = publication.experiment, publication.merged
-    stored = _last_generator(experiment, store)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    export_model(
-        Export(experiment, stored.adapter.iteration, stored.adapter.role, merged, folder), store
-    )
+    role, iteration = _best_model(experiment, store)
+    folder.mkdir(parents=True)
+    stored = write_model(Export(experiment, iteration, role, merged, folder), store, folder)
     _hide_local_paths(folder, experiment)
-    card = model_card(
-        experiment,
-        stored,
-        achieved,
-        publication.licence,
-        merged=merged,
-        dataset=publication.dataset,
-    )
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    card = model_card(experiment, stored, achieved, merged=merged, hub=publication.on_the_hub)
+    (folder / CARD).write_text(card, encoding="utf-8")
 
 
-def _last_generator(experiment: Experiment, store: AdapterStore) -> StoredAdapter:
-    """The Generator of the last iteration that has one."""
-    for iteration in range(experiment.iterations, 0, -1):
-        try:
-            return store.read(StageKey(experiment.name, "generator_lora", iteration))
-        except UserError:
-            if iteration == 1:
-                raise
-    raise AssertionError("unreachable: an experiment has at least one iteration")
+def _best_model(experiment: Experiment, store: AdapterStore) -> tuple[AnyRole, int | None]:
+    """The aligned model where there is one, otherwise the last Generator: role and iteration."""
+    if store.has(StageKey(experiment.name, "aligned_model", None)):
+        return "aligned", None
+    made = [
+        iteration
+        for iteration in range(1, experiment.iterations + 1)
+        if store.has(StageKey(experiment.name, "generator_lora", iteration))
+    ]
+    return "generator", max(made, default=1)
 
 
 def _hide_local_paths(folder: Path, experiment: Experiment) -> None:

@@ -117,12 +117,12 @@ class Record:
         iteration: 0 for what stands before the first iteration (seeds, base model).
         stage: the name of the asset.
         position: its place in the stage's order.
-        instruction: the instruction that the text answers.
+        instruction: the instruction that the text answers, or is a plan for.
         initial_response: in extension stages, the response that the extension started from.
         response: in stage 1, the text whose first half was given to the Extender; of a pair of the
             final data set, the response.
-        text: what this stage made: an instruction, a response, in stage 1 the prefix, or a judge's
-            answer.
+        text: what this stage made: an instruction, a plan, a response, in stage 1 the prefix, or a
+            judge's answer; of a document, the document.
         kind: the kind of writing, if the seed file says; of a pair of the final data set, the kind
             of the seeds that its instruction was made up from, if they are all of one.
         mentions, missing_mentions: held-out instructions only: what must be named, and what is not.

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sl_dagster.chat import stop_tokens
+from sl_dagster.document_files import read_documents
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, VllmSettings, judge_experiment, load_experiment
 from sl_dagster.instruction_files import read_instructions, read_seed_instructions
@@ -20,7 +21,10 @@ def validate_experiment(path: Path) -> Experiment:
         UserError: naming the file and field (or line), what is wrong and what was expected.
     """
     experiment = load_experiment(path)
-    read_seed_instructions(experiment.seeds, experiment.languages)
+    if experiment.method == "back_translation":
+        _check_documents(experiment)
+    else:
+        read_seed_instructions(experiment.seeds, experiment.languages)
     if experiment.heldout:
         read_instructions(experiment.heldout.file, experiment.languages)
     for name, benchmark in experiment.benchmarks.items():
@@ -32,6 +36,16 @@ def validate_experiment(path: Path) -> Experiment:
     if experiment.judge:
         _check_engine(path, judge_experiment(experiment), "judge.")
     return experiment
+
+
+def _check_documents(experiment: Experiment) -> None:
+    documents = read_documents(experiment.documents)
+    # To the end, because every line is to be checked.
+    if not sum(document.written_in in experiment.languages for document in documents):
+        raise UserError(
+            f"{', '.join(map(str, experiment.documents))}: no document in "
+            f"{' or '.join(experiment.languages)}: add some, or change `languages`"
+        )
 
 
 def _check_engine(path: Path, experiment: Experiment, section: str = "") -> None:

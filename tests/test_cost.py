@@ -72,3 +72,27 @@ def test_records_dropped_by_the_selection_were_good() -> None:
         "generated_tokens": 5000,
     }
     assert stage_figures(manifest) == StageFigures(slots=10, good=7, tokens=5000)
+
+
+def test_a_baseline_makes_each_stage_from_what_is_good_of_the_one_before(
+    write_experiment,
+) -> None:
+    experiment = load_experiment(
+        write_experiment(
+            method="plan_then_write",
+            iterations=2,
+            instructions={"count": 1000},
+            plan_then_write={"samples": 2},
+            length_selection=False,
+        )
+    )
+    stages = {
+        "instructions": StageFigures(slots=10, good=5, tokens=300),
+        "plans": StageFigures(slots=5, good=4, tokens=250),
+        "planned_responses": StageFigures(slots=4, good=1, tokens=4000),
+    }
+    measured = replace(MEASURED, stages=stages, growth=1.0, training_tokens=700.0)
+    first, second = full_run(experiment, measured, heldout=10)
+    assert first.generated_tokens == 1000 * 30 + 1000 * 50 + 800 * 1000 + 10 * 700
+    assert first.training_tokens == 800 * 0.25 * 700 * 4
+    assert second.generated_tokens == first.generated_tokens

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from sl_dagster.definitions import definitions_of, defs
-from sl_dagster.experiment import load_experiment
+from sl_dagster.experiment import load_experiment, load_experiments
 from sl_dagster.settings import PROJECT_ROOT
 
 HEAVY = ("torch", "transformers", "vllm", "datasets", "matplotlib", "openai", "peft", "trl")
@@ -39,14 +39,18 @@ def test_loading_imports_no_model_library() -> None:
 def test_every_experiment_is_a_group_with_its_jobs() -> None:
     definitions = defs()
     graph = definitions.resolve_asset_graph()
-    names = {path.stem for path in (PROJECT_ROOT / "experiments").glob("*.yaml")}
+    experiments = load_experiments(PROJECT_ROOT / "experiments")
+    names = {experiment.name for experiment in experiments}
     assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == names
-    for name in names:
-        for purpose in ("iteration", "generate_only", "train_only", "refresh", "preview"):
+    for experiment in experiments:
+        name = experiment.name
+        for purpose in (
+            "iteration", "generate_only", "train_only", "dataset", "evaluate", "refresh", "preview",
+        ):  # fmt: skip
             job = definitions.resolve_job_def(f"{name}_{purpose}")
             assert job.description
         trained = definitions.resolve_job_def(f"{name}_train_only").asset_layer.selected_asset_keys
-        assert {key.path[-1] for key in trained} == {"generator_lora", "extender_lora"}
+        assert {key.path[-1] for key in trained} == {f"{role}_lora" for role in experiment.roles}
 
 
 def test_the_graph_is_that_of_the_design() -> None:
@@ -70,6 +74,12 @@ def test_the_graph_is_that_of_the_design() -> None:
     assert parents("text_decay") == {"heldout_base", "heldout_responses", "longen_scores"}
     assert parents("extender_lora") == {"extender_sft", "previous_extender"}
     assert parents("dataset") == {"seeds", "initial_responses", "extended_responses"}
+    assert parents("plans", "demo_planned") == {"instructions"}
+    assert parents("extended_responses", "demo_planned") == {"planned_responses"}
+    assert parents("dataset", "demo_planned") == {"seeds", "extended_responses"}
+    assert parents("instructions", "demo_documents") == {"documents", "previous_generator"}
+    assert parents("extended_responses", "demo_documents") == {"instructions", "documents"}
+    assert dg.AssetKey(["demo_documents", "extender_lora"]) not in graph.get_all_asset_keys()
     assert parents("length_controlled") == {"dataset"}
     assert parents("aligned_sft") == {"dataset", "length_controlled"}
     assert parents("aligned_model") == {"aligned_sft"}
@@ -103,7 +113,7 @@ def test_models_are_measured_by_a_job_of_their_own() -> None:
         layer = definitions.resolve_job_def(job).asset_layer
         return {key.path[-1] for key in layer.executable_asset_keys}
 
-    assert made("demo_evaluate") == {"longen_scores", "model_scores", "text_decay"}
+    assert made("demo_evaluate") == {"longen_scores", "model_scores", "text_decay", "report"}
     assert made("demo_iteration") & made("demo_evaluate") == {"text_decay"}
     partitions = definitions.resolve_job_def("demo_evaluate").partitions_def
     assert partitions

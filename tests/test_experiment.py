@@ -94,6 +94,29 @@ def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
         ({"seeds": []}, "seeds: "),
         ({"seeds": ["seeds.jsonl", "none.jsonl"]}, "seeds: there is no file"),
         ({"seeds": 3}, "seeds: expected a valid tuple"),
+        ({"method": "magic"}, "method: expected 'self_lengthen', 'plan_then_write' or 'back_tran"),
+        ({"method": "back_translation"}, "documents: this key is missing"),
+        ({"documents": "seeds.jsonl"}, "documents: only `method: back_translation` reads docum"),
+        (
+            {"method": "back_translation", "documents": ["none.txt"]},
+            "documents: there is no file",
+        ),
+        (
+            {"method": "back_translation", "documents": "small.yaml"},
+            "documents: small.yaml is none of .jsonl, .txt, .md",
+        ),
+        (
+            {
+                "method": "back_translation",
+                "documents": "seeds.jsonl",
+                "dataset": {"collect": 5},
+            },
+            "dataset: collect: `method: back_translation` has no seeds",
+        ),
+        (
+            {"plan_then_write": {"max_sections": 1}},
+            "plan_then_write.max_sections: expected greater",
+        ),
         ({"instructions": {"pool": "big"}}, "instructions.pool: expected 'seeds' or 'growing'"),
         ({"instructions": {"max_similarity": 0}}, "instructions.max_similarity: expected greater"),
         ({"instructions": {"max_similarity": 70}}, "instructions.max_similarity: expected less"),

@@ -114,7 +114,12 @@ def test_the_readme_states_the_facts(
 ) -> None:
     export_model(export(), store)
     readme = (tmp_path / "out" / "README.md").read_text()
-    facts = [str(DEMO_MODEL), "Experiment: small", "Iteration: 2", "Role: extender"]
+    facts = [
+        "Base model: model (revision main)",
+        "Experiment: small",
+        "Iteration: 2",
+        "Role: extender",
+    ]
     for fact in [*facts, stored.adapter.fingerprint, "System prompt: Be brief."]:
         assert fact in readme
 

@@ -1,6 +1,7 @@
 """Publishing to a stand-in of the hub: what arrives there, who may see it, and the token."""
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +11,19 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
 from sl_dagster.publish import Prepared, Publication, prepare, upload
-from sl_dagster.records import TEXT_SCHEMA, Record
+from sl_dagster.records import SCORE_SCHEMA, TEXT_SCHEMA, Record
 from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.stage_store import StageKey, StageStore
 from tests.conftest import DEMO_MODEL
 from tests.hub import Hub, running_hub
 from tests.test_cli import Cli, cli  # noqa: F401 (a fixture)
-from tests.test_export import store, stored  # noqa: F401 (fixtures)
+from tests.test_dataset_export import PLAIN, WOVEN
+from tests.test_dataset_export import stages as final_data_set  # noqa: F401 (a fixture)
+from tests.test_export import OUTCOME, store, stored  # noqa: F401 (fixtures)
 
 TOKEN = "hf_a_secret_that_nobody_may_see"
 DATA, MODEL = "dataset:me/texts", "model:me/writer"
@@ -107,8 +111,8 @@ def test_the_card_says_what_is_stored(publication: Publication, tmp_path: Path) 
     assert names == ["extended_responses", "initial_responses"]
     for config in data["configs"]:
         assert list(prepared.folder.glob(config["data_files"]))
-    assert "| 0 (base model) | 2.0 | 2.0 | 100% |" in readme
-    assert "| 1 | 4.0 | 4.0 | 100% |" in readme
+    assert "| 0 (base model) | 2.0 |  | 2.0 | 100% | 100% |" in readme
+    assert "| 1 | 4.0 | 2.00 | 4.0 | 100% | 100% |" in readme
     assert "![growth over the iterations](growth.png)" in readme
     assert "sl-dagster run --experiment small" in readme
     assert "base_model: org/base" in readme
@@ -266,3 +270,75 @@ def test_a_model_arrives_whole(
     for path in folder.rglob("*"):
         for place in (str(DEMO_MODEL), str(tmp_path)):
             assert place.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.usefixtures("final_data_set")
+def test_the_data_set_is_published_as_its_split(publication: Publication, tmp_path: Path) -> None:
+    (prepared,) = prepare(publication, tmp_path / "data")
+    readme = (prepared.folder / "README.md").read_text()
+    config = card_data(readme)["configs"][0]
+    assert (config["config_name"], config["default"]) == ("dataset", True)
+    assert config["data_files"] == [
+        {"split": "train", "path": "data/dataset/train.parquet"},
+        {"split": "validation", "path": "data/dataset/validation.parquet"},
+    ]
+    queries = {
+        file["split"]: pq.read_table(prepared.folder / file["path"])["query"].to_pylist()
+        for file in config["data_files"]
+    }
+    assert queries == {"train": [PLAIN, WOVEN], "validation": ["Write a speech."]}
+
+
+def test_a_card_has_the_scores_of_benchmarks(
+    publication: Publication, write_experiment: Callable[..., Path], tmp_path: Path
+) -> None:
+    stages = StageStore(data_dir=str(tmp_path / "data"))
+    answer = Record(
+        record_id="a", experiment="small", iteration=0, stage="longen_scores/model=1", position=0,
+        language="en", text="Three words here.", model="1", type="about", range="2-4k",
+        constraint="about 100 words", asked=100.0, score=0.25, finish_reason="stop",
+    )  # fmt: skip
+    with stages.draft(StageKey("small", "longen_scores", None, "1"), "f", SCORE_SCHEMA) as draft:
+        draft.add(answer)
+        stages.publish(draft.finish({"kept": 1, "dropped": {}, "retried": {}}))
+    queries = tmp_path / "experiments" / "longen.jsonl"
+    queries.write_text("{}\n")
+    longen = {"queries": "longen.jsonl", "scale": 0.05}
+    path = write_experiment(base_model="org/base", benchmarks={"longen": longen})
+    changed = replace(publication, experiment=load_experiment(path))
+    readme = (prepare(changed, tmp_path / "data")[0].folder / "README.md").read_text()
+    assert "LonGen (0 to 1; all lengths x 0.05)." in readme
+    assert "| overall | 0.250 |" in readme
+
+
+def small_model(store: AdapterStore, name: str, iteration: int | None, whole: bool) -> None:  # noqa: F811
+    """Trained weights that nobody reads."""
+    key = StageKey("small", name, iteration)
+    folder = store.workplace(key, "m")
+    if whole:
+        (folder / "config.json").write_text("{}")
+        (folder / "model.safetensors").write_bytes(name.encode())
+    else:
+        config = {"r": 4, "lora_alpha": 8, "target_modules": ["a"]}
+        (folder / CONFIG_FILE).write_text(json.dumps(config))
+        (folder / WEIGHTS_FILE).write_bytes(name.encode())
+    role = "aligned" if name == "aligned_model" else "generator"
+    trained = store.adopt(key, role, "m", OUTCOME)
+    store.publish(key, replace(trained, facts={"Data": {"Pairs": 7}}))
+
+
+def test_the_aligned_model_is_preferred(
+    publication: Publication,
+    store: AdapterStore,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    small_model(store, "generator_lora", 1, whole=False)
+    small_model(store, "aligned_model", None, whole=True)
+    (prepared,) = prepare(replace(publication, dataset=None, model="me/writer"), tmp_path / "data")
+    readme = (prepared.folder / "README.md").read_text()
+    assert card_data(readme)["library_name"] == "transformers"
+    assert "# small: aligned model" in readme
+    for fact in ("- Weights: all, fine-tuned", "- Pairs: 7", "- Examples: 3 (0 cut, 0 left out)"):
+        assert fact in readme
+    names = {path.name for path in prepared.folder.iterdir()}
+    assert names == {"README.md", "config.json", "model.safetensors", "growth.png"}

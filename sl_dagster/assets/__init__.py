@@ -8,6 +8,11 @@ Stages are thin: they say what is asked of the model and what becomes of the ans
 import dagster as dg
 
 from sl_dagster.assets.aligned_model import aligned_assets
+from sl_dagster.assets.back_translation import (
+    back_translated_instructions_asset,
+    documents_as_responses_asset,
+    documents_asset,
+)
 from sl_dagster.assets.benchmark_scores import benchmark_assets
 from sl_dagster.assets.collected import collected_assets
 from sl_dagster.assets.dataset import dataset_asset
@@ -20,8 +25,10 @@ from sl_dagster.assets.length_controlled import length_controlled_asset
 from sl_dagster.assets.length_growth import length_growth_asset
 from sl_dagster.assets.length_report import length_report_asset
 from sl_dagster.assets.lora_adapters import lora_assets
+from sl_dagster.assets.plan_then_write import plan_then_write_assets
 from sl_dagster.assets.previous_adapters import previous_adapter_assets
 from sl_dagster.assets.quality_scores import quality_scores_assets
+from sl_dagster.assets.report import report_asset
 from sl_dagster.assets.seeds import seeds_asset
 from sl_dagster.assets.sft_sets import sft_assets
 from sl_dagster.assets.text_decay import text_decay_assets
@@ -31,12 +38,8 @@ from sl_dagster.experiment import Experiment
 def experiment_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
     """Every asset of one experiment, in the order of the loop, then what is made of all of it."""
     return [
-        seeds_asset(experiment),
         *previous_adapter_assets(experiment),
-        instructions_asset(experiment),
-        initial_responses_asset(experiment),
-        *extension_round_assets(experiment),
-        extended_responses_asset(experiment),
+        *_response_assets(experiment),
         *sft_assets(experiment),
         *lora_assets(experiment),
         *heldout_assets(experiment),
@@ -49,4 +52,25 @@ def experiment_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
         *benchmark_assets(experiment),
         *text_decay_assets(experiment),
         *quality_scores_assets(experiment),
+        report_asset(experiment),
+    ]
+
+
+def _response_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
+    """What leads to the responses to train on, and these: here the methods differ."""
+    if experiment.method == "back_translation":
+        return [
+            documents_asset(experiment),
+            back_translated_instructions_asset(experiment),
+            documents_as_responses_asset(experiment),
+        ]
+    if experiment.method == "plan_then_write":
+        writing = plan_then_write_assets(experiment)
+    else:
+        writing = [initial_responses_asset(experiment), *extension_round_assets(experiment)]
+    return [
+        seeds_asset(experiment),
+        instructions_asset(experiment),
+        *writing,
+        extended_responses_asset(experiment),
     ]

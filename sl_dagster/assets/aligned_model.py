@@ -5,6 +5,7 @@ A pair whose query was given a length takes part with that query, all others as 
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import dagster as dg
 
@@ -13,15 +14,17 @@ from sl_dagster.assets.stage_asset import ADAPTER_IO, stage_asset
 from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import base_model, begin, slots_from
 from sl_dagster.assets.training_run import TrainingRun, training_job, training_result
+from sl_dagster.cards import CARD, model_card
 from sl_dagster.experiment import Experiment
 from sl_dagster.method.training_pairs import generator_pair
-from sl_dagster.model_card import write_model_card
+from sl_dagster.model_facts import aligned_model_facts
 from sl_dagster.pairs import final_pairs
 from sl_dagster.records import ALIGNED_SFT_SCHEMA
 from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.resources.stage_runner import StageRunner
 from sl_dagster.resources.stage_store import StageStore, StoredStage
 from sl_dagster.resources.trainer import Trainer
+from sl_dagster.results import achievements
 
 
 def aligned_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
@@ -116,8 +119,10 @@ def _aligned_model(experiment: Experiment) -> dg.AssetsDefinition:
         work = TrainingRun(context, run, runner, trainer, adapters)
         stored = work.stored()
         if stored is None:
-            stored = work.train("aligned", job)
-            write_model_card(experiment, stored, stages)
+            trained = work.train("aligned", job)
+            stored = replace(trained, facts=aligned_model_facts(experiment, stages))
+            card = model_card(experiment, stored, achievements(experiment, stages))
+            (Path(str(stored.adapter.path)) / CARD).write_text(card, encoding="utf-8")
         method = {"method": experiment.aligned_model.method}
         return training_result(stored, experiment, [aligned_sft], method)
 

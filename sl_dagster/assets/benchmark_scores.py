@@ -12,13 +12,14 @@ import dagster as dg
 from sl_dagster.assets.description import stage_result
 from sl_dagster.assets.measured_answers import Measurement, measured_answers
 from sl_dagster.assets.models import model_named
-from sl_dagster.assets.pictures import MAIN, QUIET, picture
+from sl_dagster.assets.pictures import picture
 from sl_dagster.assets.stage_asset import stage_asset
 from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.benchmarks.query import Query
 from sl_dagster.experiment import Benchmark, Experiment
 from sl_dagster.identity import fingerprint
+from sl_dagster.plots import MAIN, QUIET
 from sl_dagster.query_files import read_queries
 from sl_dagster.records import SCORE_SCHEMA, Record
 from sl_dagster.resources.adapter_store import AdapterStore

@@ -9,7 +9,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator
 from statistics import fmean
-from typing import Any, get_args
+from typing import Any
 
 import dagster as dg
 
@@ -31,7 +31,7 @@ from sl_dagster.training.job import LossPoint, TrainingOutcome
 
 ACCEPTANCE_FLOOR = 0.5  # share of good texts below which an iteration deserves a look
 _COLLECTED = ("more_instructions", "more_responses")
-_OUTSIDE_THE_LOOP = ("seeds", "heldout_base", *STAGES_AFTER_THE_LOOP)
+_OUTSIDE_THE_LOOP = ("seeds", "documents", "heldout_base", *STAGES_AFTER_THE_LOOP)
 _TRIAL_PROMPTS = 4
 _TRIAL_TOKENS = 256  # an extension begins with what it is given
 
@@ -53,19 +53,25 @@ def experiment_checks(experiment: Experiment) -> list[dg.AssetChecksDefinition]:
     stages = [stage for stage in experiment.stages if experiment.heldout or "heldout" not in stage]
     if not experiment.dataset.collect:
         stages = [stage for stage in stages if stage not in _COLLECTED]
-    generated = [s for s in stages if s in ("instructions", "initial_responses") or "_stage" in s]
-    roles = get_args(Role)
+    generated = ["instructions", *experiment.writing_stages]
+    roles = experiment.roles
     return [
         *(_counts_agree(experiment, stage) for stage in stages),
         *(_nothing_truncated(experiment, stage) for stage in generated),
-        _enough_grown(experiment),
+        *([_enough_grown(experiment)] if "extender" in roles else []),
         *(_starts_from_current(experiment, role) for role in roles),
         *(_loss_fell(experiment, role) for role in roles),
         _changes_output(experiment),
         *([_enough_accepted(experiment)] if experiment.heldout else []),
-        # A control without extension is not meant to grow.
-        *([_lengths_grew(experiment)] if experiment.extension.rounds else []),
+        *([_lengths_grew(experiment)] if _is_meant_to_grow(experiment) else []),
     ]
+
+
+def _is_meant_to_grow(experiment: Experiment) -> bool:
+    """Not a control without extension, nor a baseline that nothing measures before it begins."""
+    if experiment.method == "self_lengthen":
+        return experiment.extension.rounds > 0
+    return experiment.heldout is not None
 
 
 def _check(
@@ -277,7 +283,7 @@ def _changes_output(experiment: Experiment) -> dg.AssetChecksDefinition:
                 blocking=True,
                 partitions_def=partitions_of(experiment),
             )
-            for role in get_args(Role)
+            for role in experiment.roles
         ]
 
     # Both in one step: an engine that gives way to the training is started once after it.

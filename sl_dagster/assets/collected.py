@@ -25,7 +25,7 @@ def collected_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
 
 
 def finished_iterations(experiment: Experiment, stages: StageStore) -> list[int]:
-    """The iterations that have left responses behind, initial and extended ones.
+    """The iterations that have left responses behind, of every stage that makes some.
 
     Raises:
         UserError: there is none, or what is stored of one is damaged.
@@ -33,16 +33,15 @@ def finished_iterations(experiment: Experiment, stages: StageStore) -> list[int]
     stored = set(stages.complete(experiment.name))
 
     def is_finished(iteration: int) -> bool:
-        names = ("initial_responses", "extended_responses")
-        keys = [StageKey(experiment.name, name, iteration) for name in names]
+        keys = [StageKey(experiment.name, name, iteration) for name in experiment.response_stages]
         return all(key in stored and len(stages.read(key)) for key in keys)
 
     finished = [i for i in range(1, experiment.iterations + 1) if is_finished(i)]
     if not finished:
+        made_of = " and ".join(f"`{name}`" for name in experiment.response_stages)
         raise UserError(
             f"{experiment.name} has no finished iteration yet: its data set is made of the "
-            "`initial_responses` and `extended_responses` of all iterations that are stored. "
-            "Run an iteration first"
+            f"{made_of} of all iterations that are stored. Run an iteration first"
         )
     return finished
 

@@ -29,12 +29,12 @@ def dataset_asset(experiment: Experiment) -> dg.AssetsDefinition:
         experiment,
         "dataset",
         description=(
-            "The initial and extended responses of all iterations that are stored, each with the "
-            "query it answers; without duplicates, and split by instruction."
+            f"The {_named(experiment)} of all iterations that are stored, each with the query it "
+            "answers; without duplicates, and split by instruction."
         ),
         kinds={"parquet"},
         # Looked up, because what is stored of them is taken: not every iteration has been run.
-        deps=("seeds", "initial_responses", "extended_responses", *collected),
+        deps=(experiment.source_stage, *experiment.response_stages, *collected),
         partitioned=False,
         job="dataset",
     )
@@ -48,7 +48,7 @@ def dataset_asset(experiment: Experiment) -> dg.AssetsDefinition:
         context.log.info(f"made of iterations {', '.join(map(str, iterations))}")
         sources = _Sources(experiment, stages, iterations)
         settings = experiment.dataset.model_dump(include={"validation_split"})
-        made_from = [*sources.responses, *sources.instructions, sources.seeds]
+        made_from = [*sources.responses, *sources.instructions, sources.first]
         run = begin(
             context,
             config,
@@ -67,9 +67,9 @@ class _Sources:
     """The stages that the data set is made of.
 
     Attributes:
-        responses: initial and extended responses of each iteration, then what was collected.
+        responses: those of each iteration, stage by stage, then what was collected.
         instructions: those they answer, earlier iterations first.
-        seeds: those that the instructions were made up from.
+        first: the seeds, or documents, that the instructions were made from.
     """
 
     def __init__(self, experiment: Experiment, stages: StageStore, iterations: list[int]) -> None:
@@ -77,23 +77,21 @@ class _Sources:
             return stages.read(StageKey(experiment.name, name, iteration))
 
         self._by_iteration = [
-            (read("initial_responses", i), read("extended_responses", i)) for i in iterations
+            [read(name, i) for name in experiment.response_stages] for i in iterations
         ]
         collects = experiment.dataset.collect > 0
         self._more = [read("more_responses")] if collects else []
         self.responses = [*chain.from_iterable(self._by_iteration), *self._more]
         self.instructions = [read("instructions", i) for i in iterations]
         self.instructions += [read("more_instructions")] if collects else []
-        self.seeds = read("seeds")
+        self.first = read(experiment.source_stage)
 
     def __len__(self) -> int:
         return sum(map(len, self.responses))
 
     def records(self) -> Iterator[Record]:
         """All responses, read one at a time."""
-        yield from collect(
-            (initial.records(), extended.records()) for initial, extended in self._by_iteration
-        )
+        yield from collect([stage.records() for stage in made] for made in self._by_iteration)
         for stage in self._more:
             yield from stage.records()
 
@@ -105,8 +103,8 @@ class _Sources:
         """
         by_id: dict[str, Kind | None] = {}
         by_text: dict[str, Kind | None] = {}
-        for seed in self.seeds.records():
-            by_id[seed.record_id] = seed.kind
+        for first in self.first.records():
+            by_id[first.record_id] = first.kind
         for instruction in chain.from_iterable(stage.records() for stage in self.instructions):
             kind = common_kind(by_id.get(parent) for parent in instruction.parents)
             by_id[instruction.record_id] = by_text[str(instruction.text)] = kind
@@ -135,6 +133,10 @@ def _pairs(run: StageRun, experiment: Experiment, sources: _Sources) -> Iterator
             kept=new,
             drop_reason=None if new else "duplicate",
         )
+
+
+def _named(experiment: Experiment) -> str:
+    return " and ".join(name.replace("_", " ") for name in experiment.response_stages)
 
 
 def _composition(stage: StoredStage) -> dict[str, Any]:

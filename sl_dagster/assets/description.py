@@ -46,7 +46,7 @@ def stage_result(
         "outcomes": outcomes_picture(facts["kept"], facts["dropped"], facts["retried"]),
         **_samples(stage),
         "all_records": dg.MetadataValue.url(stage_address(stage.key)),
-        "parquet": dg.MetadataValue.path(str(stage.path)),
+        "parquet": dg.MetadataValue.path(str(stage.published_path)),
         "fingerprint": facts["fingerprint"],
     }
     if "truncated" in facts:

@@ -8,6 +8,7 @@ from sl_dagster.assets.stage_asset import stage_asset
 from sl_dagster.assets.stage_run import base_model
 from sl_dagster.experiment import Experiment
 from sl_dagster.method.prompts import Message
+from sl_dagster.records import Record
 from sl_dagster.resources.engines import Request
 from sl_dagster.resources.stage_runner import StageRunner
 from sl_dagster.resources.stage_store import StoredStage
@@ -25,20 +26,28 @@ def engine_speed_asset(experiment: Experiment) -> dg.AssetsDefinition:
         "engine_speed",
         description="How many tokens per second the engine generates when it is full.",
         kinds={"python"},
-        inputs=("seeds",),
+        inputs={"sources": experiment.source_stage},
         # Measured before the others fill the engine, so never beside them.
         deps=("instructions",),
         on_gpu=True,
     )
-    def engine_speed(runner: StageRunner, seeds: StoredStage) -> dg.MaterializeResult:
+    def engine_speed(runner: StageRunner, sources: StoredStage) -> dg.MaterializeResult:
         sampling = experiment.sampling_of("initial_responses")
+        messages = (
+            _message(experiment, source) for source in islice(sources.records(), _INSTRUCTIONS)
+        )
         requests = [
-            Request(
-                Message(role="user", content=str(seed.text)), sampling, 0, base_model(experiment)
-            ).limited_to(_TOKENS)
-            for seed in islice(seeds.records(), _INSTRUCTIONS)
+            Request(message, sampling, 0, base_model(experiment)).limited_to(_TOKENS)
+            for message in messages
         ]
         speed = runner.full_speed(experiment, requests)
         return dg.MaterializeResult(metadata={TOKENS_PER_SECOND: speed})
 
     return engine_speed
+
+
+def _message(experiment: Experiment, source: Record) -> Message:
+    """What the model is asked: to answer a seed, or what instruction a document answers."""
+    if experiment.source_stage == "documents":
+        return experiment.prompts_by_language[source.language].back_translation(str(source.text))
+    return Message(role="user", content=str(source.text))

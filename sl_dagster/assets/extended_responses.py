@@ -1,6 +1,7 @@
-"""``extended_responses``: the responses that have grown enough, the longest preferred.
+"""``extended_responses``: the responses to train on, the longest preferred.
 
-Paper, section 3.3.
+With Self-Lengthen, those that have grown enough (paper, section 3.3). A baseline has other long
+responses in their place: texts written to a plan, or (in ``back_translation.py``) documents.
 """
 
 from collections.abc import Iterator
@@ -21,23 +22,30 @@ from sl_dagster.records import Record
 from sl_dagster.resources.stage_runner import StageRun, StageRunner
 from sl_dagster.resources.stage_store import StoredStage
 
+_DESCRIPTIONS = {
+    "": "The responses that became long enough to train on; the longer, the likelier selected.",
+    "initial_responses": (
+        "The initial responses as they are: this experiment does not extend them."
+    ),
+    "planned_responses": (
+        "The texts that were written to a plan, in place of extended ones; the longer, the "
+        "likelier selected."
+    ),
+}
+
 
 def extended_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
     """The responses to train on, as records."""
-    rounds = experiment.extension.rounds
-    last_stage = f"round{rounds}_stage2" if rounds else "initial_responses"
+    last_stage = experiment.writing_stages[-1]
+    extends = last_stage not in ("initial_responses", "planned_responses")
 
     @stage_asset(
         experiment,
         "extended_responses",
-        description=(
-            "The responses that became long enough to train on; the longer, the likelier selected."
-            if rounds
-            else "The initial responses as they are: this experiment does not extend them."
-        ),
+        description=_DESCRIPTIONS.get(last_stage, _DESCRIPTIONS[""]),
         kinds={"parquet"},
         inputs={"responses": last_stage},
-        settings=("extension.growth",) if rounds else (),
+        settings=("extension.growth",) if extends else (),
     )
     def extended_responses(
         context: dg.AssetExecutionContext,
@@ -46,7 +54,7 @@ def extended_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         responses: StoredStage,
     ) -> dg.MaterializeResult:
         changed = config.over(experiment)
-        growth = changed.extension.growth if rounds else 0.0
+        growth = changed.extension.growth if extends else 0.0
         selecting = experiment.length_selection
         run = begin(context, config, changed, made_from=[responses], settings=[growth, selecting])
         initial = [
@@ -56,7 +64,7 @@ def extended_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
         seed = seed_from(run.fingerprint, "selection") if selecting else None
         reasons = reasons_against(responses, initial, growth, seed)
         stage = runner.write(run, _judged(run, responses, reasons), len(responses))
-        return stage_result(stage, [responses], before=initial if rounds else ())
+        return stage_result(stage, [responses], before=initial if extends else ())
 
     return extended_responses
 
@@ -80,6 +88,11 @@ def reasons_against(
     return [(None if next(stays) else "selection") if good else "not_grown" for good in grown]
 
 
+def _unextended(response: Record) -> str | None:
+    """What stands for the initial response where nothing extended it: a planned text has none."""
+    return response.text if response.stage == "initial_responses" else None
+
+
 def _judged(run: StageRun, responses: StoredStage, reasons: list[str | None]) -> Iterator[Record]:
     slots = slots_from(run, responses.records(), 1, None)
     for slot, reason in zip(slots, reasons, strict=True):
@@ -88,7 +101,7 @@ def _judged(run: StageRun, responses: StoredStage, reasons: list[str | None]) ->
         yield replace(
             slot.blank,
             instruction=source.instruction,
-            initial_response=source.initial_response or source.text,
+            initial_response=source.initial_response or _unextended(source),
             text=source.text,
             adapter=source.adapter,
             tokens=source.tokens,

@@ -46,7 +46,7 @@ def instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
         kinds={"huggingface", "parquet"},
         inputs=("seeds",),
         # Not used, but an iteration must not begin before its starting point is there.
-        deps=("previous_generator", "previous_extender"),
+        deps=tuple(f"previous_{role}" for role in experiment.roles),
         code_version="2",
         settings=(
             "instructions.count",
@@ -106,7 +106,7 @@ def make_instructions(
     sampling = experiment.sampling_of("instructions")
     model = base_model(experiment)
     pool = [record for source in sources for record in source.records()]
-    heldout = _heldout_instructions(experiment)
+    heldout = heldout_instructions(experiment)
     prompts = [
         experiment.prompts_by_language[name].model_dump(include=_PROMPTS)
         for name in experiment.languages
@@ -124,13 +124,14 @@ def make_instructions(
         count=settings.count,
         tries=settings.tries,
         attempt=writer.attempt,
-        choose=_reasons_against_duplicates(settings.max_similarity),
+        choose=reasons_against_duplicates(settings.max_similarity),
     )
     stage = runner.generate(run, experiment, generation)
     return stage_result(stage, [*sources, model], more=_diversity(stage, pool))
 
 
-def _heldout_instructions(experiment: Experiment) -> set[str]:
+def heldout_instructions(experiment: Experiment) -> set[str]:
+    """The instructions that measure the Generator, which no training may see."""
     if not experiment.heldout:
         return set()
     lines = read_instructions(experiment.heldout.file, experiment.languages)
@@ -218,10 +219,13 @@ class _InstructionWriter:
         return prompts.approves(answer.text)
 
 
-def _reasons_against_duplicates(
+def reasons_against_duplicates(
     max_similarity: float,
 ) -> Callable[[Sequence[Outcome], Iterable[str]], list[str | None]]:
-    """Of instructions that are alike the first stays, whichever was finished first."""
+    """Near-duplicates among new instructions, as a ``Generation.choose``.
+
+    Of instructions that are alike the first stays, whichever was finished first.
+    """
 
     def choose(_: Sequence[Outcome], texts: Iterable[str]) -> list[str | None]:
         staying = SimilarTexts()

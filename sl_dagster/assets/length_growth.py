@@ -1,14 +1,12 @@
 """``length_growth``: all iterations in one picture and one table."""
 
-from collections.abc import Callable
-from typing import Any
-
 import dagster as dg
 
-from sl_dagster.assets.pictures import MAIN, QUIET, growth_picture, picture
+from sl_dagster.assets.pictures import growth_picture, picture
 from sl_dagster.assets.stage_asset import stage_asset
 from sl_dagster.experiment import Experiment
 from sl_dagster.growth import GrowthRow, growth_table
+from sl_dagster.plots import growth_curve
 from sl_dagster.resources.stage_store import StageStore
 
 
@@ -41,34 +39,6 @@ def length_growth_asset(experiment: Experiment) -> dg.AssetsDefinition:
         )
 
     return length_growth
-
-
-def growth_curve(rows: list[GrowthRow]) -> Callable[..., None]:
-    """What draws mean, median, and the band between p10 and p90, over the iterations."""
-    iterations = [row.iteration for row in rows]
-    scores = [row.scores for row in rows]
-    control = [(row.iteration, row.control.mean_words) for row in rows if row.control]
-
-    def draw(axes: Any) -> None:
-        band = [[s.p10_words for s in scores], [s.p90_words for s in scores]]
-        axes.fill_between(iterations, *band, color=MAIN, alpha=0.2, label="p10 to p90")
-        axes.plot(iterations, [s.median_words for s in scores], "--", color=MAIN, label="median")
-        means = [s.mean_words for s in scores]
-        axes.plot(iterations, means, marker="o", color=MAIN, label="mean")
-        for iteration, mean in zip(iterations, means, strict=True):
-            axes.annotate(
-                f"{mean:.0f}", (iteration, mean), (0, 7), textcoords="offset points", ha="center"
-            )
-        if control:
-            axes.plot(*zip(*control, strict=True), marker="s", color=QUIET, label="control, mean")
-        axes.legend(loc="upper left")
-        axes.set_xticks(iterations)
-        axes.margins(x=0.12)
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel("iteration (0: base model)")
-        axes.set_ylabel("words of held-out answers")
-
-    return draw
 
 
 def _table(rows: list[GrowthRow]) -> dg.TableMetadataValue:

@@ -4,10 +4,11 @@ from typing import Any
 
 import dagster as dg
 
-from sl_dagster.assets.pictures import MAIN, OTHER, beside, picture
+from sl_dagster.assets.pictures import picture
 from sl_dagster.assets.stage_asset import stage_asset
 from sl_dagster.experiment import Experiment
 from sl_dagster.growth import growth_table
+from sl_dagster.plots import MAIN, OTHER, beside
 from sl_dagster.resources.lengths import LengthsDatabase
 from sl_dagster.resources.stage_store import StageStore
 
@@ -23,7 +24,7 @@ def length_report_asset(experiment: Experiment) -> dg.AssetsDefinition:
         "length_report",
         description="Lengths of every stage of the iteration, and the Generator before and after.",
         kinds={"duckdb"},
-        deps=("extended_responses", "generator_lora", "extender_lora", *after),
+        deps=("extended_responses", *(f"{role}_lora" for role in experiment.roles), *after),
     )
     def length_report(
         context: dg.AssetExecutionContext, lengths: LengthsDatabase, stages: StageStore

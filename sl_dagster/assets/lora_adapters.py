@@ -1,7 +1,6 @@
 """``generator_lora`` and ``extender_lora``: both roles fine-tuned (paper, section 3.4)."""
 
 from pathlib import Path
-from typing import get_args
 
 import dagster as dg
 
@@ -22,7 +21,7 @@ _SETTINGS = tuple(f"training.{name}" for name in Training.model_fields if name !
 
 def lora_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
     """One adapter per role."""
-    return [_lora(experiment, role) for role in get_args(Role)]
+    return [_lora(experiment, role) for role in experiment.roles]
 
 
 def _lora(experiment: Experiment, role: Role) -> dg.AssetsDefinition:

@@ -2,43 +2,21 @@
 
 Dagster's web UI shows Markdown of up to 999 characters on the page itself, and longer ones after a
 click. So lengths, outcomes and growth are drawn here in few characters; what needs axes with more
-on them is drawn by matplotlib.
+on them is drawn by matplotlib (``sl_dagster/plots.py``).
 """
 
-import base64
-import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import dagster as dg
 import numpy as np
 
 from sl_dagster.growth import GrowthRow
+from sl_dagster.plots import MAIN, OTHER, QUIET, TEXT, data_uri, drawn
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-MAIN = "#4f6bed"
-OTHER = "#d9822b"
-QUIET = "#9ca3af"
-_TEXT = "#757c86"  # as far from white as from the dark theme's background
 _WIDTH, _HEIGHT, _BINS = 440, 110, 22
 _UNQUOTED = " '/:=.,()-_"
-_STYLE: dict[Any, Any] = {
-    "text.color": _TEXT,
-    "axes.labelcolor": _TEXT,
-    "axes.edgecolor": _TEXT,
-    "xtick.color": _TEXT,
-    "ytick.color": _TEXT,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "font.size": 10.5,
-    "svg.fonttype": "none",  # text stays text, in the page's own sharpness
-    "svg.hashsalt": "sl-dagster",  # equal pictures are equal files
-}
 
 
 def picture(
@@ -52,23 +30,7 @@ def picture(
         height: in inches; the width is that of an asset's page.
         panels: how many plots stand side by side.
     """
-    encoded = base64.b64encode(drawn(draw, height, panels)).decode()
-    return dg.MetadataValue.md(f"![{title}](data:image/svg+xml;base64,{encoded})")
-
-
-def drawn(draw: Callable[..., None], height: float, panels: int = 1, format: str = "svg") -> bytes:
-    """A plot as a file's content; for the arguments see ``picture``."""
-    # Imported late and without pyplot: definitions load without it, and no global state is kept.
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    buffer = io.BytesIO()
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(6.4 if panels == 1 else 9.6, height), layout="constrained")
-        draw(*figure.subplots(1, panels, squeeze=False)[0])
-        facts = {"Date": None} if format == "svg" else None  # equal pictures are equal files
-        figure.savefig(buffer, format=format, transparent=True, metadata=facts)
-    return buffer.getvalue()
+    return dg.MetadataValue.md(f"![{title}]({data_uri(drawn(draw, height, panels))})")
 
 
 def lengths_picture(words: Sequence[int], before: Sequence[int] = ()) -> dg.MarkdownMetadataValue:
@@ -162,7 +124,7 @@ def growth_picture(rows: Sequence[GrowthRow]) -> dg.MarkdownMetadataValue:
 def _small_picture(title: str, parts: list[str], height: int) -> dg.MarkdownMetadataValue:
     svg = (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{_WIDTH + 40}' height='{height}' "
-        f"font-size='12' font-family='sans-serif' fill='{_TEXT}'>{''.join(parts)}</svg>"
+        f"font-size='12' font-family='sans-serif' fill='{TEXT}'>{''.join(parts)}</svg>"
     )
     # In angle brackets Markdown allows everything but these, so few characters need encoding.
     return dg.MetadataValue.md(f"![{title}](<data:image/svg+xml,{quote(svg, safe=_UNQUOTED)}>)")
@@ -181,8 +143,3 @@ def _text(text: str, x: int, y: int, color: str = "", anchor: str = "start") -> 
     fill = f" fill='{color}'" if color else ""
     where = "" if anchor == "start" else f" text-anchor='{anchor}'"
     return f"<text x='{x}' y='{y}'{fill}{where}>{text}</text>"
-
-
-def beside(axes: "Axes", label: str, x: float, y: float) -> None:
-    """Write a label to the right of a point."""
-    axes.annotate(label, (x, y), (5, 0), textcoords="offset points", va="center")

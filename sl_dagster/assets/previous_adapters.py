@@ -4,8 +4,6 @@ Here the loop closes. Dagster refuses a cycle between assets, even one that goes
 iteration, so these two look up what the iteration before has made instead of depending on it.
 """
 
-from typing import get_args
-
 import dagster as dg
 
 from sl_dagster.adapters import Adapter, Role
@@ -22,7 +20,7 @@ from sl_dagster.resources.trainer import Trainer
 
 def previous_adapter_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
     """One asset per role."""
-    return [_previous_adapter(experiment, role) for role in get_args(Role)]
+    return [_previous_adapter(experiment, role) for role in experiment.roles]
 
 
 def _previous_adapter(experiment: Experiment, role: Role) -> dg.AssetsDefinition:
@@ -36,7 +34,7 @@ def _previous_adapter(experiment: Experiment, role: Role) -> dg.AssetsDefinition
         kinds={"huggingface"},
         # Not used. But a backfill of several iterations runs what depends on nothing before all
         # else, for all of its iterations at once; this belongs to the run of its own iteration.
-        deps=("seeds",),
+        deps=(experiment.source_stage,),
         io_manager=ADAPTER_IO,
         role=role,
     )

@@ -23,14 +23,17 @@ _Pair = tuple[list[Message], list[Message]]
 
 def sft_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
     """One training set per role."""
+    generator = _sft_set(
+        experiment,
+        "generator",
+        "Training examples of the Generator: the instruction leads to the extended response.",
+        _generator_pair,
+        made_with=lambda changed: [],
+    )
+    if "extender" not in experiment.roles:
+        return [generator]
     return [
-        _sft_set(
-            experiment,
-            "generator",
-            "Training examples of the Generator: the instruction leads to the extended response.",
-            _generator_pair,
-            made_with=lambda changed: [],
-        ),
+        generator,
         _sft_set(
             experiment,
             "extender",

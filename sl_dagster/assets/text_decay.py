@@ -10,13 +10,8 @@ from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.decay import ModelDecay, decay_table
 from sl_dagster.experiment import Experiment
 from sl_dagster.method.text_decay import MIN_PART_TOKENS, PARTS
+from sl_dagster.plots import DECAY_MEASURES, decay_curves
 from sl_dagster.resources.stage_store import StageStore
-
-_MEASURES = {
-    "repetition": "4-grams that occurred before",
-    "distinct_2": "Distinct-2 (falls with length)",
-    "self_similarity": "similarity to other fifths",
-}
 
 
 def text_decay_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
@@ -47,7 +42,9 @@ def text_decay_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
             chosen = [one for one in table if one.answers_to == answers_to]
             metadata[f"{answers_to}_answers"] = _counts(chosen)
             metadata[f"{answers_to}_fifths"] = _table(chosen)
-            metadata[f"{answers_to}_decay"] = _plot(chosen)
+            metadata[f"{answers_to}_decay"] = picture(
+                "quality along the text", decay_curves(chosen), 3.2, panels=len(DECAY_MEASURES)
+            )
         return dg.MaterializeResult(metadata=metadata)
 
     return [text_decay]
@@ -81,7 +78,7 @@ def _table(chosen: list[ModelDecay]) -> dg.TableMetadataValue:
                 }
             )
             for one in chosen
-            for measure in _MEASURES
+            for measure in DECAY_MEASURES
             if one.decay.parts
         ],
         schema=dg.TableSchema(
@@ -92,29 +89,3 @@ def _table(chosen: list[ModelDecay]) -> dg.TableMetadataValue:
             ]
         ),
     )
-
-
-def _label(one: ModelDecay) -> str:
-    too_short = f", {one.decay.too_short} too short" if one.decay.too_short else ""
-    return f"{one.model} ({one.decay.texts} texts{too_short})"
-
-
-def _plot(chosen: list[ModelDecay]) -> dg.MarkdownMetadataValue:
-    """One panel per measure, one line per model."""
-
-    def draw(*panels: Any) -> None:
-        from matplotlib import colormaps
-
-        colors = colormaps["viridis"].resampled(max(2, len(chosen)))
-        fifths = range(1, PARTS + 1)
-        for axes, (measure, title) in zip(panels, _MEASURES.items(), strict=True):
-            for place, one in enumerate(chosen):
-                if one.decay.parts:
-                    values = [getattr(part, measure) for part in one.decay.parts]
-                    axes.plot(fifths, values, marker="o", color=colors(place), label=_label(one))
-            axes.set_title(title, fontsize=9)
-            axes.set_xticks(fifths)
-            axes.set_xlabel("fifth of the text")
-        panels[0].legend(fontsize=7)
-
-    return picture("quality along the text", draw, height=3.2, panels=len(_MEASURES))

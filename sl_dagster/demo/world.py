@@ -13,7 +13,8 @@ follows it ("The sleepy lynx, never far from Ottery Mill, ..."): whoever copies 
 to it would otherwise lose the place where the copying goes on.
 
     python -m sl_dagster.demo.world --seeds seeds/demo.jsonl \\
-        --heldout sl_dagster/demo/heldout.jsonl --longen sl_dagster/demo/longen.jsonl
+        --heldout sl_dagster/demo/heldout.jsonl --longen sl_dagster/demo/longen.jsonl \\
+        --documents sl_dagster/demo/documents.jsonl
 """
 
 from __future__ import annotations
@@ -339,6 +340,21 @@ def write_longen(path: Path, per_cell: int = 2) -> None:
     _write_jsonl(path, rows)
 
 
+def write_documents(path: Path, count: int = 40) -> None:
+    """Write texts of 100 words and more, up to about 450, without the instructions they answer.
+
+    They stand for documents that a user brings along.
+    """
+    rng = random.Random(15)
+    rows = []
+    for asked_for in _requests(seed=16, count=count):
+        document, wanted = short_text(rng, asked_for, max_words=100), rng.randint(100, 300)
+        while document.words < wanted:
+            document = extend(rng, document)
+        rows.append({"text": document.text, "language": "en"})
+    _write_jsonl(path, rows)
+
+
 _CONSTRAINTS = {
     "about": "about {high} words",
     "range": "{low}-{high} words",
@@ -387,15 +403,17 @@ def _listed(entities: tuple[Entity, ...]) -> str:
 
 
 def main() -> None:
-    """Write the seed and held-out instructions, and the queries of the benchmark."""
+    """Write the seed and held-out instructions, the benchmark's queries, and documents."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--seeds", type=Path, required=True)
     parser.add_argument("--heldout", type=Path, required=True)
     parser.add_argument("--longen", type=Path, required=True)
+    parser.add_argument("--documents", type=Path, required=True)
     args = parser.parse_args()
     write_seeds(args.seeds)
     write_heldout(args.heldout)
     write_longen(args.longen)
+    write_documents(args.documents)
 
 
 if __name__ == "__main__":

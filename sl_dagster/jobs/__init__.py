@@ -1,10 +1,7 @@
 """Jobs, sensors and how a run talks to the terminal: how the assets are launched."""
 
-from typing import get_args
-
 import dagster as dg
 
-from sl_dagster.adapters import Role
 from sl_dagster.assets.stage_asset import JOB_TAG, Job, tags_of
 from sl_dagster.experiment import Experiment
 
@@ -30,15 +27,15 @@ def asset_jobs(experiment: Experiment) -> list:
         _job_for(experiment, "iteration", f"One whole iteration of {name}, from its instructions."),
         dg.define_asset_job(
             f"{name}_generate_only",
-            selection=_both_roles(experiment, "{}_sft").upstream(),
-            description="What the model writes in one iteration, up to both training sets; nothing "
+            selection=_of_all_roles(experiment, "{}_sft").upstream(),
+            description="What the model writes in one iteration, up to the training sets; nothing "
             "is trained." + _LAUNCHPAD,
             tags=_run_tags(experiment),
         ),
         dg.define_asset_job(
             f"{name}_train_only",
-            selection=_both_roles(experiment, "{}_lora"),
-            description="Both adapters of one iteration, from the training sets that are stored; "
+            selection=_of_all_roles(experiment, "{}_lora"),
+            description="The adapters of one iteration, from the training sets that are stored; "
             "nothing is generated." + _LAUNCHPAD,
             tags=_run_tags(experiment),
         ),
@@ -48,10 +45,14 @@ def asset_jobs(experiment: Experiment) -> list:
             f"The final data set of all finished iterations of {name}, its length control, and the "
             "model aligned on it.",
         ),
+        _job_for(
+            experiment,
+            "evaluate",
+            f"Benchmarks and judge's scores of one model of {name}, as far as its file names them; "
+            "all models compared; and the report.",
+            *(["text_decay"] if experiment.benchmarks or experiment.heldout else []),
+        ),
     ]
-    if experiment.benchmarks or experiment.judge:
-        text = f"Benchmarks and judge's scores of one model of {name}, and all models compared."
-        jobs.append(_job_for(experiment, "evaluate", text, "text_decay"))
     return jobs
 
 
@@ -71,8 +72,8 @@ def _run_tags(experiment: Experiment) -> dict[str, str]:
     return {"experiment": experiment.name, **tags_of(experiment)}
 
 
-def _both_roles(experiment: Experiment, name: str) -> dg.AssetSelection:
-    """The assets of both roles that are named like this."""
+def _of_all_roles(experiment: Experiment, name: str) -> dg.AssetSelection:
+    """The assets of the experiment's roles that are named like this."""
     return dg.AssetSelection.assets(
-        *(dg.AssetKey([experiment.name, name.format(role)]) for role in get_args(Role))
+        *(dg.AssetKey([experiment.name, name.format(role)]) for role in experiment.roles)
     )

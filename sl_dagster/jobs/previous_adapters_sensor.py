@@ -3,11 +3,8 @@
 With that, the assets of the next iteration show as out of date, and a person decides what to rerun.
 """
 
-from typing import get_args
-
 import dagster as dg
 
-from sl_dagster.adapters import Role
 from sl_dagster.experiment import Experiment
 
 _UNDER_WAY = [
@@ -21,7 +18,7 @@ _UNDER_WAY = [
 
 def previous_adapters_sensor(experiment: Experiment) -> dg.SensorDefinition:
     """The sensor of one experiment; switched on by default, since it only looks adapters up."""
-    roots = [dg.AssetKey([experiment.name, f"previous_{role}"]) for role in get_args(Role)]
+    roots = [dg.AssetKey([experiment.name, f"previous_{role}"]) for role in experiment.roles]
 
     @dg.sensor(
         name=f"{experiment.name}_retrained",
@@ -40,7 +37,7 @@ def previous_adapters_sensor(experiment: Experiment) -> dg.SensorDefinition:
         if context.instance.get_runs_count(dg.RunsFilter(statuses=_UNDER_WAY)):
             return []
         requests = []
-        for role in get_args(Role):
+        for role in experiment.roles:
             for iteration in range(1, experiment.iterations):
                 lora = _latest(context, experiment, f"{role}_lora", iteration)
                 previous = _latest(context, experiment, f"previous_{role}", iteration + 1)

@@ -18,6 +18,11 @@ def first_address(experiment: str | None, iteration: int | None) -> str:
     return f"{lineage_address()}/?{query}" if query else f"{lineage_address()}/"
 
 
+def report_address(experiment: str) -> str:
+    """The report of an experiment, if it has been written."""
+    return f"{lineage_address()}/report/{quote(experiment)}"
+
+
 def stage_address(key: StageKey) -> str:
     """The page that lists all records of a stage."""
     query = {"experiment": key.experiment, "iteration": key.iteration or 0, "stage": key.stage}

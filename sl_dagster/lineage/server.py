@@ -29,6 +29,7 @@ from sl_dagster.experiment import stage_names
 from sl_dagster.lineage.search import Search, search
 from sl_dagster.lineage.story import Story, story_of
 from sl_dagster.records import Record
+from sl_dagster.report.page import report_path
 from sl_dagster.resources.lengths import LengthsDatabase
 from sl_dagster.resources.stage_store import StageKey, StageStore
 
@@ -52,6 +53,7 @@ def lineage_app(folder: Path, hosts: tuple[str, ...] = LOOPBACK) -> Starlette:
         routes=[
             Route("/", pages.records),
             Route("/record/{record_id}", pages.record),
+            Route("/report/{experiment}", pages.report),
             Route("/about", pages.about),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
@@ -135,6 +137,20 @@ class _Pages:
     def error(self, request: Request, error: Exception) -> Response:
         """A message for the user."""
         return self._page("error.html", 404, message=str(error))
+
+    def report(self, request: Request) -> Response:
+        """An experiment's report, as it was written last."""
+        experiment = request.path_params["experiment"]
+        path = report_path(experiment, self._folder)
+        if not any(key.experiment == experiment for key in self._stages.complete()):
+            raise UserError(f"there is nothing stored of an experiment {experiment!r} yet")
+        if not path.is_file():
+            raise UserError(
+                f"no report of {experiment} has been written yet: run `sl-dagster report "
+                f"--experiment {experiment}`, or materialize its asset report"
+            )
+        policy = {"Content-Security-Policy": _SAFE["Content-Security-Policy"] + "; img-src data:"}
+        return HTMLResponse(path.read_text(encoding="utf-8"), headers=_SAFE | policy)
 
     def records(self, request: Request) -> Response:
         """A list of records; a record's id among the words leads straight to it."""

@@ -127,7 +127,9 @@ class _Reader:
 
 def _chain(record: Record, reader: _Reader) -> Story:
     above = reader.lengths.ancestry(record.record_id)
-    below = [] if record.stage == "seeds" else reader.lengths.descent(record.record_id)
+    below = (
+        [] if record.stage in ("seeds", "documents") else reader.lengths.descent(record.record_id)
+    )
     up, sources = _way_up(record.record_id, above)
     path = [*up, record.record_id, *_way_down(record.record_id, below)]
     relatives = reader.lengths.relatives(path)

@@ -12,17 +12,18 @@ _Response = TypeVar("_Response")
 
 
 def collect(
-    iterations: Iterable[tuple[Iterable[_Response], Iterable[_Response]]],
+    iterations: Iterable[Iterable[Iterable[_Response]]],
 ) -> Iterator[_Response]:
-    """All initial and all extended responses of all iterations.
+    """All responses of all iterations, the initial ones of each before the extended ones.
 
     Args:
-        iterations: for each iteration its selected initial and its selected extended responses,
-            each with the instruction it answers. They are read one at a time.
+        iterations: for each iteration its selected initial and its selected extended responses (a
+            baseline has only the latter), each with the instruction it answers. They are read one
+            at a time.
     """
-    for initial, extended in iterations:
-        yield from initial
-        yield from extended
+    for stages in iterations:
+        for responses in stages:
+            yield from responses
 
 
 class SeenPairs:

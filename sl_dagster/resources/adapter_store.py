@@ -32,12 +32,14 @@ class StoredAdapter:
         made_from: fingerprint of training set, settings and previous adapter.
         outcome: what the training reported; None for one that was only taken over.
         overrides: the settings with which it was launched, where not the experiment's.
+        facts: what else a card tells of it, by heading (see ``model_facts.py``).
     """
 
     adapter: Adapter
     made_from: str
     outcome: TrainingOutcome | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class AdapterStore(dg.ConfigurableResource):
@@ -65,6 +67,19 @@ class AdapterStore(dg.ConfigurableResource):
         """Whether there is a current adapter."""
         return (self._folder(key) / _POINTER).is_file()
 
+    def complete(self, experiment: str) -> list[StageKey]:
+        """All roles and iterations of an experiment that have a current adapter."""
+        root = Path(self.data_dir)
+        found = [path.parent for path in root.glob(f"{experiment}/*/{_POINTER}")]
+        found += [path.parent for path in root.glob(f"{experiment}/*/iteration=*/{_POINTER}")]
+        keys = []
+        for folder in sorted(found):
+            _, stage, *rest = folder.relative_to(root).parts
+            keys.append(
+                StageKey(experiment, stage, int(rest[0].partition("=")[2]) if rest else None)
+            )
+        return keys
+
     def read(self, key: StageKey) -> StoredAdapter:
         """The current adapter of a role and iteration.
 
@@ -83,6 +98,7 @@ class AdapterStore(dg.ConfigurableResource):
                 content["made_from"],
                 outcome and TrainingOutcome.model_validate(outcome),
                 content.get("overrides", {}),
+                content.get("facts", {}),
             )
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{pointer} is damaged ({error}): materialize {key} again") from error
@@ -122,6 +138,7 @@ class AdapterStore(dg.ConfigurableResource):
             "made_from": stored.made_from,
             "outcome": stored.outcome and stored.outcome.model_dump(),
             "overrides": stored.overrides,
+            "facts": stored.facts,
         }
         new = folder / f".{_POINTER}"
         new.write_text(json.dumps(content, indent=2), encoding="utf-8")

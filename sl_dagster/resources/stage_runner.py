@@ -248,7 +248,7 @@ class StageRunner(dg.ConfigurableResource):
     def _made(self, run: StageRun, make: Callable[[], StoredStage]) -> StoredStage:
         self.claim(run.key, run.run_id)
         stored = None if run.force else self.stages.find(run.key, run.fingerprint)
-        if stored:
+        if stored is not None:  # an empty stage is stored, too
             run.say("up to date: inputs, settings and code are those of the stored result")
             return stored
         return make()
@@ -267,6 +267,7 @@ class StageRunner(dg.ConfigurableResource):
             with self.stages.draft(run.key, run.fingerprint, generation.schema) as draft:
                 counts = _write_from_journal(generation, journal, draft)
                 facts = counts.facts() | {"truncated": counts.truncated} | _speed(progress)
+                facts["gpus"] = engine.gpus
                 return draft.finish(facts | _launched_with(run))
         finally:
             journal.close()

@@ -109,6 +109,12 @@ class StoredStage:
         return self.folder / _REJECTED
 
     @property
+    def published_path(self) -> Path:
+        """The file of the records under the name that it has, or will have, once published."""
+        draft = self.folder.name.startswith(_DRAFT)
+        return (self.folder.parent if draft else self.folder) / _RECORDS
+
+    @property
     def fingerprint(self) -> str:
         """Digest of everything that the stage was made from: inputs, settings, adapter, code."""
         return self.manifest["fingerprint"]

@@ -1,7 +1,6 @@
 """Starting the training program and turning what it reports into an adapter."""
 
 import os
-import re
 import sys
 import warnings
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ import dagster as dg
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Training
+from sl_dagster.resources.devices import visible_gpus
 from sl_dagster.training.job import (
     JOB_FILE,
     MISTAKE,
@@ -33,7 +33,7 @@ class Trainer(dg.ConfigurableResource):
         Raises:
             UserError: naming the setting and what is missing.
         """
-        gpus = _gpus()
+        gpus = visible_gpus()
         if training.quantization and not gpus:
             raise UserError(
                 f"training.quantization: {training.quantization} needs an NVIDIA GPU, and this "
@@ -95,7 +95,7 @@ def _command(job_file: Path, training: Training) -> list[str]:
         launch += ["--num_processes", str(training.num_processes)]
     if training.accelerate_config:
         launch += ["--config_file", str(training.accelerate_config)]
-    elif _gpus():
+    elif visible_gpus():
         # Any free port, for trainings that run at the same time.
         launch += ["--num_machines", "1", "--main_process_port", "0"]
     else:
@@ -104,14 +104,3 @@ def _command(job_file: Path, training: Training) -> list[str]:
         threads = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count())
         launch += ["--num_cpu_threads_per_process", threads]
     return [*launch, "-m", "sl_dagster.training.train", str(job_file)]
-
-
-def _gpus() -> int:
-    """How many GPUs a training can see."""
-    present = [
-        path for path in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)
-    ]
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return len(present)
-    return min(len(present), len([name for name in visible.split(",") if name.strip()]))

@@ -67,6 +67,7 @@ class TrainingOutcome(BaseModel):
         steps: optimiser steps.
         resumed_at: the step at which the training went on after a kill; 0 if it ran in one go.
         seconds: of the training itself, without loading, since ``resumed_at``.
+        gpus: how many it ran on; 0 on a CPU, None if that was not recorded.
         losses: the loss curve.
         evaluation_examples: examples that were held back.
         evaluation_losses: the loss curve on them, from before the training on.
@@ -80,6 +81,7 @@ class TrainingOutcome(BaseModel):
     steps: int
     resumed_at: int = 0
     seconds: float
+    gpus: int | None = None
     losses: list[LossPoint]
     evaluation_examples: int = 0
     evaluation_losses: list[LossPoint] = []

@@ -86,9 +86,10 @@ def train(job: TrainingJob, pipes: PipesContext | None) -> TrainingOutcome:
     trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
     seconds = time.monotonic() - start
     # Sharded weights are gathered by all processes together.
-    weights = trainer.accelerator.get_state_dict(trainer.model)
+    accelerator = trainer.accelerator
+    weights = accelerator.get_state_dict(trainer.model)
     if trainer.is_world_process_zero():
-        trained = trainer.accelerator.unwrap_model(trainer.model)
+        trained = accelerator.unwrap_model(trainer.model)
         trained.save_pretrained(job.output, state_dict=weights)
         if job.all_weights:
             tokenizer.save_pretrained(job.output)
@@ -102,6 +103,7 @@ def train(job: TrainingJob, pipes: PipesContext | None) -> TrainingOutcome:
         steps=trainer.state.global_step,
         resumed_at=_step_of(checkpoint) if checkpoint else 0,
         seconds=seconds,
+        gpus=0 if accelerator.device.type == "cpu" else accelerator.num_processes,
         losses=[LossPoint(step=e["step"], loss=e["loss"]) for e in log if "loss" in e],
         evaluation_examples=len(examples.evaluation or ()),
         evaluation_losses=[

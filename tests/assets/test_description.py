@@ -50,3 +50,11 @@ def test_the_page_names_what_a_stage_was_made_from(stage: StoredStage, tmp_path:
     assert address.endswith("/?experiment=e&iteration=2&stage=initial_responses")
     base = metadata(stage, [Adapter("generator", "base-1")])
     assert base["made_from"].value == "- the base model, `base-1`"
+
+
+def test_the_parquet_file_is_named_as_it_is_after_publishing(
+    stage: StoredStage, tmp_path: Path
+) -> None:
+    named = metadata(stage)["parquet"].value
+    published = StageStore(data_dir=str(tmp_path)).publish(stage)
+    assert named == str(published.path) == metadata(published)["parquet"].value

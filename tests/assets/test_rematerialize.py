@@ -19,7 +19,8 @@ pytestmark = pytest.mark.integration
 STAGE = "round2_stage1"
 OVERRIDES = {"extension": {"sampling": {"temperature": 1.3}}}
 AFTER = ["round2_stage2", "extended_responses", "generator_sft", "extender_sft", "generator_lora",
-         "extender_lora", "heldout_responses", "length_report", "length_growth"]  # fmt: skip
+         "extender_lora", "heldout_responses", "length_report", "length_growth",
+         "text_decay"]  # fmt: skip
 SMALL = ("run", "--experiment", "small")
 ONE_STAGE = (*SMALL, "--iterations", "1", "--only", STAGE)
 

@@ -131,11 +131,13 @@ def test_the_same_seed_writes_the_same_files_and_held_out_requests_are_new(tmp_p
     world.write_seeds(tmp_path / "seeds.jsonl")
     world.write_heldout(tmp_path / "heldout.jsonl")
     world.write_longen(tmp_path / "longen.jsonl")
+    world.write_documents(tmp_path / "documents.jsonl")
     rows = {}
     for name, shipped in (
         ("seeds", "seeds/demo.jsonl"),
         ("heldout", "sl_dagster/demo/heldout.jsonl"),
         ("longen", "sl_dagster/demo/longen.jsonl"),
+        ("documents", "sl_dagster/demo/documents.jsonl"),
     ):
         written = (tmp_path / f"{name}.jsonl").read_text()
         assert written == Path(shipped).read_text()
@@ -146,5 +148,9 @@ def test_the_same_seed_writes_the_same_files_and_held_out_requests_are_new(tmp_p
     queries = [row["query"] for row in rows["longen"]]
     assert len(queries) == 24
     assert not any(query.startswith(other) for query in queries for other in seeds | heldout)
+    documents = {row["text"] for row in rows["documents"]}
+    assert len(documents) == 40
+    assert min(len(text.split()) for text in documents) >= 100
+    assert all(drop_reason(text, "en") is None for text in documents)
     assert all(row["constraint"] in row["query"] for row in rows["longen"])
     assert all(m in row["instruction"] for row in rows["heldout"] for m in row["mentions"])

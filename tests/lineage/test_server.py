@@ -150,3 +150,14 @@ def free_port() -> int:
 def test_the_pages_are_there_while_the_process_lives(address: str) -> None:
     with urllib.request.urlopen(f"{address}/about", timeout=30) as answer:
         assert answer.status == 200
+
+
+def test_a_report_that_was_written_is_shown(pages: TestClient, small: Path) -> None:
+    missing = pages.get("/report/e")
+    assert (missing.status_code, "sl-dagster report --experiment e" in missing.text) == (404, True)
+    assert pages.get("/report/other").status_code == 404
+    (small / "e" / "report.html").write_text("<p>the report</p>")
+    page = pages.get("/report/e")
+    assert page.text == "<p>the report</p>"
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert "img-src data:" in page.headers["Content-Security-Policy"]

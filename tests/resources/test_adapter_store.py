@@ -128,3 +128,11 @@ def test_the_fingerprint_is_of_weights_and_shape_not_of_the_place(tmp_path: Path
     assert first == fingerprint("same", b"w", target_modules=["b", "a"])
     assert first != fingerprint("weights", b"x")
     assert first != fingerprint("alpha", b"w", lora_alpha=16)
+
+
+@pytest.mark.parametrize("config", ['{"r": 4, "lora_alpha": 8}', "[]", "{}", "no JSON"])
+def test_a_damaged_configuration_is_told(store: AdapterStore, config: str) -> None:
+    adapter = trained(store, b"weights").adapter
+    (Path(str(adapter.path)) / CONFIG_FILE).write_text(config)
+    with pytest.raises(UserError, match=r"cannot be read.*materialize generator_lora of iteration"):
+        adapter.verified()

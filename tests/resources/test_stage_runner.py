@@ -150,6 +150,16 @@ def test_an_equal_stage_is_not_made_twice_unless_forced(workshop: Workshop) -> N
     assert len(engine.requests) == SLOTS
 
 
+def test_a_stage_without_a_good_record_is_not_made_twice_either(workshop: Workshop) -> None:
+    def bad(request: Request) -> str:
+        return "no end"
+
+    first, _ = workshop.run(bad)
+    assert len(first) == 0
+    _, engine = workshop.run(bad)
+    assert engine.requests == []
+
+
 @pytest.mark.parametrize("answers_before", [0, 1, 9, SLOTS - 1])
 def test_a_killed_stage_asks_only_for_what_is_missing(
     workshop: Workshop, answers_before: int

@@ -78,6 +78,11 @@ class Engine(ABC):
     def concurrency(self) -> int:
         """How many requests keep the engine busy; more only wait."""
 
+    @property
+    def gpus(self) -> int | None:
+        """How many GPUs it generates on; None if that is not known here."""
+        return None
+
     @abstractmethod
     async def complete(self, request: Request) -> Completion:
         """Write one turn.

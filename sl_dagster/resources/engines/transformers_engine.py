@@ -57,6 +57,10 @@ class TransformersEngine(Engine):
         # Half as many again wait, so that a row that ends is replaced at once.
         return self._settings.batch_size * 3 // 2
 
+    @property
+    def gpus(self) -> int:
+        return int(_device(self._settings) == "cuda")
+
     async def complete(self, request: Request) -> Completion:
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
@@ -152,13 +156,17 @@ class TransformersEngine(Engine):
         return batch.join(joining) if joining else []
 
 
+def _device(settings: TransformersSettings) -> str:
+    if settings.device != "auto":
+        return settings.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 class _LoadedModel:
     """The base model with its tokenizer, and the adapters loaded beside it."""
 
     def __init__(self, experiment: Experiment, settings: TransformersSettings) -> None:
-        device = settings.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = _device(settings)
         dtype = settings.dtype
         if dtype == "auto":
             dtype = "bfloat16" if device == "cuda" else "float32"

@@ -5,11 +5,14 @@ import math
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, VllmSettings
+from sl_dagster.resources.devices import visible_gpus
 from sl_dagster.resources.engines.endpoint import Endpoint
 from sl_dagster.resources.engines.openai_engine import RemoteEngine
 from sl_dagster.resources.engines.vllm_server import SERVED_NAME, VllmServer, max_num_seqs
 
 _DEATHS_SURVIVED = 1
+# Each of these options multiplies the number of GPUs that the server takes.
+_PARALLEL = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
 
 
 class VllmEngine(RemoteEngine):
@@ -36,6 +39,11 @@ class VllmEngine(RemoteEngine):
         replicas = int(self._vllm.options.get("data_parallel_size", 1))
         # A quarter more wait at the server, so that a sequence that ends is replaced at once.
         return math.ceil(max_num_seqs(self._vllm) * replicas * 1.25)
+
+    @property
+    def gpus(self) -> int:
+        options = self._vllm.options
+        return min(math.prod(int(options.get(name, 1)) for name in _PARALLEL), visible_gpus())
 
     async def get_ready(self) -> None:
         if self._asleep:

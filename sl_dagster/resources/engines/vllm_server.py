@@ -183,7 +183,13 @@ class VllmServer:
         }
         if not Path(experiment.base_model).is_dir():
             ours["revision"] = experiment.revision
-        defaults = {"max_num_seqs": max_num_seqs(self._settings), "max_loras": _LORA_SLOTS}
+        defaults = {
+            "max_num_seqs": max_num_seqs(self._settings),
+            "max_loras": _LORA_SLOTS,
+            # The library that the transformers engine uses, too. Where any white space may stand in
+            # JSON, a weak model writes nothing else.
+            "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
+        }
         return command_line(defaults | self._settings.options | ours)
 
     @property
