@@ -26,7 +26,7 @@ ui: $(READY)  ## Open the web UI on the history of all runs.
 	$(BIN)/sl-dagster ui
 
 test: $(READY) $(VLLM_READY) debian  ## Run all tests that a machine without a GPU can run.
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: $(READY)  ## Check style and types.
 	$(BIN)/ruff check

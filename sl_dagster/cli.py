@@ -239,10 +239,15 @@ def evaluate(
 
     The report is written anew after each model.
     """
+    from sl_dagster.experiment import load_experiment
     from sl_dagster.launch import evaluate_models
 
     evaluate_models(experiment, model or [], force)
-    _print_scores(experiment, StatsFormat.TABLE)
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    if settings.benchmarks:
+        _print_scores(experiment, StatsFormat.TABLE)
+    if settings.judge:
+        _print_quality([experiment], StatsFormat.TABLE)
 
 
 @app.command()
@@ -419,23 +424,7 @@ def quality(
 
     Scores of different judges, or on different instructions, are not set side by side.
     """
-    from sl_dagster.experiment import load_experiment
-    from sl_dagster.quality import as_table, check_comparable, quality_rows
-    from sl_dagster.resources.stage_store import StageStore
-
-    stages = StageStore(data_dir=str(data_dir()))
-    rows = []
-    for name in experiments:
-        rows += quality_rows(load_experiment(experiments_dir() / f"{name}.yaml"), stages)
-    check_comparable(rows)
-    table = as_table(rows)
-    title = f"quality, as judged by {rows[0].judge['model']}" if rows else ""
-    columns = tuple(table[0]) if table else ()
-    if format is StatsFormat.TABLE:  # which has no room for the ends of the intervals
-        columns = tuple(name for name in columns if not name.endswith(("_low", "_high")))
-        columns += ("overall_low", "overall_high") if rows else ()
-        table = [{name: row[name] for name in columns} for row in table]
-    _print_rows(table, columns, format, title, "Nothing has been judged yet.")
+    _print_quality(experiments, format)
 
 
 @app.command()
@@ -722,6 +711,26 @@ def _print_scores(experiment: str, format: StatsFormat) -> None:
         scale = "" if benchmark.scale == 1 else f", lengths x {benchmark.scale:g}"
         if rows:
             _console.print(_side_by_side(f"{experiment}: {name}{scale}", rows))
+
+
+def _print_quality(experiments: list[str], format: StatsFormat) -> None:
+    from sl_dagster.experiment import load_experiment
+    from sl_dagster.quality import as_table, check_comparable, quality_rows
+    from sl_dagster.resources.stage_store import StageStore
+
+    stages = StageStore(data_dir=str(data_dir()))
+    rows = []
+    for name in experiments:
+        rows += quality_rows(load_experiment(experiments_dir() / f"{name}.yaml"), stages)
+    check_comparable(rows)
+    table = as_table(rows)
+    title = f"quality, as judged by {rows[0].judge['model']}" if rows else ""
+    columns = tuple(table[0]) if table else ()
+    if format is StatsFormat.TABLE:  # which has no room for the ends of the intervals
+        columns = tuple(name for name in columns if not name.endswith(("_low", "_high")))
+        columns += ("overall_low", "overall_high") if rows else ()
+        table = [{name: row[name] for name in columns} for row in table]
+    _print_rows(table, columns, format, title, "Nothing has been judged yet.")
 
 
 def _side_by_side(title: str, rows: list[dict[str, Any]]) -> Table:

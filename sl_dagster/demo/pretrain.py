@@ -262,7 +262,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         for optimizer, values in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(values)
-        self.progress = Progress(**state["progress"])
+        self.progress = Progress(**state["progress"] | {"total_tokens": self.progress.total_tokens})
 
 
 def optimizers(model: Qwen2ForCausalLM) -> list[torch.optim.Optimizer]:

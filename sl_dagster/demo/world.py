@@ -14,7 +14,7 @@ to it would otherwise lose the place where the copying goes on.
 
     python -m sl_dagster.demo.world --seeds seeds/demo.jsonl \\
         --heldout sl_dagster/demo/heldout.jsonl --longen sl_dagster/demo/longen.jsonl \\
-        --documents sl_dagster/demo/documents.jsonl
+        --longbench sl_dagster/demo/longbench_write.jsonl --documents sl_dagster/demo/documents.jsonl
 """
 
 from __future__ import annotations
@@ -340,6 +340,17 @@ def write_longen(path: Path, per_cell: int = 2) -> None:
     _write_jsonl(path, rows)
 
 
+def write_longbench(path: Path, count: int = 12) -> None:
+    """Write queries like LongBench-Write's, with its lengths, for an experiment to scale."""
+    rng = random.Random(17)
+    rows = []
+    for number, asked_for in enumerate(_requests(seed=18, count=count)):
+        length = (1000, 2000, 4000, 6000)[number % 4]
+        prompt = with_length(rng, asked_for.instruction, f"{length} words")
+        rows.append({"prompt": prompt, "type": asked_for.genre, "length": length})
+    _write_jsonl(path, rows)
+
+
 def write_documents(path: Path, count: int = 40) -> None:
     """Write texts of 100 words and more, up to about 450, without the instructions they answer.
 
@@ -403,16 +414,18 @@ def _listed(entities: tuple[Entity, ...]) -> str:
 
 
 def main() -> None:
-    """Write the seed and held-out instructions, the benchmark's queries, and documents."""
+    """Write the seed and held-out instructions, the benchmarks' queries, and documents."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--seeds", type=Path, required=True)
     parser.add_argument("--heldout", type=Path, required=True)
     parser.add_argument("--longen", type=Path, required=True)
+    parser.add_argument("--longbench", type=Path, required=True)
     parser.add_argument("--documents", type=Path, required=True)
     args = parser.parse_args()
     write_seeds(args.seeds)
     write_heldout(args.heldout)
     write_longen(args.longen)
+    write_longbench(args.longbench)
     write_documents(args.documents)
 
 

@@ -3,7 +3,9 @@
 What it is asked is in method/quality.py; which texts it judges is the business of its callers.
 """
 
+import asyncio
 import sqlite3
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -103,6 +105,8 @@ class Judge:
             "fingerprint": fingerprint(base, served, version, *how),
         }
         self._path = data_dir / DATABASE_FILE
+        # The same text may come twice at the same moment; the second waits for the first's answer.
+        self._turns: defaultdict[tuple, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def judge(
         self, question: Question, ask: Callable[[Request], Awaitable[Completion]]
@@ -116,19 +120,23 @@ class Judge:
         Raises:
             UserError: the engine failed.
         """
-        completion = self._remembered(question)
-        if completion is None:
-            message = quality_question(question.instruction, question.text)
-            seed = seed_from(*self._key(question))
-            request = Request(
-                message, self._sampling, seed, self._model, json_schema=quality_schema()
-            )
-            completion = await ask(request)
-            # What a limit cut off (the engine's context, say) is no judgement: asked again, it may
-            # become one.
-            if completion.finish_reason != "length":
-                self._remember(question, completion)
+        async with self._turns[self._key(question)]:
+            completion = self._remembered(question) or await self._answer(question, ask)
         return Judgement(completion, read_scores(completion.text))
+
+    async def _answer(
+        self, question: Question, ask: Callable[[Request], Awaitable[Completion]]
+    ) -> Completion:
+        message = quality_question(question.instruction, question.text)
+        seed = seed_from(*self._key(question))
+        completion = await ask(
+            Request(message, self._sampling, seed, self._model, json_schema=quality_schema())
+        )
+        # What a limit cut off (the engine's context, say) is no judgement: asked again, it may
+        # become one.
+        if completion.finish_reason != "length":
+            self._remember(question, completion)
+        return completion
 
     def _key(self, question: Question) -> tuple[str, str, int, int]:
         digest = fingerprint(question.instruction, question.text)

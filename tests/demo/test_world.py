@@ -131,12 +131,14 @@ def test_the_same_seed_writes_the_same_files_and_held_out_requests_are_new(tmp_p
     world.write_seeds(tmp_path / "seeds.jsonl")
     world.write_heldout(tmp_path / "heldout.jsonl")
     world.write_longen(tmp_path / "longen.jsonl")
+    world.write_longbench(tmp_path / "longbench_write.jsonl")
     world.write_documents(tmp_path / "documents.jsonl")
     rows = {}
     for name, shipped in (
         ("seeds", "seeds/demo.jsonl"),
         ("heldout", "sl_dagster/demo/heldout.jsonl"),
         ("longen", "sl_dagster/demo/longen.jsonl"),
+        ("longbench_write", "sl_dagster/demo/longbench_write.jsonl"),
         ("documents", "sl_dagster/demo/documents.jsonl"),
     ):
         written = (tmp_path / f"{name}.jsonl").read_text()
@@ -148,6 +150,7 @@ def test_the_same_seed_writes_the_same_files_and_held_out_requests_are_new(tmp_p
     queries = [row["query"] for row in rows["longen"]]
     assert len(queries) == 24
     assert not any(query.startswith(other) for query in queries for other in seeds | heldout)
+    assert all(f"{row['length']} words" in row["prompt"] for row in rows["longbench_write"])
     documents = {row["text"] for row in rows["documents"]}
     assert len(documents) == 40
     assert min(len(text.split()) for text in documents) >= 100

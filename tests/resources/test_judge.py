@@ -59,6 +59,19 @@ def test_what_has_been_judged_is_never_asked_again(
     assert row == ("judge/model", "main", json.dumps(SCORES), 9)
 
 
+def test_what_is_asked_twice_at_the_same_moment_is_paid_for_once(
+    judge: Callable[..., Judge],
+) -> None:
+    one, asked = judge(), engine()
+
+    async def twice() -> list[Judgement]:
+        return await asyncio.gather(*(one.judge(QUESTION, asked.complete) for _ in range(2)))
+
+    first, second = asyncio.run(twice())
+    assert first == second
+    assert len(asked.requests) == 1
+
+
 @pytest.mark.parametrize(
     "other",
     [
