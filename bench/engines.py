@@ -30,7 +30,7 @@ from sl_dagster.adapters import Adapter
 from sl_dagster.assets.extension_rounds import Extender, unchanged
 from sl_dagster.assets.stage_run import base_model, slots_from
 from sl_dagster.experiment import Experiment, Sampling, VllmSettings, load_experiment
-from sl_dagster.instruction_files import read_instructions, read_seed_instructions
+from sl_dagster.files.instructions import read_instructions, read_seed_instructions
 from sl_dagster.method.filters import drop_reason
 from sl_dagster.method.paragraphs import first_half, first_two_thirds
 from sl_dagster.method.prompts import Message

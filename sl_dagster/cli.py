@@ -158,8 +158,8 @@ def preview(
     It works in a folder of its own: nothing of the experiment is touched.
     """
     from sl_dagster.experiment import load_experiment
-    from sl_dagster.preview import run_preview
-    from sl_dagster.preview_report import for_terminal
+    from sl_dagster.preview.report import for_terminal
+    from sl_dagster.preview.run import run_preview
 
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
     _console.print(for_terminal(settings, run_preview(settings, records)))
@@ -208,9 +208,9 @@ def stats(
     discarded for each reason (`texts`: those in its data set `rejected`), their share of all that
     it judged, and whether the record was dropped for good or retried after that.
     """
-    from sl_dagster.dropped import DROPPED_COLUMNS, dropped_rows
     from sl_dagster.resources.lengths import STATS_COLUMNS, LengthsDatabase
     from sl_dagster.resources.stage_store import StageStore
+    from sl_dagster.results.dropped import DROPPED_COLUMNS, dropped_rows
 
     stages = StageStore(data_dir=str(data_dir()))
     if experiment and not stages.complete(experiment):
@@ -269,9 +269,9 @@ def decay(
     repetition: 4-grams that occurred before in the text. distinct_2: different bigrams among all
     (lower in longer texts). self_similarity: bigrams shared with the other fifths.
     """
-    from sl_dagster.decay import decay_rows, decay_table
     from sl_dagster.experiment import load_experiment
     from sl_dagster.resources.stage_store import StageStore
+    from sl_dagster.results.decay import decay_rows, decay_table
 
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
     table = decay_table(settings, StageStore(data_dir=str(data_dir())))
@@ -297,8 +297,8 @@ def score(
     words") and a `response`. Prints one JSON object: the mean score of each type, of all answers,
     and their number. Lines that cannot be scored are left out, and listed with what is wrong.
     """
-    from sl_dagster.json_lines import name_of, open_lines
-    from sl_dagster.scoring import length_scores
+    from sl_dagster.files.json_lines import name_of, open_lines
+    from sl_dagster.files.scoring import length_scores
 
     with open_lines(file) as lines:
         found = length_scores(lines)
@@ -383,8 +383,8 @@ def filter_file(
     A record has a `text` and, if known, a `language` (zh or en) and a `finish_reason` (`length`: a
     token limit cut it off). Prints one JSON object per record, in order: accepted, reason, words.
     """
-    from sl_dagster.filtering import verdicts
-    from sl_dagster.json_lines import open_lines
+    from sl_dagster.files.filtering import verdicts
+    from sl_dagster.files.json_lines import open_lines
 
     with open_lines(file) as lines:
         for verdict in verdicts(lines, file, None if language == "auto" else language, preset):
@@ -405,7 +405,7 @@ def judge_file(
     What has been judged before is not asked again.
     """
     from sl_dagster.experiment import load_experiment
-    from sl_dagster.judging import judge_answers, read_answers
+    from sl_dagster.files.judging import judge_answers, read_answers
 
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
     judged = judge_answers(settings, read_answers(file), data_dir())
@@ -442,10 +442,10 @@ def compare(
     the overall score on each benchmark, and the tokens that were generated and trained on to make
     the model.
     """
-    from sl_dagster.comparison import compared_models, comparison_rows
     from sl_dagster.experiment import load_experiment
     from sl_dagster.resources.adapter_store import AdapterStore
     from sl_dagster.resources.stage_store import StageStore
+    from sl_dagster.results.comparison import compared_models, comparison_rows
 
     folder = str(data_dir())
     chosen = [load_experiment(experiments_dir() / f"{name}.yaml") for name in experiments]
@@ -494,7 +494,7 @@ def check_seeds(
 
     Files that are given together are compared with each other, too.
     """
-    from sl_dagster.seeds import (
+    from sl_dagster.files.seeds import (
         balance_table,
         length_table,
         own_seed_files,
@@ -525,8 +525,8 @@ def export(
 
     Queries have their lengths in them, if these have been woven in already.
     """
-    from sl_dagster.dataset_export import DatasetExport, export_dataset
     from sl_dagster.experiment import load_experiment
+    from sl_dagster.publishing.dataset_export import DatasetExport, export_dataset
     from sl_dagster.resources.stage_store import StageStore
 
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
@@ -556,8 +556,8 @@ def export_model(
 ) -> None:
     """Write a trained adapter, or the model with it merged in, for use elsewhere."""
     from sl_dagster.experiment import load_experiment
-    from sl_dagster.export import Export
-    from sl_dagster.export import export_model as export
+    from sl_dagster.publishing.model_export import Export
+    from sl_dagster.publishing.model_export import export_model as export
     from sl_dagster.resources.adapter_store import AdapterStore
 
     if (iteration is None) != (role is RoleChoice.ALIGNED):
@@ -600,7 +600,7 @@ def publish(
 ) -> None:
     """Publish data and model on the Hugging Face hub, with cards that say how they were made."""
     from sl_dagster.experiment import load_experiment
-    from sl_dagster.publish import Publication, prepare, upload
+    from sl_dagster.publishing.publish import Publication, prepare, upload
 
     if not dataset and not model:
         raise typer.BadParameter("name --dataset, --model or both")
@@ -665,8 +665,8 @@ def main() -> None:
 
 def _print_growth(experiment: str) -> None:
     from sl_dagster.experiment import load_experiment
-    from sl_dagster.growth import growth_table
     from sl_dagster.resources.stage_store import StageStore
+    from sl_dagster.results.growth import growth_table
 
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
     rows = growth_table(settings, StageStore(data_dir=str(data_dir())))
@@ -697,7 +697,7 @@ def _print_growth(experiment: str) -> None:
 def _print_scores(experiment: str, format: StatsFormat) -> None:
     from sl_dagster.experiment import load_experiment
     from sl_dagster.resources.stage_store import StageStore
-    from sl_dagster.scores import score_rows, score_table
+    from sl_dagster.results.scores import score_rows, score_table
 
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
     measured = score_table(settings, StageStore(data_dir=str(data_dir())))
@@ -715,8 +715,8 @@ def _print_scores(experiment: str, format: StatsFormat) -> None:
 
 def _print_quality(experiments: list[str], format: StatsFormat) -> None:
     from sl_dagster.experiment import load_experiment
-    from sl_dagster.quality import as_table, check_comparable, quality_rows
     from sl_dagster.resources.stage_store import StageStore
+    from sl_dagster.results.quality import as_table, check_comparable, quality_rows
 
     stages = StageStore(data_dir=str(data_dir()))
     rows = []

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from sl_dagster.chat import stop_tokens
-from sl_dagster.document_files import read_documents
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, VllmSettings, judge_experiment, load_experiment
-from sl_dagster.instruction_files import read_instructions, read_seed_instructions
+from sl_dagster.files.documents import read_documents
+from sl_dagster.files.instructions import read_instructions, read_seed_instructions
+from sl_dagster.files.queries import read_queries
 from sl_dagster.method.prompts import Message
-from sl_dagster.query_files import read_queries
 from sl_dagster.resources.engines import vllm_server
 
 

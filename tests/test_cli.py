@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sl_dagster.dropped import DROPPED_COLUMNS
 from sl_dagster.resources.lengths import STATS_COLUMNS, LengthsDatabase
 from sl_dagster.resources.stage_store import StageStore
+from sl_dagster.results.dropped import DROPPED_COLUMNS
 from sl_dagster.settings import PROJECT_ROOT
 from tests.conftest import DEMO_MODEL
 from tests.resources.test_stage_store import draft

@@ -14,17 +14,17 @@ from sl_dagster.assets.stage_asset import ADAPTER_IO, stage_asset
 from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import base_model, begin, slots_from
 from sl_dagster.assets.training_run import TrainingRun, training_job, training_result
-from sl_dagster.cards import CARD, model_card
 from sl_dagster.experiment import Experiment
 from sl_dagster.method.training_pairs import generator_pair
-from sl_dagster.model_facts import aligned_model_facts
-from sl_dagster.pairs import final_pairs
+from sl_dagster.publishing.cards import CARD, model_card
+from sl_dagster.publishing.model_facts import aligned_model_facts
+from sl_dagster.publishing.pairs import final_pairs
 from sl_dagster.records import ALIGNED_SFT_SCHEMA
 from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.resources.stage_runner import StageRunner
 from sl_dagster.resources.stage_store import StageStore, StoredStage
 from sl_dagster.resources.trainer import Trainer
-from sl_dagster.results import achievements
+from sl_dagster.results.tables import achievements
 
 
 def aligned_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:

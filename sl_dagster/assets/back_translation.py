@@ -17,8 +17,8 @@ from sl_dagster.assets.instructions import heldout_instructions, reasons_against
 from sl_dagster.assets.stage_asset import key_of, stage_asset
 from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import base_model, begin, slots_from
-from sl_dagster.document_files import read_documents
 from sl_dagster.experiment import Experiment
+from sl_dagster.files.documents import read_documents
 from sl_dagster.identity import fingerprint, seed_from
 from sl_dagster.method.diversity import SimilarTexts
 from sl_dagster.method.final_set import SeenPairs

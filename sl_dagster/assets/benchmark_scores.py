@@ -18,14 +18,14 @@ from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.benchmarks.query import Query
 from sl_dagster.experiment import Benchmark, Experiment
+from sl_dagster.files.queries import read_queries
 from sl_dagster.identity import fingerprint
-from sl_dagster.plots import MAIN, QUIET
-from sl_dagster.query_files import read_queries
 from sl_dagster.records import SCORE_SCHEMA, Record
 from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.resources.stage_runner import StageRunner
 from sl_dagster.resources.stage_store import StageStore, StoredStage
-from sl_dagster.scores import Scores, score_rows, score_table, scores_of
+from sl_dagster.results.plots import MAIN, QUIET
+from sl_dagster.results.scores import Scores, score_rows, score_table, scores_of
 
 
 def benchmark_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:

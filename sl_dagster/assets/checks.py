@@ -19,7 +19,6 @@ from sl_dagster.assets.stage_run import base_model
 from sl_dagster.dagster_betas import accepted_betas
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import STAGES_AFTER_THE_LOOP, Experiment
-from sl_dagster.growth import heldout_scores
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.resources.engines import Request
@@ -27,6 +26,7 @@ from sl_dagster.resources.io_managers import shown_to_the_user, stage_key
 from sl_dagster.resources.lengths import LengthsDatabase
 from sl_dagster.resources.stage_runner import StageRunner
 from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.results.growth import heldout_scores
 from sl_dagster.training.job import LossPoint, TrainingOutcome
 
 ACCEPTANCE_FLOOR = 0.5  # share of good texts below which an iteration deserves a look

@@ -17,12 +17,12 @@ from sl_dagster.assets.stage_asset import stage_asset
 from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import base_model
 from sl_dagster.experiment import Experiment, Heldout
-from sl_dagster.growth import heldout_scores
+from sl_dagster.files.instructions import InstructionLine, read_instructions
 from sl_dagster.identity import fingerprint
-from sl_dagster.instruction_files import InstructionLine, read_instructions
 from sl_dagster.records import Record
 from sl_dagster.resources.stage_runner import StageRunner
 from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.results.growth import heldout_scores
 
 _SETTINGS = ("heldout.sampling", "filter.preset")
 

@@ -13,8 +13,8 @@ from sl_dagster.assets.stage_asset import key_of, stage_asset
 from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import base_model, begin
 from sl_dagster.experiment import Experiment, Sampling
+from sl_dagster.files.instructions import read_instructions
 from sl_dagster.identity import fingerprint
-from sl_dagster.instruction_files import read_instructions
 from sl_dagster.method.diversity import SimilarTexts, distinct_n, mean_shares
 from sl_dagster.method.instructions import duplicate_reason, instruction_drop_reason
 from sl_dagster.records import Record

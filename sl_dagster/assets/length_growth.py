@@ -5,9 +5,9 @@ import dagster as dg
 from sl_dagster.assets.pictures import growth_picture, picture
 from sl_dagster.assets.stage_asset import stage_asset
 from sl_dagster.experiment import Experiment
-from sl_dagster.growth import GrowthRow, growth_table
-from sl_dagster.plots import growth_curve
 from sl_dagster.resources.stage_store import StageStore
+from sl_dagster.results.growth import GrowthRow, growth_table
+from sl_dagster.results.plots import growth_curve
 
 
 def length_growth_asset(experiment: Experiment) -> dg.AssetsDefinition:

@@ -7,10 +7,10 @@ import dagster as dg
 from sl_dagster.assets.pictures import picture
 from sl_dagster.assets.stage_asset import stage_asset
 from sl_dagster.experiment import Experiment
-from sl_dagster.growth import growth_table
-from sl_dagster.plots import MAIN, OTHER, beside
 from sl_dagster.resources.lengths import LengthsDatabase
 from sl_dagster.resources.stage_store import StageStore
+from sl_dagster.results.growth import growth_table
+from sl_dagster.results.plots import MAIN, OTHER, beside
 
 _COLUMNS = ("records", "kept", "mean", "p10", "p50", "p90", "max")
 

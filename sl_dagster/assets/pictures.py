@@ -2,7 +2,7 @@
 
 Dagster's web UI shows Markdown of up to 999 characters on the page itself, and longer ones after a
 click. So lengths, outcomes and growth are drawn here in few characters; what needs axes with more
-on them is drawn by matplotlib (``sl_dagster/plots.py``).
+on them is drawn by matplotlib (``sl_dagster/results/plots.py``).
 """
 
 from collections import Counter
@@ -12,8 +12,8 @@ from urllib.parse import quote
 import dagster as dg
 import numpy as np
 
-from sl_dagster.growth import GrowthRow
-from sl_dagster.plots import MAIN, OTHER, QUIET, TEXT, data_uri, drawn
+from sl_dagster.results.growth import GrowthRow
+from sl_dagster.results.plots import MAIN, OTHER, QUIET, TEXT, data_uri, drawn
 
 _WIDTH, _HEIGHT, _BINS = 440, 110, 22
 _UNQUOTED = " '/:=.,()-_"

@@ -13,11 +13,11 @@ from sl_dagster.assets.stage_run import begin, slots_from
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import BASE_MODEL, Experiment, judge_experiment
-from sl_dagster.quality import QualityRow, quality_row
 from sl_dagster.records import JUDGEMENT_SCHEMA, Record
 from sl_dagster.resources.judge import Judge, Question
 from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRunner
 from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.results.quality import QualityRow, quality_row
 
 
 def quality_scores_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:

@@ -7,8 +7,8 @@ from sl_dagster.assets.stage_asset import stage_asset
 from sl_dagster.assets.stage_config import StageConfig
 from sl_dagster.assets.stage_run import begin
 from sl_dagster.experiment import Experiment
+from sl_dagster.files.instructions import InstructionLine, read_seed_instructions
 from sl_dagster.identity import fingerprint
-from sl_dagster.instruction_files import InstructionLine, read_seed_instructions
 from sl_dagster.records import Record
 from sl_dagster.resources.stage_runner import StageRun, StageRunner
 

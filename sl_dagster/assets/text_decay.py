@@ -7,11 +7,11 @@ import dagster as dg
 from sl_dagster.assets.pictures import picture
 from sl_dagster.assets.stage_asset import stage_asset
 from sl_dagster.benchmarks import BENCHMARKS
-from sl_dagster.decay import ModelDecay, decay_table
 from sl_dagster.experiment import Experiment
 from sl_dagster.method.text_decay import MIN_PART_TOKENS, PARTS
-from sl_dagster.plots import DECAY_MEASURES, decay_curves
 from sl_dagster.resources.stage_store import StageStore
+from sl_dagster.results.decay import ModelDecay, decay_table
+from sl_dagster.results.plots import DECAY_MEASURES, decay_curves
 
 
 def text_decay_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:

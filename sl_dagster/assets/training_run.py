@@ -12,11 +12,11 @@ from sl_dagster.assets.description import made_from_metadata, overrides_metadata
 from sl_dagster.assets.pictures import picture
 from sl_dagster.experiment import Experiment, Training
 from sl_dagster.identity import seed_from
-from sl_dagster.plots import MAIN, OTHER
 from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.stage_runner import StageRun, StageRunner
 from sl_dagster.resources.stage_store import StoredStage, disk_errors_explained
 from sl_dagster.resources.trainer import Trainer
+from sl_dagster.results.plots import MAIN, OTHER
 from sl_dagster.training.job import LossPoint, TrainingJob, TrainingOutcome
 
 

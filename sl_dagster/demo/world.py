@@ -14,7 +14,8 @@ to it would otherwise lose the place where the copying goes on.
 
     python -m sl_dagster.demo.world --seeds seeds/demo.jsonl \\
         --heldout sl_dagster/demo/heldout.jsonl --longen sl_dagster/demo/longen.jsonl \\
-        --longbench sl_dagster/demo/longbench_write.jsonl --documents sl_dagster/demo/documents.jsonl
+        --longbench sl_dagster/demo/longbench_write.jsonl \\
+        --documents sl_dagster/demo/documents.jsonl
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ def preview_job(experiment: Experiment) -> dg.JobDefinition:
     )
     def preview_records(config: PreviewConfig) -> dg.Output[None]:
         # Imported late: the preview builds definitions, which know this job.
-        from sl_dagster.preview import run_preview
-        from sl_dagster.preview_report import as_markdown
+        from sl_dagster.preview.report import as_markdown
+        from sl_dagster.preview.run import run_preview
 
         with shown_to_the_user():
             preview = run_preview(experiment, config.records)

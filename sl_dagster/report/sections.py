@@ -4,19 +4,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sl_dagster.decay import HELDOUT, ModelDecay, decay_table
-from sl_dagster.dropped import dropped_rows
 from sl_dagster.experiment import ALIGNED_MODEL, Experiment
-from sl_dagster.growth import GrowthRow
 from sl_dagster.method.text_decay import MIN_PART_TOKENS, PARTS
-from sl_dagster.plots import DECAY_MEASURES, data_uri, decay_curves, drawn, growth_curve
+from sl_dagster.publishing.reproduction import experiment_yaml, shown
 from sl_dagster.report.costs import cost_tables, costs
 from sl_dagster.report.samples import Sample, samples
 from sl_dagster.report.stage_order import in_order
-from sl_dagster.reproduction import experiment_yaml, shown
 from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.resources.stage_store import StageKey, StageStore
-from sl_dagster.results import (
+from sl_dagster.results.decay import HELDOUT, ModelDecay, decay_table
+from sl_dagster.results.dropped import dropped_rows
+from sl_dagster.results.growth import GrowthRow
+from sl_dagster.results.plots import DECAY_MEASURES, data_uri, decay_curves, drawn, growth_curve
+from sl_dagster.results.tables import (
     Achievements,
     Table,
     achievements,

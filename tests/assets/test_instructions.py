@@ -11,11 +11,11 @@ import pytest
 
 from sl_dagster.definitions import definitions_of
 from sl_dagster.experiment import load_experiment
+from sl_dagster.files.seeds import own_seed_files
 from sl_dagster.method.prompts import read_prompts
 from sl_dagster.records import Record
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.stage_store import StageKey, StageStore
-from sl_dagster.seeds import own_seed_files
 from tests.conftest import ScriptedEngine
 
 SEEDS = """\

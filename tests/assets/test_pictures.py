@@ -7,8 +7,8 @@ import dagster as dg
 import numpy as np
 
 from sl_dagster.assets.pictures import growth_picture, lengths_picture, outcomes_picture
-from sl_dagster.growth import GrowthRow, HeldoutScores
-from sl_dagster.plots import MAIN, OTHER, QUIET
+from sl_dagster.results.growth import GrowthRow, HeldoutScores
+from sl_dagster.results.plots import MAIN, OTHER, QUIET
 
 SHOWN_ON_THE_PAGE = 999  # characters of Markdown; what is longer, the web UI shows after a click
 

@@ -1,0 +1,64 @@
+"""Reading the user's own documents: JSON lines with a ``text``, or one text file per document."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import describe_problems
+from sl_dagster.files.json_lines import numbered_objects, open_lines
+from sl_dagster.method.filters import Language
+from sl_dagster.method.language import detect_language
+
+
+class Document(BaseModel):
+    """A text that somebody has written.
+
+    Attributes:
+        text: all of it, without surrounding white space.
+        language: it is written in; detected if the file does not say.
+    """
+
+    # Files of documents have columns of their own, which are nobody's mistake.
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
+
+    text: str = Field(min_length=1)
+    language: Language | None = None
+
+    @property
+    def written_in(self) -> Language:
+        """The language that the file says, or that the text is in."""
+        return self.language or detect_language(self.text)
+
+
+def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
+    """The documents of several files in order, one at a time.
+
+    Raises:
+        UserError: a file cannot be read, or naming the line that is no document.
+    """
+    for path in paths:
+        if path.suffix == ".jsonl":
+            with open_lines(str(path)) as lines:
+                for number, content in numbered_objects(lines, str(path)):
+                    yield _document(f"{path}, line {number}", content)
+        else:
+            yield _document(str(path), {"text": _text_of(path)})
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+
+
+def _document(where: str, content: dict) -> Document:
+    try:
+        return Document.model_validate(content)
+    except ValidationError as error:
+        raise UserError(
+            f"{where}: {describe_problems(error)} (expected a JSON object such as "
+            '{"text": "Once upon a time ...", "language": "en"}, or a file with a text)'
+        ) from None

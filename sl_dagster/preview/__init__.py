@@ -1,0 +1,1 @@
+"""A few records through one iteration, and what the full run would cost by that measure."""
