@@ -271,27 +271,19 @@ def planned_text(rng: random.Random, asked_for: Request, most_topics: int) -> Do
 def extend(rng: random.Random, document: Document, insert: float = 0.5) -> Document:
     """A longer text that keeps every paragraph of the document, in order.
 
-    Each paragraph is followed with probability ``insert`` by a new one about an entity that it
-    named before. Paragraphs are treated alike, so the growth does not depend on the length. Only a
-    text in which every entity has its paragraph comes back as it was.
+    Each paragraph is followed with probability ``insert`` by a new one, whose topic the text has not
+    named before. Paragraphs are treated alike, so the growth does not depend on the length.
     """
-    topics = {paragraph.topic for paragraph in document.paragraphs} | set(document.request.asked)
-    children = [
-        [e for sentence in paragraph.body for e in sentence.mentions if e not in topics]
-        for paragraph in document.paragraphs
-    ]
-    growing = [k for k, entities in enumerate(children) if entities]
-    if not growing:
-        return document
-    chosen = {k for k in growing if rng.random() < insert} or {rng.choice(growing)}
+    places = range(len(document.paragraphs))
+    chosen = {k for k in places if rng.random() < insert} or {rng.choice(places)}
     writer = Writer(rng, document)
     extended: list[Paragraph] = []
     followers = [*(paragraph.topic for paragraph in document.paragraphs[1:]), None]
     for k, (paragraph, follower) in enumerate(zip(document.paragraphs, followers, strict=True)):
         extended.append(paragraph)
         if k in chosen:
-            topic, sentences = rng.choice(children[k]), rng.choice([2, 3, 3])
-            extended.append(writer.paragraph(topic, sentences, leads_to=follower))
+            sentences = rng.choice([2, 3, 3])
+            extended.append(writer.paragraph(writer.entity(), sentences, leads_to=follower))
     return replace(document, paragraphs=tuple(extended))
 
 
