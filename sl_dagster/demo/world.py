@@ -242,12 +242,19 @@ def short_text(rng: random.Random, asked_for: Request, max_words: int) -> Docume
         writer = Writer(rng, Document(asked_for, (), None))
         opening = rng.choice(lexicon.OPENINGS[asked_for.genre]).format(e=_listed(asked_for.asked))
         paragraphs = [
-            writer.paragraph(topic, rng.choice([2, 2, 2, 3]), opening if k == 0 else None)
-            for k, topic in enumerate(asked_for.asked)
+            writer.paragraph(
+                topic,
+                rng.choice([1, 2, 2, 3]),
+                opening if k == 0 else None,
+                leads_to=follower if rng.random() < 0.3 else None,
+            )
+            for k, (topic, follower) in enumerate(
+                zip(asked_for.asked, (*asked_for.asked[1:], None), strict=True)
+            )
         ]
         closing = rng.choice(lexicon.CLOSINGS[asked_for.genre]).format(e=asked_for.asked[0].name)
         document = Document(asked_for, tuple(paragraphs), closing)
-        if rng.random() < 0.2:
+        for _ in range(rng.choices([0, 1, 2], [0.4, 0.4, 0.2])[0]):
             document = extend(rng, document)
         if document.words <= max_words:
             return document
