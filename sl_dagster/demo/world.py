@@ -8,9 +8,9 @@ A :class:`Document` answers a request. Its first paragraph starts with an openin
 paragraph is about one entity (its topic, named in full by the first sentence), most sentences name
 one new entity, and a closing sentence ends the text. :func:`extend` is local: it puts new
 paragraphs between those that are there, so the extension of an extension is again a text of the
-world, at any length. The first sentence of a new paragraph names the topic of the paragraph that
-follows it ("The sleepy lynx, never far from Ottery Mill, ..."): whoever copies a long text and adds
-to it would otherwise lose the place where the copying goes on.
+world, at any length. The first sentence of a new paragraph names the topic of the paragraph
+that it follows ("The sleepy lynx, never far from Ottery Mill, ..."): the text hangs together, and
+whoever copies a long text and adds to it knows where the copying goes on.
 
     python -m sl_dagster.demo.world --seeds seeds/demo.jsonl \\
         --heldout sl_dagster/demo/heldout.jsonl --longen sl_dagster/demo/longen.jsonl \\
@@ -140,10 +140,10 @@ class Writer:
         self._remember(candidate)
         return candidate
 
-    def sentence(self, topic: Entity, first: bool, leads_to: Entity | None = None) -> Sentence:
+    def sentence(self, topic: Entity, first: bool, after: Entity | None = None) -> Sentence:
         """A sentence about the topic; a paragraph's first one starts with its full name.
 
-        With ``leads_to`` it also names the topic of the next paragraph.
+        With ``after`` it also names that topic: the one of the paragraph before.
         """
         rng = self.rng
         predicates, heads, tails = self._manner(topic, first)
@@ -152,8 +152,8 @@ class Writer:
         subject, head, tail = topic.name, "", ""
         frame = rng.random()
         if first:
-            if leads_to:
-                subject += f", {self._unused(lexicon.LINKS).format(e=leads_to.name)},"
+            if after:
+                subject += f", {self._unused(lexicon.LINKS).format(e=after.name)},"
             elif rng.random() < 0.25:
                 subject += f", {rng.choice(lexicon.APPOSITIONS[topic.kind])},"
         else:
@@ -187,10 +187,10 @@ class Writer:
         topic: Entity,
         sentences: int,
         opening: str | None = None,
-        leads_to: Entity | None = None,
+        after: Entity | None = None,
     ) -> Paragraph:
         """A new paragraph about the topic."""
-        body = [self.sentence(topic, first=True, leads_to=leads_to)]
+        body = [self.sentence(topic, first=True, after=after)]
         body += [self.sentence(topic, first=False) for _ in range(sentences - 1)]
         return Paragraph(topic, tuple(body), opening)
 
@@ -242,19 +242,12 @@ def short_text(rng: random.Random, asked_for: Request, max_words: int) -> Docume
         writer = Writer(rng, Document(asked_for, (), None))
         opening = rng.choice(lexicon.OPENINGS[asked_for.genre]).format(e=_listed(asked_for.asked))
         paragraphs = [
-            writer.paragraph(
-                topic,
-                rng.choice([1, 2, 2, 3]),
-                opening if k == 0 else None,
-                leads_to=follower if rng.random() < 0.3 else None,
-            )
-            for k, (topic, follower) in enumerate(
-                zip(asked_for.asked, (*asked_for.asked[1:], None), strict=True)
-            )
+            writer.paragraph(topic, rng.choice([1, 2, 2, 3]), opening if k == 0 else None)
+            for k, topic in enumerate(asked_for.asked)
         ]
         closing = rng.choice(lexicon.CLOSINGS[asked_for.genre]).format(e=asked_for.asked[0].name)
         document = Document(asked_for, tuple(paragraphs), closing)
-        for _ in range(rng.choices([0, 1, 2], [0.4, 0.4, 0.2])[0]):
+        if rng.random() < 0.5:
             document = extend(rng, document)
         if document.words <= max_words:
             return document
@@ -285,12 +278,11 @@ def extend(rng: random.Random, document: Document, insert: float = 0.5) -> Docum
     chosen = {k for k in places if rng.random() < insert} or {rng.choice(places)}
     writer = Writer(rng, document)
     extended: list[Paragraph] = []
-    followers = [*(paragraph.topic for paragraph in document.paragraphs[1:]), None]
-    for k, (paragraph, follower) in enumerate(zip(document.paragraphs, followers, strict=True)):
+    for k, paragraph in enumerate(document.paragraphs):
         extended.append(paragraph)
         if k in chosen:
             sentences = rng.choice([2, 3, 3])
-            extended.append(writer.paragraph(writer.entity(), sentences, leads_to=follower))
+            extended.append(writer.paragraph(writer.entity(), sentences, after=paragraph.topic))
     return replace(document, paragraphs=tuple(extended))
 
 

@@ -72,15 +72,17 @@ def test_extension_keeps_every_sentence_in_order_and_grows_alike_at_every_length
     assert 1.25 < sum(ratios) / len(ratios) < 1.7
 
 
-def test_a_new_paragraph_names_the_topic_of_the_next_one():
+def test_a_new_paragraph_names_the_topic_of_the_one_before_and_has_a_new_one():
     rng = random.Random(3)
     for document in long_documents(60, 100):
+        named = {entity.name for entity in document.entities()}
         old = {paragraph.topic for paragraph in document.paragraphs}
         paragraphs = world.extend(rng, document).paragraphs
         assert len(paragraphs) > len(old)
-        for paragraph, next_one in pairwise(paragraphs):
+        for before, paragraph in pairwise(paragraphs):
             if paragraph.topic not in old:
-                assert next_one.topic.name in paragraph.body[0].text
+                assert before.topic.name in paragraph.body[0].text
+                assert paragraph.topic.name not in named
 
 
 def test_a_planned_text_has_a_paragraph_for_each_of_its_topics():
