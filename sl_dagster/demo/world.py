@@ -242,19 +242,12 @@ def short_text(rng: random.Random, asked_for: Request, max_words: int) -> Docume
         writer = Writer(rng, Document(asked_for, (), None))
         opening = rng.choice(lexicon.OPENINGS[asked_for.genre]).format(e=_listed(asked_for.asked))
         paragraphs = [
-            writer.paragraph(
-                topic,
-                rng.choice([1, 2, 2, 3]),
-                opening if k == 0 else None,
-                leads_to=follower if rng.random() < 0.3 else None,
-            )
-            for k, (topic, follower) in enumerate(
-                zip(asked_for.asked, (*asked_for.asked[1:], None), strict=True)
-            )
+            writer.paragraph(topic, rng.choice([2, 2, 2, 3]), opening if k == 0 else None)
+            for k, topic in enumerate(asked_for.asked)
         ]
         closing = rng.choice(lexicon.CLOSINGS[asked_for.genre]).format(e=asked_for.asked[0].name)
         document = Document(asked_for, tuple(paragraphs), closing)
-        for _ in range(rng.choices([0, 1, 2], [0.4, 0.4, 0.2])[0]):
+        if rng.random() < 0.2:
             document = extend(rng, document)
         if document.words <= max_words:
             return document
@@ -278,19 +271,27 @@ def planned_text(rng: random.Random, asked_for: Request, most_topics: int) -> Do
 def extend(rng: random.Random, document: Document, insert: float = 0.5) -> Document:
     """A longer text that keeps every paragraph of the document, in order.
 
-    Each paragraph is followed with probability ``insert`` by a new one, whose topic the text has not
-    named before. Paragraphs are treated alike, so the growth does not depend on the length.
+    Each paragraph is followed with probability ``insert`` by a new one about an entity that it
+    named before. Paragraphs are treated alike, so the growth does not depend on the length. Only a
+    text in which every entity has its paragraph comes back as it was.
     """
-    places = range(len(document.paragraphs))
-    chosen = {k for k in places if rng.random() < insert} or {rng.choice(places)}
+    topics = {paragraph.topic for paragraph in document.paragraphs} | set(document.request.asked)
+    children = [
+        [e for sentence in paragraph.body for e in sentence.mentions if e not in topics]
+        for paragraph in document.paragraphs
+    ]
+    growing = [k for k, entities in enumerate(children) if entities]
+    if not growing:
+        return document
+    chosen = {k for k in growing if rng.random() < insert} or {rng.choice(growing)}
     writer = Writer(rng, document)
     extended: list[Paragraph] = []
     followers = [*(paragraph.topic for paragraph in document.paragraphs[1:]), None]
     for k, (paragraph, follower) in enumerate(zip(document.paragraphs, followers, strict=True)):
         extended.append(paragraph)
         if k in chosen:
-            sentences = rng.choice([2, 3, 3])
-            extended.append(writer.paragraph(writer.entity(), sentences, leads_to=follower))
+            topic, sentences = rng.choice(children[k]), rng.choice([2, 3, 3])
+            extended.append(writer.paragraph(topic, sentences, leads_to=follower))
     return replace(document, paragraphs=tuple(extended))
 
 
