@@ -24,7 +24,6 @@ demo: $(READY) $(if $(filter vllm,$(ENGINE)),$(VLLM_READY))  ## Run three iterat
 	$(BIN)/sl-dagster dataset --experiment $(DEMO)
 	$(BIN)/sl-dagster evaluate --experiment $(DEMO)
 	$(BIN)/sl-dagster publish --experiment $(DEMO) --dataset me/long-texts --model me/long-writer --dry-run
-	$(BIN)/sl-dagster scores --experiment $(DEMO)
 	$(BIN)/sl-dagster growth --experiment $(DEMO)
 
 ui: $(READY)  ## Open the web UI on the history of all runs.
