@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import psutil
 from openai import OpenAI
 from transformers import AutoTokenizer
 
@@ -106,6 +107,9 @@ def vllm_alone(experiment: Experiment, instructions: list[str], sampling: Sampli
     )
     process.start()
     speed = queue.get()
+    # vLLM's own processes keep it from ending by itself.
+    for one in [*psutil.Process(process.pid).children(recursive=True), process]:
+        one.kill()
     process.join()
     return speed
 

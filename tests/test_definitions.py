@@ -70,8 +70,9 @@ def test_the_graph_is_that_of_the_design() -> None:
     assert parents("generator_sft") == parents("extender_sft") == {"extended_responses"}
     assert parents("generator_lora") == {"generator_sft", "previous_generator"}
     assert parents("longen_scores") == {"generator_lora"}
-    assert parents("model_scores") == {"longen_scores"}
-    assert parents("text_decay") == {"heldout_base", "heldout_responses", "longen_scores"}
+    benchmarks = {"longen_scores", "longbench_scores"}
+    assert parents("model_scores") == benchmarks
+    assert parents("text_decay") == {"heldout_base", "heldout_responses", *benchmarks}
     assert parents("extender_lora") == {"extender_sft", "previous_extender"}
     assert parents("dataset") == {"seeds", "initial_responses", "extended_responses"}
     assert parents("plans", "demo_planned") == {"instructions"}
@@ -113,7 +114,8 @@ def test_models_are_measured_by_a_job_of_their_own() -> None:
         layer = definitions.resolve_job_def(job).asset_layer
         return {key.path[-1] for key in layer.executable_asset_keys}
 
-    assert made("demo_evaluate") == {"longen_scores", "model_scores", "text_decay", "report"}
+    benchmarks = {"longen_scores", "longbench_scores"}
+    assert made("demo_evaluate") == {*benchmarks, "model_scores", "text_decay", "report"}
     assert made("demo_iteration") & made("demo_evaluate") == {"text_decay"}
     partitions = definitions.resolve_job_def("demo_evaluate").partitions_def
     assert partitions
@@ -128,7 +130,7 @@ def test_one_gpu_user_at_a_time() -> None:
     assert {key.path[-1] for key in demo if "gpu" in (graph.get(key).pools or ())} == {
         "instructions", "initial_responses", "round1_stage1", "round1_stage2", "round2_stage1",
         "round2_stage2", "heldout_base", "heldout_responses", "generator_lora", "extender_lora",
-        "length_controlled", "aligned_model", "longen_scores",
+        "length_controlled", "aligned_model", "longen_scores", "longbench_scores",
     }  # fmt: skip
     nodes = definitions.resolve_job_def("demo_iteration").graph.node_defs
     assert {"demo__adapters_change_output"} <= {node.name for node in nodes if node.pools}

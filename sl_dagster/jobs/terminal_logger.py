@@ -29,8 +29,10 @@ class TerminalHandler(logging.Handler):
         event = meta.get("dagster_event")
         if event is None:
             # What went wrong, and why, is said once by the launcher.
-            if logging.INFO <= record.levelno < logging.ERROR:
-                self._say(_stage(step), meta.get("orig_message") or record.getMessage())
+            said = meta.get("orig_message") or record.getMessage()
+            # Dagster's own word that a training's process has said hello is of no interest.
+            if logging.INFO <= record.levelno < logging.ERROR and not said.startswith("[pipes]"):
+                self._say(_stage(step), said)
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
             self._checks.add(step)
             if not event.asset_check_evaluation_data.passed:

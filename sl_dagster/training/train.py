@@ -7,6 +7,7 @@ Dagster Pipes. A training that was killed goes on from its last checkpoint.
 
 import contextlib
 import json
+import logging
 import os
 import sys
 import threading
@@ -52,6 +53,8 @@ def main() -> None:
     _end_with_the_run()
     datasets.disable_progress_bars()
     transformers_logging.disable_progress_bar()
+    # It warns that it sorts checkpoints by their numbers, which is what is wanted.
+    logging.getLogger("transformers.trainer_utils").setLevel(logging.ERROR)
     job = TrainingJob.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
     with _pipes() as pipes:
         try:

@@ -23,7 +23,8 @@ LINES = ["3/8 done, 2/3 accepted, 70 tokens/s, 0:09 left", "step 2/4, loss 1.250
 
 
 def test_a_file_gets_plain_lines() -> None:
-    output = shown(["engine ready", *LINES], terminal=False)
+    hello = "[pipes] external process successfully opened dagster pipes."
+    output = shown(["engine ready", hello, *LINES], terminal=False)
     assert [line.split(maxsplit=1) for line in output.splitlines()] == [
         ["round1_stage1", line] for line in ["engine ready", *LINES]
     ]

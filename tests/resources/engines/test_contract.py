@@ -115,6 +115,14 @@ def test_more_requests_than_fit_are_all_answered(engine: Engine) -> None:
     assert {answer.tokens for answer in answers} == {3}
 
 
+def test_many_long_prompts_come_at_once(engine: Engine) -> None:
+    """More tokens than an engine reads in one go."""
+    sampling = SAMPLED.model_copy(update={"max_tokens": 4})
+    long = "the " * 1000
+    requests = [request(f"{long} {topic}", sampling, seed) for seed, topic in enumerate(TOPICS * 4)]
+    assert all(completion.tokens for completion in complete(engine, *requests))
+
+
 def test_adapters_are_switched_on_the_same_base_model(
     engine: Engine, make_adapter: Callable[[int], Adapter]
 ) -> None:
