@@ -1,5 +1,8 @@
-"""What tests share: experiments in a temporary folder, and an engine that follows a script."""
+"""What tests share: experiments and adapters in a temporary folder, the command line, an engine."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,10 +10,24 @@ from typing import Any
 import pytest
 import yaml
 
+from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.resources.engines import Completion, Engine, Request
 from sl_dagster.settings import PROJECT_ROOT
+from sl_dagster.training.job import LossPoint, TrainingOutcome
 
 DEMO_MODEL = PROJECT_ROOT / "sl_dagster" / "demo" / "model"
+
+OUTCOME = TrainingOutcome(
+    examples=3,
+    truncated=0,
+    longest=9,
+    tokens=27,
+    steps=1,
+    seconds=1.5,
+    losses=[LossPoint(step=1, loss=2.0)],
+)
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class ScriptedEngine(Engine):
@@ -64,3 +81,26 @@ def write_experiment(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def adapters(tmp_path: Path) -> AdapterStore:
+    return AdapterStore(data_dir=str(tmp_path / "data"))
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Runs the command line on a folder of its own."""
+
+    def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {
+            "SL_DAGSTER_EXPERIMENTS": str(tmp_path / "experiments"),
+            "SL_DAGSTER_DATA": str(tmp_path / "data"),
+            "DAGSTER_HOME": str(tmp_path / "home"),
+        }
+        command = [sys.executable, "-m", "sl_dagster.cli", *arguments]
+        return subprocess.run(
+            command, env=environment, input=stdin, capture_output=True, text=True, check=False
+        )
+
+    return run

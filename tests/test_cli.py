@@ -3,10 +3,6 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,30 +11,10 @@ from sl_dagster.resources.lengths import STATS_COLUMNS, LengthsDatabase
 from sl_dagster.resources.stage_store import StageStore
 from sl_dagster.results.dropped import DROPPED_COLUMNS
 from sl_dagster.settings import PROJECT_ROOT
-from tests.conftest import DEMO_MODEL
+from tests.conftest import DEMO_MODEL, Cli
 from tests.resources.test_stage_store import draft
 
 LONGEN = PROJECT_ROOT / "sl_dagster" / "demo" / "longen.jsonl"
-
-Cli = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """Runs the command line on a folder of its own."""
-
-    def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {
-            "SL_DAGSTER_EXPERIMENTS": str(tmp_path / "experiments"),
-            "SL_DAGSTER_DATA": str(tmp_path / "data"),
-            "DAGSTER_HOME": str(tmp_path / "home"),
-        }
-        command = [sys.executable, "-m", "sl_dagster.cli", *arguments]
-        return subprocess.run(
-            command, env=environment, input=stdin, capture_output=True, text=True, check=False
-        )
-
-    return run
 
 
 @pytest.fixture

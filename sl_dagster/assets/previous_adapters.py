@@ -46,7 +46,7 @@ def _previous_adapter(experiment: Experiment, role: Role) -> dg.AssetsDefinition
     ) -> dg.MaterializeResult:
         key = key_of(context)
         assert key.iteration is not None
-        runner.claim(key, context.run_id)
+        runner.claim(key, context.run.run_id)
         # An iteration begins here: what cannot be trained in the end need not be begun.
         trainer.check(experiment.training)
         if key.iteration == 1:

@@ -51,7 +51,7 @@ def begin(
         fingerprint=fingerprint(str(key), version, base, experiment.seed, inputs, settings),
         force=config.force,
         overrides=config.overrides(),
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         say=context.log.info,
     )
 

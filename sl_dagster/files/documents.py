@@ -3,13 +3,17 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import describe_problems
-from sl_dagster.files.json_lines import numbered_objects, open_lines
+from sl_dagster.files.json_lines import checked, numbered_objects, open_lines
 from sl_dagster.method.filters import Language
 from sl_dagster.method.language import detect_language
+
+EXPECTED = (
+    "expected a JSON object such as "
+    '{"text": "Once upon a time ...", "language": "en"}, or a file with a text'
+)
 
 
 class Document(BaseModel):
@@ -42,9 +46,9 @@ def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
         if path.suffix == ".jsonl":
             with open_lines(str(path)) as lines:
                 for number, content in numbered_objects(lines, str(path)):
-                    yield _document(f"{path}, line {number}", content)
+                    yield checked(Document, content, f"{path}, line {number}", EXPECTED)
         else:
-            yield _document(str(path), {"text": _text_of(path)})
+            yield checked(Document, {"text": _text_of(path)}, str(path), EXPECTED)
 
 
 def _text_of(path: Path) -> str:
@@ -52,13 +56,3 @@ def _text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error
-
-
-def _document(where: str, content: dict) -> Document:
-    try:
-        return Document.model_validate(content)
-    except ValidationError as error:
-        raise UserError(
-            f"{where}: {describe_problems(error)} (expected a JSON object such as "
-            '{"text": "Once upon a time ...", "language": "en"}, or a file with a text)'
-        ) from None

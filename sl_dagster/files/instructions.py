@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import describe_problems
+from sl_dagster.files.json_lines import checked, numbered_objects, open_lines
 from sl_dagster.method.filters import Language
 from sl_dagster.method.instructions import Kind
+
+EXPECTED = (
+    'expected a JSON object such as {"instruction": "Write a story about ...", "language": "en"}'
+)
 
 
 class InstructionLine(BaseModel):
@@ -67,24 +71,8 @@ def numbered_instructions(path: Path) -> list[tuple[int, InstructionLine]]:
     Raises:
         UserError: naming the line and what is wrong with it.
     """
-    try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error
-    # Not splitlines, which also splits at characters that may stand in a JSON string.
-    return [
-        (number, _parse(path, number, line))
-        for number, line in enumerate(content.split("\n"), start=1)
-        if line.strip()
-    ]
-
-
-def _parse(path: Path, number: int, line: str) -> InstructionLine:
-    try:
-        return InstructionLine.model_validate_json(line)
-    except ValidationError as error:
-        problem = describe_problems(error).removeprefix(": ")
-        raise UserError(
-            f"{path}, line {number}: {problem} (expected a JSON object such as "
-            '{"instruction": "Write a story about ...", "language": "en"})'
-        ) from None
+    with open_lines(str(path)) as lines:
+        return [
+            (number, checked(InstructionLine, content, f"{path}, line {number}", EXPECTED))
+            for number, content in numbered_objects(lines, str(path))
+        ]

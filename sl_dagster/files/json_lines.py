@@ -1,15 +1,20 @@
-"""Reading JSON lines of any size: one object per line, in UTF-8."""
+"""Reading JSON lines of any size, one object per line in UTF-8, and checking the objects."""
 
 import codecs
 import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from sl_dagster.errors import UserError
+from sl_dagster.experiment import describe_problems
 
 STDIN = "-"
+
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
 def open_lines(file: str) -> BinaryIO:
@@ -71,3 +76,22 @@ def numbered_objects(lines: Iterable[bytes], file: str) -> Iterator[tuple[int, d
             yield number, parse_object(line)
         except ValueError as error:
             raise UserError(f"{name_of(file)}, line {number}: {error}") from None
+
+
+def checked(kind: type[Kind], content: Any, where: str, hint: str) -> Kind:
+    """An object of a file as the model that it must be.
+
+    Args:
+        kind: the model.
+        content: the object.
+        where: it stands, such as "seeds.jsonl, line 3".
+        hint: what was expected.
+
+    Raises:
+        UserError: saying where, which fields are wrong, and the hint.
+    """
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        problem = describe_problems(error).removeprefix(": ")
+        raise UserError(f"{where}: {problem} ({hint})") from None

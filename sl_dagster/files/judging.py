@@ -6,14 +6,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import AliasChoices, BaseModel, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, Field
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment, describe_problems, judge_experiment
-from sl_dagster.files.json_lines import name_of, numbered_objects, open_lines
+from sl_dagster.experiment import Experiment, judge_experiment
+from sl_dagster.files.json_lines import checked, name_of, numbered_objects, open_lines
 from sl_dagster.resources.engines import Engine, open_engine
 from sl_dagster.resources.judge import Judge, Judgement, Question
 from sl_dagster.results.quality import estimates
+
+EXPECTED = (
+    "expected a JSON object such as "
+    '{"instruction": "Write a story about ...", "response": "Once upon a time ..."}'
+)
 
 
 class AnswerLine(BaseModel):
@@ -30,7 +35,10 @@ def read_answers(file: str) -> list[AnswerLine]:
         UserError: naming the first line that is no answer, or that there is none.
     """
     with open_lines(file) as lines:
-        answers = [_answer(file, *numbered) for numbered in numbered_objects(lines, file)]
+        answers = [
+            checked(AnswerLine, content, f"{name_of(file)}, line {number}", EXPECTED)
+            for number, content in numbered_objects(lines, file)
+        ]
     if not answers:
         raise UserError(f"{file}: there is no answer in it")
     return answers
@@ -95,14 +103,3 @@ async def _judge_all(
         *(one(answer, sample) for answer in answers for sample in range(samples))
     )
     return [every[start : start + samples] for start in range(0, len(every), samples)]
-
-
-def _answer(file: str, number: int, content: dict[str, Any]) -> AnswerLine:
-    try:
-        return AnswerLine.model_validate(content)
-    except ValidationError as error:
-        problem = describe_problems(error).removeprefix(": ")
-        raise UserError(
-            f"{name_of(file)}, line {number}: {problem} (expected a JSON object such as "
-            '{"instruction": "Write a story about ...", "response": "Once upon a time ..."})'
-        ) from None

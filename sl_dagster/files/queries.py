@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.benchmarks.query import Query
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Benchmark, describe_problems
-from sl_dagster.files.json_lines import numbered_objects, open_lines
+from sl_dagster.experiment import Benchmark
+from sl_dagster.files.json_lines import checked, numbered_objects, open_lines
 from sl_dagster.method.filters import Language
 
 
@@ -26,7 +24,11 @@ def read_queries(name: str, benchmark: Benchmark, languages: tuple[Language, ...
         UserError: naming the line (or the row on the hub) and what is wrong with it, that the data
             set cannot be loaded, or that no query is left.
     """
-    numbered = [(where, _parse(name, where, row)) for where, row in _rows(benchmark.queries)]
+    kind = BENCHMARKS[name]
+    numbered = [
+        (where, checked(kind, row, where, f"no query of {kind.title}"))
+        for where, row in _rows(benchmark.queries)
+    ]
     chosen = [(where, query) for where, query in numbered if query.written_in in languages]
     if not chosen:
         raise UserError(
@@ -62,14 +64,6 @@ def _hub_rows(dataset: str) -> Iterator[tuple[str, Any]]:
     for split, rows in splits.items():
         for number, row in enumerate(rows, start=1):
             yield f"{dataset}, split {split}, row {number}", row
-
-
-def _parse(name: str, where: str, row: Any) -> Query:
-    try:
-        return BENCHMARKS[name].model_validate(row)
-    except ValidationError as error:
-        problem = describe_problems(error).removeprefix(": ")
-        raise UserError(f"{where}: {problem} (no query of {BENCHMARKS[name].title})") from None
 
 
 def _spread(found: list[tuple[str, Query]], limit: int | None) -> list[tuple[str, Query]]:

@@ -5,17 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 
 from sl_dagster.assets.checks import experiment_checks
-from sl_dagster.definitions import definitions_of
-from sl_dagster.experiment import load_experiment
-from sl_dagster.records import TEXT_SCHEMA, Record
 from sl_dagster.resources.engines import Completion, Request
-from sl_dagster.resources.stage_store import StageKey, StageStore
 from sl_dagster.trace import trace_record
-from tests.conftest import ScriptedEngine
+from tests.assets.scripted import ScriptedProject
 
 PROMPTS = {
     "plan": "plan|{instruction}",
@@ -25,86 +20,26 @@ PROMPTS = {
 PLAN = "1. the bridge (40 words)\n2. the storm (60 words)\n3. the end (20 words)"
 
 
-class Baseline:
-    """An experiment with a baseline's method, whose assets are made one by one."""
-
-    def __init__(self, path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.experiment = load_experiment(path)
-        self.data = data
-        self.stages = StageStore(data_dir=str(data))
-        self._patch = monkeypatch
-        monkeypatch.setenv("SL_DAGSTER_DATA", str(data))
-
-    def store_instructions(self, *instructions: str) -> None:
-        """Store the self-made instructions of iteration 1."""
-        facts = {"records_in": 1, "kept": 1, "dropped": {}, "retried": {}}
-        with self.stages.draft(StageKey("small", "instructions", 1), "f", TEXT_SCHEMA) as draft:
-            for place, text in enumerate(instructions):
-                draft.add(
-                    Record(
-                        record_id=f"instruction-{place}",
-                        experiment="small",
-                        iteration=1,
-                        stage="instructions",
-                        position=place,
-                        language="en",
-                        text=text,
-                    )
-                )
-            self.stages.publish(draft.finish(facts))
-
-    def make(
-        self, *names: str, answer: Callable[[Request], str | Completion], iteration: int = 1
-    ) -> dict[str, dict[str, Any]]:
-        """Materialize assets; the metadata of each."""
-        self.engine = ScriptedEngine(answer)
-        self._patch.setattr("sl_dagster.resources.engines.pool.open_engine", lambda _: self.engine)
-        definitions = definitions_of([self.experiment])
-        result = dg.materialize(
-            list(definitions.assets or ()),  # pyright: ignore[reportArgumentType]
-            selection=[dg.AssetKey(["small", name]) for name in names],
-            resources=definitions.resources,
-            partition_key=str(iteration),
-            raise_on_error=False,
-        )
-        if not result.success:
-            data = result.get_step_failure_events()[0].step_failure_data
-            raise AssertionError(data.user_failure_data and data.user_failure_data.description)
-        return {
-            name: {
-                key: value.value
-                for key, value in result.asset_materializations_for_node(f"small__{name}")[
-                    0
-                ].metadata.items()
-            }
-            for name in names
-        }
-
-    def records(self, stage: str, iteration: int | None = 1) -> list[Record]:
-        return list(self.stages.read(StageKey("small", stage, iteration)).records())
-
-    def rejected(self, stage: str, iteration: int | None = 1) -> list[Record]:
-        return list(self.stages.read(StageKey("small", stage, iteration)).rejected())
-
-
 @pytest.fixture
-def baseline(write_experiment, tmp_path: Path, monkeypatch) -> Callable[..., Baseline]:
-    def made(documents: str = "", **settings: Any) -> Baseline:
+def baseline(write_experiment, tmp_path: Path, monkeypatch) -> Callable[..., ScriptedProject]:
+    def made(documents: str = "", **settings: Any) -> ScriptedProject:
         folder = write_experiment().parent
         (folder / "en.yaml").write_text(json.dumps(PROMPTS))
         if documents:
             (folder / "documents.jsonl").write_text(documents, encoding="utf-8")
             settings["documents"] = "documents.jsonl"
         path = write_experiment(**{"prompts": {"en": "en.yaml"}, **settings})
-        return Baseline(path, tmp_path / "data", monkeypatch)
+        return ScriptedProject(path, tmp_path / "data", monkeypatch)
 
     return made
 
 
 @pytest.fixture
-def planned(baseline) -> Baseline:
+def planned(baseline) -> ScriptedProject:
     made = baseline(method="plan_then_write", length_selection=False)
-    made.store_instructions("Write about a bridge.", "Write about a harbour.")
+    texts = ("Write about a bridge.", "Write about a harbour.")
+    rows = [made.record("instructions", 1, k, text=text) for k, text in enumerate(texts)]
+    made.store("instructions", 1, rows)
     return made
 
 
@@ -116,15 +51,20 @@ def obedient(request: Request) -> str:
     return f"{instruction[:-1]} with {rest[-1]}."
 
 
-def test_a_text_is_planned_and_written_section_by_section(planned: Baseline) -> None:
+def test_a_text_is_planned_and_written_section_by_section(planned: ScriptedProject) -> None:
     made = planned.make(
-        "plans", "planned_responses", "extended_responses", "generator_sft", answer=obedient
+        "plans",
+        "planned_responses",
+        "extended_responses",
+        "generator_sft",
+        answer=obedient,
+        iteration=1,
     )
     assert made["plans"]["mean_sections"] == 3
     assert made["plans"]["mean_planned_words"] == 120
     sections = ["the bridge (40 words)", "the storm (60 words)", "the end (20 words)"]
     for text, instruction in zip(
-        planned.records("extended_responses"),
+        planned.records("extended_responses", 1),
         ("Write about a bridge", "Write about a harbour"),
         strict=True,
     ):
@@ -139,9 +79,9 @@ def test_a_text_is_planned_and_written_section_by_section(planned: Baseline) -> 
         ]
         assert [parts[3] for parts in asked] == ["\n\n".join(written[:k]) for k in range(3)]
         assert all(parts[2] == f"A plan:\n\n{PLAN}" for parts in asked)
-    [response, _] = planned.records("planned_responses")
+    [response, _] = planned.records("planned_responses", 1)
     assert response.tokens == len(str(response.text).split())
-    [example, _] = planned.records("generator_sft")
+    [example, _] = planned.records("generator_sft", 1)
     assert example.completion and example.completion[0]["content"] == response.text
     traced = trace_record(example.record_id, planned.data)
     chain = []
@@ -151,18 +91,18 @@ def test_a_text_is_planned_and_written_section_by_section(planned: Baseline) -> 
     assert chain == ["generator_sft", "extended_responses", "planned_responses", "plans"]
 
 
-def test_a_plan_that_is_none_is_asked_for_again_and_then_dropped(planned: Baseline) -> None:
+def test_a_plan_that_is_none_is_asked_for_again_and_then_dropped(planned: ScriptedProject) -> None:
     def answer(request: Request) -> str:
         plans = request.message["content"].startswith("plan|")
         return "I would rather not." if plans and "harbour" in str(request) else obedient(request)
 
-    made = planned.make("plans", "planned_responses", answer=answer)["plans"]
+    made = planned.make("plans", "planned_responses", answer=answer, iteration=1)["plans"]
     assert (made["kept"], made["dropped_no_outline"], made["retried_no_outline"]) == (1, 1, 3)
-    assert {one.text for one in planned.rejected("plans")} == {"I would rather not."}
-    assert len(planned.records("planned_responses")) == 1
+    assert {one.text for one in planned.rejected("plans", 1)} == {"I would rather not."}
+    assert len(planned.records("planned_responses", 1)) == 1
 
 
-def test_a_text_is_given_up_at_its_first_hopeless_section(planned: Baseline) -> None:
+def test_a_text_is_given_up_at_its_first_hopeless_section(planned: ScriptedProject) -> None:
     def answer(request: Request) -> str | Completion:
         content = request.message["content"]
         if content.endswith("|the storm (60 words)"):
@@ -170,24 +110,30 @@ def test_a_text_is_given_up_at_its_first_hopeless_section(planned: Baseline) -> 
             return Completion("The storm was", 3, 9, "length") if hopeless else ""
         return obedient(request)
 
-    made = planned.make("plans", "planned_responses", answer=answer)["planned_responses"]
+    made = planned.make("plans", "planned_responses", answer=answer, iteration=1)[
+        "planned_responses"
+    ]
     assert (made["dropped_truncated"], made["retried_truncated"]) == (1, 3)
     assert (made["dropped_empty_section"], made["retried_empty_section"]) == (1, 3)
     assert made["truncated_generations"] == 4
     asked = [request.message["content"] for request in planned.engine.requests]
     assert not [content for content in asked if content.endswith("|the end (20 words)")]
-    lost = [one for one in planned.rejected("planned_responses") if one.drop_reason == "truncated"]
+    lost = [
+        one for one in planned.rejected("planned_responses", 1) if one.drop_reason == "truncated"
+    ]
     first = "Write about a bridge with the bridge (40 words)."
     assert {one.text for one in lost} == {f"{first}\n\nThe storm was"}
 
 
-def test_what_repeats_itself_over_its_sections_is_dropped(planned: Baseline) -> None:
+def test_what_repeats_itself_over_its_sections_is_dropped(planned: ScriptedProject) -> None:
     said = "Over the wide river stood the old bridge for many long years."
 
     def answer(request: Request) -> str:
         return said if request.message["content"].startswith("section") else obedient(request)
 
-    made = planned.make("plans", "planned_responses", answer=answer)["planned_responses"]
+    made = planned.make("plans", "planned_responses", answer=answer, iteration=1)[
+        "planned_responses"
+    ]
     assert (made["kept"], made["dropped_repetition"]) == (0, 2)
     writing = [r for r in planned.engine.requests if r.message["content"].startswith("section")]
     assert len(writing) == 2 * 4 * 2, "two texts, four tries, given up after two sections"
@@ -203,8 +149,8 @@ DOCUMENTS = [
 
 
 @pytest.fixture
-def translated(baseline) -> Callable[..., Baseline]:
-    def made(**settings: Any) -> Baseline:
+def translated(baseline) -> Callable[..., ScriptedProject]:
+    def made(**settings: Any) -> ScriptedProject:
         rows = [json.dumps({"text": text, "title": "?"}) for text in DOCUMENTS]
         settings.setdefault("length_selection", False)
         return baseline("\n".join(rows), method="back_translation", seeds=..., **settings)
@@ -219,18 +165,23 @@ def telling(request: Request) -> str:
 
 
 def test_documents_become_answers_to_their_instructions(translated) -> None:
-    project: Baseline = translated(instructions={"max_similarity": 1})
+    project: ScriptedProject = translated(instructions={"max_similarity": 1})
     made = project.make(
-        "documents", "instructions", "extended_responses", "generator_sft", answer=telling
+        "documents",
+        "instructions",
+        "extended_responses",
+        "generator_sft",
+        answer=telling,
+        iteration=1,
     )
     assert made["documents"]["dropped_wrong_language"] == 1
     assert made["documents"]["dropped_duplicate"] == 1
     kept = [DOCUMENTS[0], DOCUMENTS[1], DOCUMENTS[4]]
-    responses = project.records("extended_responses")
+    responses = project.records("extended_responses", 1)
     assert [one.text for one in responses] == kept
     assert responses[0].instruction == "Write what begins with The old bridge stood."
     assert responses[0].adapter is None, "no model has written it"
-    [example, *_] = project.records("generator_sft")
+    [example, *_] = project.records("generator_sft", 1)
     assert example.completion and example.completion[0]["content"] == DOCUMENTS[0]
     traced = trace_record(example.record_id, project.data)
     for stage in ("generator_sft", "extended_responses", "instructions"):
@@ -244,7 +195,7 @@ def test_instructions_of_documents_are_judged_like_others(translated, tmp_path: 
     heldout.parent.mkdir(exist_ok=True)
     instruction = "Write what begins with Nobody in the harbour."
     heldout.write_text(json.dumps({"instruction": instruction, "language": "en"}))
-    project: Baseline = translated(
+    project: ScriptedProject = translated(
         instructions={"max_similarity": 1, "tries": 2}, heldout={"file": "heldout.jsonl"}
     )
 
@@ -253,14 +204,14 @@ def test_instructions_of_documents_are_judged_like_others(translated, tmp_path: 
             return Completion("", 0, 99, "length")
         return telling(request)
 
-    made = project.make("documents", "instructions", answer=answer)["instructions"]
+    made = project.make("documents", "instructions", answer=answer, iteration=1)["instructions"]
     assert made["kept"] == 1
     assert made["dropped_duplicate"] == 1, "a held-out instruction must not be trained on"
     assert made["dropped_document_too_long"] == made["retried_document_too_long"] == 1
 
 
 def test_each_iteration_goes_on_with_the_next_documents(translated) -> None:
-    project: Baseline = translated(instructions={"count": 2, "max_similarity": 1})
+    project: ScriptedProject = translated(instructions={"count": 2, "max_similarity": 1})
     used = []
     for iteration in (1, 2):
         names = ("documents", "instructions", "extended_responses")
@@ -271,14 +222,14 @@ def test_each_iteration_goes_on_with_the_next_documents(translated) -> None:
 
 
 def test_the_longer_documents_are_preferred_if_that_is_wanted(translated) -> None:
-    project: Baseline = translated(instructions={"max_similarity": 1}, length_selection=True)
-    project.make("documents", "instructions", "extended_responses", answer=telling)
-    dropped = project.rejected("extended_responses")
+    project: ScriptedProject = translated(instructions={"max_similarity": 1}, length_selection=True)
+    project.make("documents", "instructions", "extended_responses", answer=telling, iteration=1)
+    dropped = project.rejected("extended_responses", 1)
     assert "selection" in {one.drop_reason for one in dropped}
-    assert len(dropped) + len(project.records("extended_responses")) == 3
+    assert len(dropped) + len(project.records("extended_responses", 1)) == 3
 
 
-def test_checks_fit_the_method(planned: Baseline, translated) -> None:
+def test_checks_fit_the_method(planned: ScriptedProject, translated) -> None:
     for experiment in (planned.experiment, translated().experiment):
         keys = {key for check in experiment_checks(experiment) for key in check.check_keys}
         names = {(key.asset_key.path[-1], key.name) for key in keys}

@@ -1,53 +1,25 @@
 """The final data set and its lengths, from stored stages and a scripted engine."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 from datasets import load_dataset
 
-from sl_dagster.definitions import definitions_of
-from sl_dagster.experiment import load_experiment
 from sl_dagster.method.words import count_words
-from sl_dagster.records import TEXT_SCHEMA, Record
-from sl_dagster.resources.engines import Request
-from sl_dagster.resources.stage_store import StageKey, StageStore
-from tests.conftest import ScriptedEngine
+from sl_dagster.resources.stage_store import StageKey
+from tests.assets.scripted import ScriptedProject
 
 ANSWER = "The old bridge stood over the river for many years."
 
 
-class Finished:
+class Finished(ScriptedProject):
     """An experiment with stored iterations, on which the data set is made."""
 
     def __init__(self, path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.experiment = load_experiment(path)
-        self.stages = StageStore(data_dir=str(data))
-        self._patch = monkeypatch
-        monkeypatch.setenv("SL_DAGSTER_DATA", str(data))
-        seeds = [self.record("seeds", 0, k, text=f"Seed {k}.") for k in range(2)]
-        self.store("seeds", None, seeds)
-
-    def record(self, stage: str, iteration: int, position: int, **fields: Any) -> Record:
-        return Record(
-            record_id=f"{stage}-{iteration}-{position}",
-            experiment="small",
-            iteration=iteration,
-            stage=stage,
-            position=position,
-            **{"language": "en", **fields},
-        )
-
-    def store(self, stage: str, iteration: int | None, records: Iterable[Record]) -> None:
-        records = list(records)
-        key = StageKey("small", stage, iteration)
-        counts = {"records_in": len(records), "kept": len(records), "dropped": {}, "retried": {}}
-        with self.stages.draft(key, "f", TEXT_SCHEMA) as draft:
-            for record in records:
-                draft.add(record)
-            self.stages.publish(draft.finish(counts))
+        super().__init__(path, data, monkeypatch)
+        self.store("seeds", None, [self.record("seeds", 0, k, text=f"Seed {k}.") for k in range(2)])
 
     def iteration(self, number: int, answers: dict[str, tuple[str, str]]) -> None:
         """Store an iteration of instructions with their initial and extended responses."""
@@ -70,42 +42,11 @@ class Finished:
                 ],
             )
 
-    def make(
+    def woven(
         self, *names: str, weave: Callable[[str, str], str] = lambda query, length: query
     ) -> dict[str, dict[str, Any]]:
-        """Materialize assets; the metadata of each. A model weaves lengths by a function."""
-
-        def answer(request: Request) -> str:
-            query, length = request.message["content"].split("|")
-            return weave(query, length)
-
-        self.engine = ScriptedEngine(answer)
-        self._patch.setattr("sl_dagster.resources.engines.pool.open_engine", lambda _: self.engine)
-        definitions = definitions_of([self.experiment])
-        result = dg.materialize(
-            list(definitions.assets or ()),  # pyright: ignore[reportArgumentType]
-            selection=[dg.AssetKey(["small", name]) for name in names],
-            resources=definitions.resources,
-            raise_on_error=False,
-        )
-        if not result.success:
-            data = result.get_step_failure_events()[0].step_failure_data
-            raise AssertionError(data.user_failure_data and data.user_failure_data.description)
-        return {
-            name: {
-                key: value.value
-                for key, value in result.asset_materializations_for_node(f"small__{name}")[
-                    0
-                ].metadata.items()
-            }
-            for name in names
-        }
-
-    def records(self, stage: str) -> list[Record]:
-        return list(self.stages.read(StageKey("small", stage, None)).records())
-
-    def rejected(self, stage: str) -> list[Record]:
-        return list(self.stages.read(StageKey("small", stage, None)).rejected())
+        """Materialize assets; a model weaves lengths by a function."""
+        return self.make(*names, answer=lambda r: weave(*r.message["content"].split("|")))
 
 
 @pytest.fixture
@@ -139,7 +80,7 @@ def test_responses_of_all_stored_iterations_with_where_they_come_from(finished) 
     project = finished(dataset={"validation_split": 0.3})
     project.iteration(1, answers(20, 30))
     project.iteration(3, answers(20, 60, start=10))  # ten instructions again, their answers, too
-    found = project.make("dataset")["dataset"]
+    found = project.woven("dataset")["dataset"]
     pairs = project.records("dataset")
     assert found["iterations"] == [1, 3]
     assert found["dropped_duplicate"] == 10
@@ -167,10 +108,10 @@ def test_responses_of_all_stored_iterations_with_where_they_come_from(finished) 
 def test_without_a_finished_iteration_there_is_none(finished) -> None:
     project = finished()
     with pytest.raises(AssertionError, match="small has no finished iteration yet"):
-        project.make("dataset")
+        project.woven("dataset")
     project.store("initial_responses", 1, [project.record("initial_responses", 1, 0, text="a")])
     with pytest.raises(AssertionError, match="small has no finished iteration yet"):
-        project.make("dataset")
+        project.woven("dataset")
 
 
 def test_a_kind_comes_from_the_seeds_if_they_agree(finished) -> None:
@@ -187,7 +128,7 @@ def test_a_kind_comes_from_the_seeds_if_they_agree(finished) -> None:
         for k, text in enumerate(answers(3, 30))
     ]
     project.store("instructions", 1, instructions)
-    project.make("dataset")
+    project.woven("dataset")
     initial = project.records("dataset")[:3]
     assert [pair.kind for pair in initial] == ["literature", None, "literature"]
 
@@ -207,7 +148,7 @@ def test_lengths_are_woven_in_checked_and_asked_for_again(finished) -> None:
             return "Write something else."
         return f"{query} Use {length}."
 
-    found = project.make("dataset", "length_controlled", weave=weave)["length_controlled"]
+    found = project.woven("dataset", "length_controlled", weave=weave)["length_controlled"]
     woven = project.records("length_controlled")
     assert len(woven) == found["kept"] == 19
     assert found["dropped_constraint_missing"] == found["retried_constraint_missing"] - 1 == 1
@@ -227,7 +168,7 @@ def test_a_query_that_names_a_length_keeps_it(finished) -> None:
     project = finished(length_control=CONTROL)
     named = "Write 70 words about the old bridge of the town."
     project.iteration(1, {named: (ANSWER, "word " * 70)})
-    found = project.make("dataset", "length_controlled")["length_controlled"]
+    found = project.woven("dataset", "length_controlled")["length_controlled"]
     assert found["left_as_they_are"] == 2
     assert not project.engine.requests
 
@@ -235,7 +176,7 @@ def test_a_query_that_names_a_length_keeps_it(finished) -> None:
 def test_the_model_learns_from_woven_and_plain_pairs(finished) -> None:
     project = finished(length_control=CONTROL, dataset={"validation_split": 0.3})
     project.iteration(1, answers(20, 70))
-    project.make(
+    project.woven(
         "dataset", "length_controlled", "aligned_sft",
         weave=lambda query, length: f"{query} Use {length}." if "7" in query else "No.",
     )  # fmt: skip
@@ -253,7 +194,7 @@ def test_the_model_learns_from_woven_and_plain_pairs(finished) -> None:
 def test_a_data_set_too_short_for_any_length_is_learnt_from_as_it_is(finished) -> None:
     project = finished()
     project.iteration(1, answers(3, 70))
-    project.make("dataset", "length_controlled", "aligned_sft")
+    project.woven("dataset", "length_controlled", "aligned_sft")
     assert len(project.records("aligned_sft")) == 6
     assert not project.engine.requests
 
@@ -261,8 +202,8 @@ def test_a_data_set_too_short_for_any_length_is_learnt_from_as_it_is(finished) -
 def test_lengths_of_an_earlier_data_set_are_not_used(finished) -> None:
     project = finished(length_control=CONTROL)
     project.iteration(1, answers(3, 70))
-    project.make("dataset", "length_controlled", weave=lambda query, length: f"{query} {length}")
+    project.woven("dataset", "length_controlled", weave=lambda query, length: f"{query} {length}")
     project.iteration(1, answers(3, 80))
-    project.make("dataset")
+    project.woven("dataset")
     with pytest.raises(AssertionError, match="length_controlled was made from an earlier small/d"):
-        project.make("aligned_sft")
+        project.woven("aligned_sft")

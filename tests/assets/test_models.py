@@ -18,42 +18,37 @@ def experiment(write_experiment: Callable[..., Path]) -> Experiment:
     return load_experiment(write_experiment())
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> AdapterStore:
-    return AdapterStore(data_dir=str(tmp_path / "data"))
-
-
-def trained(store: AdapterStore, key: StageKey) -> Adapter:
+def trained(adapters: AdapterStore, key: StageKey) -> Adapter:
     """An adapter of weights of its own, published under this key."""
-    folder = Path(store.data_dir) / key.folder / "weights"
+    folder = Path(adapters.data_dir) / key.folder / "weights"
     folder.mkdir(parents=True)
     (folder / WEIGHTS_FILE).write_bytes(str(key).encode())
     (folder / CONFIG_FILE).write_text('{"r": 4, "lora_alpha": 8, "target_modules": []}')
     adapter = Adapter("generator", adapter_fingerprint(folder), str(folder), key.iteration or 0)
-    store.publish(key, StoredAdapter(adapter, made_from="m"))
+    adapters.publish(key, StoredAdapter(adapter, made_from="m"))
     return adapter
 
 
-def test_every_name_leads_to_its_weights(experiment: Experiment, store: AdapterStore) -> None:
-    assert models_made(experiment, store) == ["base"]
-    second = trained(store, StageKey("small", "generator_lora", 2))
-    aligned = trained(store, StageKey("small", "aligned_model", None))
-    assert models_made(experiment, store) == ["base", "2", "aligned"]
-    assert model_named(experiment, "base", store).path is None
-    assert model_named(experiment, "2", store) == second
-    assert model_named(experiment, "aligned", store) == aligned
+def test_every_name_leads_to_its_weights(experiment: Experiment, adapters: AdapterStore) -> None:
+    assert models_made(experiment, adapters) == ["base"]
+    second = trained(adapters, StageKey("small", "generator_lora", 2))
+    aligned = trained(adapters, StageKey("small", "aligned_model", None))
+    assert models_made(experiment, adapters) == ["base", "2", "aligned"]
+    assert model_named(experiment, "base", adapters).path is None
+    assert model_named(experiment, "2", adapters) == second
+    assert model_named(experiment, "aligned", adapters) == aligned
 
 
-def test_what_has_not_been_made_is_named(experiment: Experiment, store: AdapterStore) -> None:
+def test_what_has_not_been_made_is_named(experiment: Experiment, adapters: AdapterStore) -> None:
     with pytest.raises(UserError, match="small/generator_lora of iteration 1 has not been made"):
-        model_named(experiment, "1", store)
+        model_named(experiment, "1", adapters)
     with pytest.raises(UserError, match="small/aligned_model has not been made"):
-        model_named(experiment, "aligned", store)
+        model_named(experiment, "aligned", adapters)
 
 
-def test_damaged_weights_are_found(experiment: Experiment, store: AdapterStore) -> None:
-    adapter = trained(store, StageKey("small", "generator_lora", 1))
+def test_damaged_weights_are_found(experiment: Experiment, adapters: AdapterStore) -> None:
+    adapter = trained(adapters, StageKey("small", "generator_lora", 1))
     Path(str(adapter.path), CONFIG_FILE).write_text("{oops")
     with pytest.raises(UserError, match="cannot be read"):
-        model_named(experiment, "1", store)
-    assert models_made(experiment, store) == ["base", "1"], "said when it is used, not hidden"
+        model_named(experiment, "1", adapters)
+    assert models_made(experiment, adapters) == ["base", "1"], "said when it is used, not hidden"

@@ -62,7 +62,7 @@ def test_nothing_in_the_language(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no instruction in zh"):
         read_instructions(file, ("zh",))
     file.write_bytes(b"\xff")
-    with pytest.raises(UserError, match="cannot be read as UTF-8"):
+    with pytest.raises(UserError, match="line 1: is not UTF-8 text"):
         read_instructions(file, ("en",))
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,66 +11,20 @@ from datasets import DatasetDict, load_dataset
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
 from sl_dagster.publishing.dataset_export import DatasetExport, Format, export_dataset
-from sl_dagster.records import PAIR_SCHEMA, Record
 from sl_dagster.resources.stage_store import StageKey, StageStore
-
-PLAIN = "Write a story about an old bridge."
-WOVEN = "Write a letter about a lost key in about 50 words."
-
-
-def pair(name: str, query: str, response: str, **fields: Any) -> Record:
-    return Record(
-        record_id=name,
-        experiment="small",
-        iteration=0,
-        stage="dataset",
-        position=0,
-        query=query,
-        response=response,
-        instruction=query,
-        source_id=f"source-{name}",
-        source_stage="extended_responses",
-        source_iteration=2,
-        **{"language": "en", "split": "train", **fields},
-    )
-
-
-@pytest.fixture
-def stages(tmp_path: Path) -> StageStore:
-    """A stored data set of three pairs, and a length woven into the query of the second."""
-    store = StageStore(data_dir=str(tmp_path / "data"))
-    pairs = [
-        pair("a", PLAIN, "It was old.\n\nIt stood.", kind="literature"),
-        pair("b", "Write a letter about a lost key.", "Dear friend, 钥匙。"),
-        pair("c", "Write a speech.", "Dear guests.", split="validation"),
-    ]
-    woven = replace(
-        pairs[1],
-        record_id="w",
-        parents=("b",),
-        query=WOVEN,
-        constraint="about 50 words",
-        constraint_type="about",
-        constraint_words=(50,),
-    )
-    for stage, records in (("dataset", pairs), ("length_controlled", [woven])):
-        with store.draft(StageKey("small", stage, None), "f", PAIR_SCHEMA) as draft:
-            for record in records:
-                draft.add(record)
-            store.publish(draft.finish({}))
-    return store
+from tests.publishing.conftest import PLAIN, WOVEN
 
 
 @pytest.fixture
 def export(
-    write_experiment: Callable[..., Path], stages: StageStore, tmp_path: Path
+    write_experiment: Callable[..., Path], final_data_set: StageStore, tmp_path: Path
 ) -> Callable[..., Path]:
     """Exports it in a format, and returns the folder."""
 
     def exported(format: Format, **settings: Any) -> Path:
         experiment = load_experiment(write_experiment(**settings))
         out = tmp_path / format
-        counts = export_dataset(DatasetExport(experiment, format, out), stages)
+        counts = export_dataset(DatasetExport(experiment, format, out), final_data_set)
         assert counts == {"train": 2, "validation": 1}
         return out
 
@@ -133,12 +86,12 @@ def test_the_readme_counts(export: Callable[..., Path]) -> None:
 
 
 def test_nothing_is_overwritten_and_nothing_half_written(
-    export: Callable[..., Path], stages: StageStore, tmp_path: Path
+    export: Callable[..., Path], final_data_set: StageStore, tmp_path: Path
 ) -> None:
     export("jsonl")
     with pytest.raises(UserError, match="there is something already"):
         export("jsonl")
-    stages.read(StageKey("small", "dataset", None)).path.unlink()
+    final_data_set.read(StageKey("small", "dataset", None)).path.unlink()
     with pytest.raises(UserError, match="small/dataset has not been made yet"):
         export("alpaca")
     assert not (tmp_path / "alpaca").exists()

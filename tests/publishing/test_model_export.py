@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sl_dagster.adapters import WEIGHTS_FILE
@@ -14,40 +14,9 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
 from sl_dagster.publishing.model_export import Export, export_model
 from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
-from sl_dagster.resources.stage_store import StageKey
-from sl_dagster.training.job import LossPoint, TrainingOutcome
-from tests.conftest import DEMO_MODEL
-from tests.test_cli import Cli, cli  # noqa: F401 (a fixture)
+from tests.conftest import DEMO_MODEL, Cli
 
 pytestmark = pytest.mark.integration
-
-OUTCOME = TrainingOutcome(
-    examples=3,
-    truncated=0,
-    longest=9,
-    tokens=27,
-    steps=1,
-    seconds=1.5,
-    losses=[LossPoint(step=1, loss=2.0)],
-)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> AdapterStore:
-    return AdapterStore(data_dir=str(tmp_path / "data"))
-
-
-@pytest.fixture
-def stored(store: AdapterStore) -> StoredAdapter:
-    """The stored Extender of iteration 2, an adapter that changes a lot."""
-    key = StageKey("small", "extender_lora", 2)
-    torch.manual_seed(1)
-    model: Any = AutoModelForCausalLM.from_pretrained(DEMO_MODEL)
-    lora = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False)
-    get_peft_model(model, lora).save_pretrained(str(store.workplace(key, "m1")))
-    stored = store.adopt(key, "extender", "m1", OUTCOME)
-    store.publish(key, stored)
-    return stored
 
 
 @pytest.fixture
@@ -69,13 +38,16 @@ def logits(model: Any) -> torch.Tensor:
 
 
 def test_the_merged_model_is_the_base_with_its_adapter(
-    store: AdapterStore, stored: StoredAdapter, export: Callable[..., Export], tmp_path: Path
+    adapters: AdapterStore,
+    stored: StoredAdapter,
+    export: Callable[..., Export],
+    tmp_path: Path,
 ) -> None:
     exact = tmp_path / "float32"  # the model's own bfloat16 could not hold the sum exactly
     base: Any = AutoModelForCausalLM.from_pretrained(DEMO_MODEL, dtype=torch.float32)
     base.save_pretrained(exact)
     AutoTokenizer.from_pretrained(DEMO_MODEL).save_pretrained(exact)
-    export_model(export(merged=True, base_model=str(exact)), store)
+    export_model(export(merged=True, base_model=str(exact)), adapters)
     before = logits(base)
     adapted = logits(PeftModel.from_pretrained(base, str(stored.adapter.path)))
     merged: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
@@ -86,9 +58,12 @@ def test_the_merged_model_is_the_base_with_its_adapter(
 
 
 def test_the_merged_model_keeps_the_precision_of_the_base(
-    store: AdapterStore, stored: StoredAdapter, export: Callable[..., Export], tmp_path: Path
+    adapters: AdapterStore,
+    stored: StoredAdapter,
+    export: Callable[..., Export],
+    tmp_path: Path,
 ) -> None:
-    export_model(export(merged=True), store)
+    export_model(export(merged=True), adapters)
     base: Any = AutoModelForCausalLM.from_pretrained(DEMO_MODEL)
     merged: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     assert merged.dtype == base.dtype
@@ -97,10 +72,13 @@ def test_the_merged_model_keeps_the_precision_of_the_base(
 
 
 def test_the_adapter_alone_can_be_loaded_on_the_base(
-    store: AdapterStore, stored: StoredAdapter, export: Callable[..., Export], tmp_path: Path
+    adapters: AdapterStore,
+    stored: StoredAdapter,
+    export: Callable[..., Export],
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "out").mkdir()  # an empty one is as good as none
-    export_model(export(), store)
+    export_model(export(), adapters)
     weights = (Path(str(stored.adapter.path)) / WEIGHTS_FILE).read_bytes()
     assert (tmp_path / "out" / WEIGHTS_FILE).read_bytes() == weights
     base: Any = AutoModelForCausalLM.from_pretrained(DEMO_MODEL)
@@ -110,9 +88,12 @@ def test_the_adapter_alone_can_be_loaded_on_the_base(
 
 
 def test_the_readme_states_the_facts(
-    store: AdapterStore, stored: StoredAdapter, export: Callable[..., Export], tmp_path: Path
+    adapters: AdapterStore,
+    stored: StoredAdapter,
+    export: Callable[..., Export],
+    tmp_path: Path,
 ) -> None:
-    export_model(export(), store)
+    export_model(export(), adapters)
     readme = (tmp_path / "out" / "README.md").read_text()
     facts = [
         "Base model: model (revision main)",
@@ -125,32 +106,38 @@ def test_the_readme_states_the_facts(
 
 
 def test_nothing_is_overwritten(
-    store: AdapterStore, stored: StoredAdapter, export: Callable[..., Export], tmp_path: Path
+    adapters: AdapterStore,
+    stored: StoredAdapter,
+    export: Callable[..., Export],
+    tmp_path: Path,
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("mine")
     for path in (out, out / "mine.txt"):
         with pytest.raises(UserError, match=r"--out .*there is something already"):
-            export_model(export(out=path), store)
+            export_model(export(out=path), adapters)
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
     with pytest.raises(UserError, match=r"--out .*cannot be written"):
-        export_model(export(out=out / "mine.txt" / "below"), store)
+        export_model(export(out=out / "mine.txt" / "below"), adapters)
 
 
 def test_what_is_not_there_is_told(
-    store: AdapterStore, stored: StoredAdapter, export: Callable[..., Export], tmp_path: Path
+    adapters: AdapterStore,
+    stored: StoredAdapter,
+    export: Callable[..., Export],
+    tmp_path: Path,
 ) -> None:
     with pytest.raises(UserError, match="generator_lora of iteration 2 has not been made yet"):
-        export_model(export(role="generator"), store)
+        export_model(export(role="generator"), adapters)
     (Path(str(stored.adapter.path)) / WEIGHTS_FILE).write_bytes(b"x")
     with pytest.raises(UserError, match="damaged"):
-        export_model(export(), store)
+        export_model(export(), adapters)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.usefixtures("stored", "export")
-def test_the_command_line_exports(cli: Cli, export: Callable[..., Export], tmp_path: Path) -> None:  # noqa: F811
+def test_the_command_line_exports(cli: Cli, export: Callable[..., Export], tmp_path: Path) -> None:
     export()
     out = tmp_path / "model"
     arguments = ["export-model", "--experiment", "small", "--iteration", "2", "--out", str(out)]

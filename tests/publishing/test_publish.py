@@ -18,12 +18,9 @@ from sl_dagster.publishing.publish import Prepared, Publication, prepare, upload
 from sl_dagster.records import SCORE_SCHEMA, TEXT_SCHEMA, Record
 from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.stage_store import StageKey, StageStore
-from tests.conftest import DEMO_MODEL
+from tests.conftest import DEMO_MODEL, OUTCOME, Cli
 from tests.hub import Hub, running_hub
-from tests.publishing.test_dataset_export import PLAIN, WOVEN
-from tests.publishing.test_dataset_export import stages as final_data_set  # noqa: F401 (a fixture)
-from tests.publishing.test_model_export import OUTCOME, store, stored  # noqa: F401 (fixtures)
-from tests.test_cli import Cli, cli  # noqa: F401 (a fixture)
+from tests.publishing.conftest import PLAIN, WOVEN
 
 TOKEN = "hf_a_secret_that_nobody_may_see"
 DATA, MODEL = "dataset:me/texts", "model:me/writer"
@@ -206,7 +203,7 @@ def test_a_hub_that_is_not_there(publication: Publication, tmp_path: Path, monke
     assert TOKEN not in str(caught.value)
 
 
-def publish(cli: Cli, *more: str) -> tuple[int, str]:  # noqa: F811
+def publish(cli: Cli, *more: str) -> tuple[int, str]:
     result = cli("publish", "--experiment", "small", "--dataset", "me/texts", *more)
     return result.returncode, result.stdout + result.stderr
 
@@ -214,7 +211,7 @@ def publish(cli: Cli, *more: str) -> tuple[int, str]:  # noqa: F811
 @pytest.mark.usefixtures("publication")
 def test_the_command_line_publishes_and_tells_no_secret(
     hub: Hub,
-    cli: Cli,  # noqa: F811
+    cli: Cli,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -242,8 +239,8 @@ def test_the_command_line_publishes_and_tells_no_secret(
 def test_a_model_arrives_whole(
     hub: Hub,
     write_experiment: Callable[..., Path],
-    store: AdapterStore,  # noqa: F811
-    stored: StoredAdapter,  # noqa: F811
+    adapters: AdapterStore,
+    stored: StoredAdapter,
     tmp_path: Path,
     merged: bool,
 ) -> None:
@@ -252,7 +249,7 @@ def test_a_model_arrives_whole(
 
     key = StageKey("small", "generator_lora", 2)
     generator = replace(stored.adapter, role="generator")
-    store.publish(key, replace(stored, adapter=generator))
+    adapters.publish(key, replace(stored, adapter=generator))
     experiment = load_experiment(write_experiment(base_model=str(DEMO_MODEL)))
     published(Publication(experiment, model="me/writer", merged=merged), tmp_path / "data")
     folder = tmp_path / "downloaded"
@@ -311,10 +308,10 @@ def test_a_card_has_the_scores_of_benchmarks(
     assert "| overall | 0.250 |" in readme
 
 
-def small_model(store: AdapterStore, name: str, iteration: int | None, whole: bool) -> None:  # noqa: F811
+def small_model(adapters: AdapterStore, name: str, iteration: int | None, whole: bool) -> None:
     """Trained weights that nobody reads."""
     key = StageKey("small", name, iteration)
-    folder = store.workplace(key, "m")
+    folder = adapters.workplace(key, "m")
     if whole:
         (folder / "config.json").write_text("{}")
         (folder / "model.safetensors").write_bytes(name.encode())
@@ -323,17 +320,17 @@ def small_model(store: AdapterStore, name: str, iteration: int | None, whole: bo
         (folder / CONFIG_FILE).write_text(json.dumps(config))
         (folder / WEIGHTS_FILE).write_bytes(name.encode())
     role = "aligned" if name == "aligned_model" else "generator"
-    trained = store.adopt(key, role, "m", OUTCOME)
-    store.publish(key, replace(trained, facts={"Data": {"Pairs": 7}}))
+    trained = adapters.adopt(key, role, "m", OUTCOME)
+    adapters.publish(key, replace(trained, facts={"Data": {"Pairs": 7}}))
 
 
 def test_the_aligned_model_is_preferred(
     publication: Publication,
-    store: AdapterStore,  # noqa: F811
+    adapters: AdapterStore,
     tmp_path: Path,
 ) -> None:
-    small_model(store, "generator_lora", 1, whole=False)
-    small_model(store, "aligned_model", None, whole=True)
+    small_model(adapters, "generator_lora", 1, whole=False)
+    small_model(adapters, "aligned_model", None, whole=True)
     (prepared,) = prepare(replace(publication, dataset=None, model="me/writer"), tmp_path / "data")
     readme = (prepared.folder / "README.md").read_text()
     assert card_data(readme)["library_name"] == "transformers"

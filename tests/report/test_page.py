@@ -17,8 +17,8 @@ from sl_dagster.report.page import report_html, report_path, write_report
 from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.resources.stage_store import StageKey, StageStore
 from sl_dagster.training.job import LossPoint, TrainingOutcome
+from tests.conftest import Cli
 from tests.lineage.conftest import SCRIPT
-from tests.test_cli import Cli, cli  # noqa: F401 (a fixture)
 
 JUDGE = {"model": "org/judge", "revision": "main", "prompt_version": "1", "fingerprint": "j"}
 QUERY = {"prompt": "Write about 100 words.", "type": "about", "constraint": "about 100 words"}
@@ -255,7 +255,7 @@ def test_only_a_report_is_replaced(
 def test_the_command_line_writes_it(
     stored: Stored,
     experiment: Callable[..., Experiment],
-    cli: Cli,  # noqa: F811
+    cli: Cli,
     tmp_path: Path,
 ) -> None:
     experiment()

@@ -1,0 +1,85 @@
+"""An experiment whose stages are stored by hand or made by a scripted engine, in this process."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from sl_dagster.definitions import definitions_of
+from sl_dagster.experiment import load_experiment
+from sl_dagster.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.engines import Completion, Request
+from sl_dagster.resources.stage_store import StageKey, StageStore
+from tests.conftest import ScriptedEngine
+
+
+class ScriptedProject:
+    """The experiment ``small``, whose assets are made one by one."""
+
+    def __init__(self, path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.experiment = load_experiment(path)
+        self.data = data
+        self.stages = StageStore(data_dir=str(data))
+        self._patch = monkeypatch
+        monkeypatch.setenv("SL_DAGSTER_DATA", str(data))
+
+    def record(self, stage: str, iteration: int, position: int, **fields: Any) -> Record:
+        """A record whose id says where it stands, such as ``seeds-0-1``."""
+        return Record(
+            record_id=f"{stage}-{iteration}-{position}",
+            experiment="small",
+            iteration=iteration,
+            stage=stage,
+            position=position,
+            **{"language": "en", **fields},
+        )
+
+    def store(self, stage: str, iteration: int | None, records: Iterable[Record]) -> None:
+        """Store records as a stage that has been made."""
+        records = list(records)
+        key = StageKey("small", stage, iteration)
+        counts = {"records_in": len(records), "kept": len(records), "dropped": {}, "retried": {}}
+        with self.stages.draft(key, "f", TEXT_SCHEMA) as draft:
+            for record in records:
+                draft.add(record)
+            self.stages.publish(draft.finish(counts))
+
+    def make(
+        self,
+        *names: str,
+        answer: Callable[[Request], str | Completion],
+        iteration: int | None = None,
+    ) -> dict[str, dict[str, Any]]:
+        """Materialize assets, of an iteration if they are partitioned; the metadata of each."""
+        self.engine = ScriptedEngine(answer)
+        self._patch.setattr("sl_dagster.resources.engines.pool.open_engine", lambda _: self.engine)
+        definitions = definitions_of([self.experiment])
+        result = dg.materialize(
+            list(definitions.assets or ()),  # pyright: ignore[reportArgumentType]
+            selection=[dg.AssetKey(["small", name]) for name in names],
+            resources=definitions.resources,
+            partition_key=None if iteration is None else str(iteration),
+            raise_on_error=False,
+        )
+        if not result.success:
+            data = result.get_step_failure_events()[0].step_failure_data
+            raise AssertionError(data.user_failure_data and data.user_failure_data.description)
+        return {
+            name: {
+                key: value.value
+                for key, value in result.asset_materializations_for_node(f"small__{name}")[
+                    0
+                ].metadata.items()
+            }
+            for name in names
+        }
+
+    def records(self, stage: str, iteration: int | None = None) -> list[Record]:
+        """What a stage holds."""
+        return list(self.stages.read(StageKey("small", stage, iteration)).records())
+
+    def rejected(self, stage: str, iteration: int | None = None) -> list[Record]:
+        """What a stage has dropped."""
+        return list(self.stages.read(StageKey("small", stage, iteration)).rejected())
