@@ -67,10 +67,7 @@ def extension_example(rng: random.Random, longest: int = GIVEN_WORDS) -> Example
         document = world.short_text(rng, world.request(rng), ANSWER_WORDS)
         wanted = rng.uniform(0, longest)
         while document.words < wanted:
-            longer = world.extend(rng, document)
-            if longer is document:
-                break
-            document = longer
+            document = world.extend(rng, document)
         if rng.random() < 0.35:
             half = len(document.paragraphs) // 2
             document = world.beginning(
@@ -165,7 +162,7 @@ def back_translation_example(rng: random.Random) -> Example:
     wanted = rng.uniform(0, TEXT_WORDS)
     while document.words < wanted:
         longer = world.extend(rng, document)
-        if longer.words > TEXT_WORDS or longer is document:
+        if longer.words > TEXT_WORDS:
             break
         document = longer
     message = prompts().back_translation(document.text)
