@@ -8,6 +8,7 @@ VLLM_READY := $(VENV)/.ready-vllm
 # `make demo ENGINE=vllm` runs the demo through vLLM instead of transformers.
 ENGINE ?= transformers
 DEMO := $(if $(filter vllm,$(ENGINE)),demo_vllm,demo)
+BASELINES := $(if $(filter vllm,$(ENGINE)),,demo_planned demo_documents)
 
 # What the tests need of Debian: a database server, and a browser for the web UI.
 DEBIAN := $(if $(wildcard /usr/lib/postgresql/*/bin/postgres),,postgresql) \
@@ -22,7 +23,12 @@ demo: $(READY) $(if $(filter vllm,$(ENGINE)),$(VLLM_READY))  ## Run three iterat
 	$(BIN)/sl-dagster run --experiment demo_control --iterations 3
 	$(BIN)/sl-dagster run --experiment $(DEMO) --iterations 3
 	$(BIN)/sl-dagster dataset --experiment $(DEMO)
+	for baseline in $(BASELINES); do \
+		$(BIN)/sl-dagster run --experiment $$baseline && \
+		$(BIN)/sl-dagster evaluate --experiment $$baseline || exit 1; \
+	done
 	$(BIN)/sl-dagster evaluate --experiment $(DEMO)
+	$(BIN)/sl-dagster compare --experiment $(DEMO) $(addprefix --experiment ,$(BASELINES))
 	$(BIN)/sl-dagster publish --experiment $(DEMO) --dataset me/long-texts --model me/long-writer --dry-run
 	$(BIN)/sl-dagster growth --experiment $(DEMO)
 
