@@ -64,8 +64,9 @@ def test_the_graph_is_that_of_the_design() -> None:
     assert parents("initial_responses") == {"instructions", "previous_generator"}
     assert parents("round1_stage1") == {"initial_responses", "previous_extender"}
     assert parents("round1_stage2") == {"round1_stage1", "previous_extender"}
-    assert parents("round2_stage1") == {"round1_stage2", "previous_extender"}
-    assert parents("extended_responses") == {"round2_stage2"}
+    assert parents("extended_responses") == {"round1_stage2"}
+    assert parents("round2_stage1", "qwen2_5_7b") == {"round1_stage2", "previous_extender"}
+    assert parents("extended_responses", "qwen2_5_7b") == {"round3_stage2"}
     assert parents("extended_responses", "demo_control") == {"initial_responses"}
     assert parents("generator_sft") == parents("extender_sft") == {"extended_responses"}
     assert parents("generator_lora") == {"generator_sft", "previous_generator"}
@@ -114,8 +115,8 @@ def test_models_are_measured_by_a_job_of_their_own() -> None:
         layer = definitions.resolve_job_def(job).asset_layer
         return {key.path[-1] for key in layer.executable_asset_keys}
 
-    benchmarks = {"longen_scores", "longbench_scores"}
-    assert made("demo_evaluate") == {*benchmarks, "model_scores", "text_decay", "report"}
+    scores = {"longen_scores", "longbench_scores", "quality_scores"}
+    assert made("demo_evaluate") == {*scores, "model_scores", "text_decay", "report"}
     assert made("demo_iteration") & made("demo_evaluate") == {"text_decay"}
     partitions = definitions.resolve_job_def("demo_evaluate").partitions_def
     assert partitions
@@ -128,9 +129,9 @@ def test_one_gpu_user_at_a_time() -> None:
     graph = definitions.resolve_asset_graph()
     demo = [key for key in graph.get_all_asset_keys() if key.path[0] == "demo"]
     assert {key.path[-1] for key in demo if "gpu" in (graph.get(key).pools or ())} == {
-        "instructions", "initial_responses", "round1_stage1", "round1_stage2", "round2_stage1",
-        "round2_stage2", "heldout_base", "heldout_responses", "generator_lora", "extender_lora",
-        "length_controlled", "aligned_model", "longen_scores", "longbench_scores",
+        "instructions", "initial_responses", "round1_stage1", "round1_stage2", "heldout_base",
+        "heldout_responses", "generator_lora", "extender_lora", "length_controlled",
+        "aligned_model", "longen_scores", "longbench_scores", "quality_scores",
     }  # fmt: skip
     nodes = definitions.resolve_job_def("demo_iteration").graph.node_defs
     assert {"demo__adapters_change_output"} <= {node.name for node in nodes if node.pools}

@@ -271,8 +271,9 @@ def planned_text(rng: random.Random, asked_for: Request, most_topics: int) -> Do
 def extend(rng: random.Random, document: Document, insert: float = 0.5) -> Document:
     """A longer text that keeps every paragraph of the document, in order.
 
-    Each paragraph is followed with probability ``insert`` by a new one, whose topic the text has not
-    named before. Paragraphs are treated alike, so the growth does not depend on the length.
+    Each paragraph is followed with probability ``insert`` by a new one, whose topic the text has
+    not named before and whose first sentence names the topic before it. Paragraphs are treated
+    alike, so the growth does not depend on the length.
     """
     places = range(len(document.paragraphs))
     chosen = {k for k in places if rng.random() < insert} or {rng.choice(places)}
