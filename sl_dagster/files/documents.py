@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from sl_dagster.errors import UserError
-from sl_dagster.files.json_lines import checked, numbered_objects, open_lines
+from sl_dagster.files.json_lines import checked, checked_lines
 from sl_dagster.method.filters import Language
 from sl_dagster.method.language import detect_language
 
@@ -44,9 +44,8 @@ def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
     """
     for path in paths:
         if path.suffix == ".jsonl":
-            with open_lines(str(path)) as lines:
-                for number, content in numbered_objects(lines, str(path)):
-                    yield checked(Document, content, f"{path}, line {number}", EXPECTED)
+            for _, document in checked_lines(str(path), Document, EXPECTED):
+                yield document
         else:
             yield checked(Document, {"text": _text_of(path)}, str(path), EXPECTED)
 

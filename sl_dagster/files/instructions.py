@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from sl_dagster.errors import UserError
-from sl_dagster.files.json_lines import checked, numbered_objects, open_lines
+from sl_dagster.files.json_lines import checked_lines
 from sl_dagster.method.filters import Language
 from sl_dagster.method.instructions import Kind
 
@@ -71,8 +71,4 @@ def numbered_instructions(path: Path) -> list[tuple[int, InstructionLine]]:
     Raises:
         UserError: naming the line and what is wrong with it.
     """
-    with open_lines(str(path)) as lines:
-        return [
-            (number, checked(InstructionLine, content, f"{path}, line {number}", EXPECTED))
-            for number, content in numbered_objects(lines, str(path))
-        ]
+    return list(checked_lines(str(path), InstructionLine, EXPECTED))

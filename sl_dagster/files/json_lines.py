@@ -78,6 +78,22 @@ def numbered_objects(lines: Iterable[bytes], file: str) -> Iterator[tuple[int, d
             raise UserError(f"{name_of(file)}, line {number}: {error}") from None
 
 
+def checked_lines(file: str, kind: type[Kind], hint: str) -> Iterator[tuple[int, Kind]]:
+    """The objects of a file as models, each with the number of its line.
+
+    Args:
+        file: its path, or ``-`` for standard input.
+        kind: the model.
+        hint: what was expected.
+
+    Raises:
+        UserError: the file cannot be read, or naming the first line that is no such object.
+    """
+    with open_lines(file) as lines:
+        for number, content in numbered_objects(lines, file):
+            yield number, checked(kind, content, f"{name_of(file)}, line {number}", hint)
+
+
 def checked(kind: type[Kind], content: Any, where: str, hint: str) -> Kind:
     """An object of a file as the model that it must be.
 

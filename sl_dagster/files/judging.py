@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, Field
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, judge_experiment
-from sl_dagster.files.json_lines import checked, name_of, numbered_objects, open_lines
+from sl_dagster.files.json_lines import checked_lines
 from sl_dagster.resources.engines import Engine, open_engine
 from sl_dagster.resources.judge import Judge, Judgement, Question
 from sl_dagster.results.quality import estimates
@@ -34,11 +34,7 @@ def read_answers(file: str) -> list[AnswerLine]:
     Raises:
         UserError: naming the first line that is no answer, or that there is none.
     """
-    with open_lines(file) as lines:
-        answers = [
-            checked(AnswerLine, content, f"{name_of(file)}, line {number}", EXPECTED)
-            for number, content in numbered_objects(lines, file)
-        ]
+    answers = [answer for _, answer in checked_lines(file, AnswerLine, EXPECTED)]
     if not answers:
         raise UserError(f"{file}: there is no answer in it")
     return answers
