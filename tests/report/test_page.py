@@ -16,8 +16,7 @@ from sl_dagster.records import JUDGEMENT_SCHEMA, SCORE_SCHEMA, TEXT_SCHEMA, Reco
 from sl_dagster.report.page import report_html, report_path, write_report
 from sl_dagster.resources.adapter_store import AdapterStore
 from sl_dagster.resources.stage_store import StageKey, StageStore
-from sl_dagster.training.job import LossPoint, TrainingOutcome
-from tests.conftest import Cli
+from tests.conftest import OUTCOME, Cli
 from tests.lineage.conftest import SCRIPT
 
 JUDGE = {"model": "org/judge", "revision": "main", "prompt_version": "1", "fingerprint": "j"}
@@ -86,10 +85,7 @@ class Stored:
         (folder / WEIGHTS_FILE).write_bytes(b"weights")
         config = {"r": 4, "lora_alpha": 8, "target_modules": ["a"]}
         (folder / CONFIG_FILE).write_text(json.dumps(config))
-        outcome = TrainingOutcome(
-            examples=3, truncated=0, longest=9, tokens=2000, steps=1, seconds=seconds, gpus=gpus,
-            losses=[LossPoint(step=1, loss=2.0)],
-        )  # fmt: skip
+        outcome = OUTCOME.model_copy(update={"tokens": 2000, "seconds": seconds, "gpus": gpus})
         self.adapters.publish(key, self.adapters.adopt(key, "generator", "m", outcome))
 
 
