@@ -715,6 +715,7 @@ def _print_scores(experiment: str, format: StatsFormat) -> None:
 
 def _print_quality(experiments: list[str], format: StatsFormat) -> None:
     from sl_dagster.experiment import load_experiment
+    from sl_dagster.method.quality import DIMENSIONS
     from sl_dagster.resources.stage_store import StageStore
     from sl_dagster.results.quality import as_table, check_comparable, quality_rows
 
@@ -724,13 +725,15 @@ def _print_quality(experiments: list[str], format: StatsFormat) -> None:
         rows += quality_rows(load_experiment(experiments_dir() / f"{name}.yaml"), stages)
     check_comparable(rows)
     table = as_table(rows)
-    title = f"quality, as judged by {rows[0].judge['model']}" if rows else ""
-    columns = tuple(table[0]) if table else ()
-    if format is StatsFormat.TABLE:  # which has no room for the ends of the intervals
-        columns = tuple(name for name in columns if not name.endswith(("_low", "_high")))
-        columns += ("overall_low", "overall_high") if rows else ()
-        table = [{name: row[name] for name in columns} for row in table]
-    _print_rows(table, columns, format, title, "Nothing has been judged yet.")
+    if format is StatsFormat.TABLE and table:
+        if len(experiments) > 1:
+            table = [{**row, "model": f"{row['experiment']}, {row['model']}"} for row in table]
+        # There is room for the ends of one interval only: that of the overall score.
+        ends = {f"{name}{end}" for name in DIMENSIONS for end in ("_low", "_high")}
+        table = [{name: row[name] for name in row if name not in ends} for row in table]
+        _console.print(_side_by_side(f"quality, as judged by {rows[0].judge['model']}", table))
+        return
+    _print_rows(table, tuple(table[0]) if table else (), format, "", "Nothing has been judged yet.")
 
 
 def _side_by_side(title: str, rows: list[dict[str, Any]]) -> Table:

@@ -74,6 +74,8 @@ def test_every_answer_is_judged_and_paid_for_once(fresh: Project) -> None:
     table = json.loads(project.run("quality", "-e", "small", "--format", "json").stdout)
     assert [row["model"] for row in table] == ["base", "1"]
     assert all(1 <= row["overall_low"] <= row["overall"] <= row["overall_high"] for row in table)
+    shown = project.run("quality", "-e", "small").stdout
+    assert f"{table[0]['overall']:.2f}" in shown.partition("overall ")[2].splitlines()[0]
 
     project.change(judge=JUDGE | {"temperature": 0.5})
     assert project.materialize("quality_scores", "1").returncode == 0
