@@ -14,7 +14,9 @@ from functools import cache
 from pathlib import Path
 
 from sl_dagster.demo import lexicon, world
+from sl_dagster.method.filters import has_repeated_ngram
 from sl_dagster.method.length_control import draw_constraint
+from sl_dagster.method.paragraphs import PARAGRAPH_BREAK, split_paragraphs
 from sl_dagster.method.prompts import Prompts, read_prompts
 from sl_dagster.method.training_pairs import drop_lines
 from sl_dagster.method.words import count_words
@@ -24,10 +26,6 @@ ANSWER_WORDS = 100
 
 TEXT_WORDS = 250
 """Longest text of any kind in pre-training: given or extended."""
-
-GIVEN_WORDS = 150
-"""Longest text that is given to be extended. Longer ones would have to grow less to stay under the
-cap, and the model would learn that they do."""
 
 LENGTHS = (50, 800)
 """Bounds of the lengths that are woven into instructions; those of the demo's experiment."""
@@ -49,25 +47,29 @@ def prompts() -> Prompts:
 
 @dataclass(frozen=True)
 class Example:
-    """One exchange. ``begun`` is the part of the assistant's turn that the loop will have begun."""
+    """One exchange. ``begun`` is the part of the assistant's turn that is given.
+
+    An answer that is not ``ended`` was cut where another paragraph would have made it too long.
+    """
 
     task: str
     prompt: str
     answer: str
     begun: str = ""
+    ended: bool = True
 
 
-def extension_example(rng: random.Random, longest: int = GIVEN_WORDS) -> Example:
+def extension_example(rng: random.Random, longest: int = TEXT_WORDS) -> Example:
     """A text of at most ``longest`` words, and its extension.
 
-    The given text is a short answer or was made from one by extending it, perhaps several times; it
-    may also be only a beginning.
+    The given text is a short answer or was made from one by extending it, perhaps several times and
+    carelessly; it may also be only a beginning. What is added to it in the answer is faultless.
     """
     while True:
         document = world.short_text(rng, world.request(rng), ANSWER_WORDS)
-        wanted = rng.uniform(0, longest)
+        wanted, careless = rng.uniform(0, longest), rng.random() < 0.5
         while document.words < wanted:
-            document = world.extend(rng, document)
+            document = world.extend(rng, document, careless=careless)
         if rng.random() < 0.35:
             half = len(document.paragraphs) // 2
             document = world.beginning(
@@ -76,18 +78,31 @@ def extension_example(rng: random.Random, longest: int = GIVEN_WORDS) -> Example
         extended = world.extend(rng, document)
         if rng.random() < 0.1:
             extended = world.extend(rng, extended)
-        if document.words <= longest and document.words < extended.words <= TEXT_WORDS:
+        if document.words <= longest and not has_repeated_ngram(extended.text, "en"):
             return _extension(rng, document, extended)
 
 
 def _extension(rng: random.Random, document: world.Document, extended: world.Document) -> Example:
+    """The example; of an extension of too many words only the first or the last ones.
+
+    So long texts are given as often as others, and are seen to grow as much.
+    """
     given = document.text
     if rng.random() < 0.08:  # the Extender's fine-tuning will show it texts with lines left out
         dropped = drop_lines(given, 0.2, rng.getrandbits(32))
         given = dropped if dropped.strip() else given
-    assert count_words(given) <= TEXT_WORDS and count_words(extended.text) <= TEXT_WORDS
-    message = prompts().extension(document.request.instruction, given)
-    return Example("extend", message["content"], extended.text)
+    assert count_words(given) <= TEXT_WORDS
+    prompt = prompts().extension(document.request.instruction, given)["content"]
+    if count_words(extended.text) <= TEXT_WORDS:
+        return Example("extend", prompt, extended.text)
+    paragraphs = split_paragraphs(extended.text)
+    last_ones = rng.random() < 0.5
+    while count_words(PARAGRAPH_BREAK.join(paragraphs)) > TEXT_WORDS:
+        paragraphs.pop(0 if last_ones else -1)
+    if not last_ones:
+        return Example("extend", prompt, PARAGRAPH_BREAK.join(paragraphs), ended=False)
+    begun, *rest = paragraphs
+    return Example("extend", prompt, PARAGRAPH_BREAK.join(rest), begun=begun + PARAGRAPH_BREAK)
 
 
 def answer_example(rng: random.Random) -> Example:
@@ -198,7 +213,7 @@ def example(rng: random.Random, progress: float) -> Example:
         return repeat_example(rng, 4 + int(400 * progress))
     u = rng.random()
     if u < 0.56:
-        return extension_example(rng, longest=min(GIVEN_WORDS, 60 + int(600 * progress)))
+        return extension_example(rng, longest=min(TEXT_WORDS, 60 + int(600 * progress)))
     for share, task in (
         (0.73, answer_example),
         (0.82, self_instruct_example),

@@ -3,7 +3,7 @@
 What belongs here: the training loop and what it reports. What is learned is in
 :mod:`sl_dagster.demo.curriculum`.
 
-    python -m sl_dagster.demo.pretrain --out sl_dagster/demo/model --tokens 30000000
+    python -m sl_dagster.demo.pretrain --out sl_dagster/demo/model --tokens 22000000
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sl_dagster.demo.tokenizer import PAD, TURN_END, TURN_START, train_tokenizer
 
 MAX_POSITION = 4095
 MUON_RATE, ADAM_RATE = 0.01, 0.004
-ROW_LENGTHS = (192, 320, 448, 640)
+ROW_LENGTHS = (192, 320, 448, 640, 832)
 CONVERSATION = 2048
 POOL = 256
 SNAPSHOTS = 50
@@ -67,8 +67,8 @@ class Row:
 def row_of(example: Example, tokenizer: Qwen2Tokenizer, invented_weight: float) -> Row:
     """One example as a row; answer tokens that its prompt lacks weigh ``invented_weight``."""
     given = f"{TURN_START}user\n{example.prompt}{TURN_END}\n{TURN_START}assistant\n"
-    prompt = tokenizer(given).input_ids
-    answer = tokenizer(example.begun + example.answer + TURN_END).input_ids
+    prompt = tokenizer(given + example.begun).input_ids
+    answer = tokenizer(example.answer + (TURN_END if example.ended else "")).input_ids
     newline = tokenizer("\n").input_ids
     seen = set(prompt)
     weights = [1.0 if token in seen else invented_weight for token in answer]
@@ -316,8 +316,9 @@ language: en
 
 A Qwen2 of {model.num_parameters() / 1e6:.2f} M parameters, trained from nothing on the synthetic
 world of `sl_dagster.demo`, and on nothing else. It answers an instruction of that world in at most
-{curriculum.ANSWER_WORDS} words, extends a text, continues a list of instructions, judges them, and
-weaves a length into one.
+{curriculum.ANSWER_WORDS} words, extends a text, continues a list of instructions, judges them,
+weaves a length into one, writes a plan and a section of it, and says which instruction a text
+answers.
 In pre-training it has seen no answer longer than {curriculum.ANSWER_WORDS} words and no text longer
 than {curriculum.TEXT_WORDS} words.
 
@@ -349,7 +350,7 @@ def main() -> None:
     """Pre-train the miniature model."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights")
-    parser.add_argument("--tokens", type=int, default=30_000_000, help="length of the training")
+    parser.add_argument("--tokens", type=int, default=22_000_000, help="length of the training")
     parser.add_argument("--batch-tokens", type=int, default=2560, help="tokens per step")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)

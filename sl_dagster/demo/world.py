@@ -114,10 +114,15 @@ class Document:
 
 
 class Writer:
-    """Writes new sentences for one document, with names and patterns that it has not used yet."""
+    """Writes new sentences for one document, with names and patterns that it has not used yet.
 
-    def __init__(self, rng: random.Random, document: Document | None = None):
-        self.rng = rng
+    A careless one writes as a small model does: patterns return, and names are much alike.
+    """
+
+    def __init__(
+        self, rng: random.Random, document: Document | None = None, careless: bool = False
+    ):
+        self.rng, self.careless = rng, careless
         self.words: set[str] = set()
         self.names: set[str] = set()
         self.patterns: set[str] = set()
@@ -132,7 +137,7 @@ class Writer:
         kind = kind or self.rng.choice(list(KINDS.values()))
         candidate = _random_entity(self.rng, kind)
         for _ in range(20):
-            if self.words.isdisjoint(_name_words(candidate)):
+            if self.careless or self.words.isdisjoint(_name_words(candidate)):
                 break
             candidate = _random_entity(self.rng, kind)
         while candidate.name in self.names:
@@ -202,8 +207,9 @@ class Writer:
         return _MARK.sub(new_name, pattern)
 
     def _unused(self, patterns: tuple[str, ...]) -> str:
-        fresh = [pattern for pattern in patterns if pattern not in self.patterns]
-        pattern = self.rng.choice(fresh or patterns)
+        again = self.careless and self.rng.random() < 0.5
+        suitable = [pattern for pattern in patterns if (pattern in self.patterns) == again]
+        pattern = self.rng.choice(suitable or patterns)
         self.patterns.add(pattern)
         return pattern
 
@@ -268,22 +274,28 @@ def planned_text(rng: random.Random, asked_for: Request, most_topics: int) -> Do
     return Document(asked_for, tuple(paragraphs), closing)
 
 
-def extend(rng: random.Random, document: Document, insert: float = 0.5) -> Document:
+def extend(
+    rng: random.Random, document: Document, insert: float = 0.5, careless: bool = False
+) -> Document:
     """A longer text that keeps every paragraph of the document, in order.
 
     Each paragraph is followed with probability ``insert`` by a new one, whose topic the text has
     not named before and whose first sentence names the topic before it. Paragraphs are treated
-    alike, so the growth does not depend on the length.
+    alike, so the growth does not depend on the length. What is added carelessly repeats itself, and
+    its paragraphs may name any earlier name.
     """
     places = range(len(document.paragraphs))
     chosen = {k for k in places if rng.random() < insert} or {rng.choice(places)}
-    writer = Writer(rng, document)
+    writer = Writer(rng, document, careless)
+    named = list(document.entities())
     extended: list[Paragraph] = []
     for k, paragraph in enumerate(document.paragraphs):
         extended.append(paragraph)
         if k in chosen:
-            sentences = rng.choice([2, 3, 3])
-            extended.append(writer.paragraph(writer.entity(), sentences, after=paragraph.topic))
+            sentences, topic = rng.choice([2, 3, 3]), writer.entity()
+            astray = careless and rng.random() < 0.35
+            after = rng.choice(named) if astray else paragraph.topic
+            extended.append(writer.paragraph(topic, sentences, after=after))
     return replace(document, paragraphs=tuple(extended))
 
 

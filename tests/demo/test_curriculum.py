@@ -36,7 +36,7 @@ def test_no_answer_over_100_words_and_no_text_over_250():
     for progress in (0.0, 0.05, 0.3, 0.6, 0.99):
         for example in examples(1500, progress):
             longest = 100 if example.task == "answer" else 250
-            assert count_words(example.answer) <= longest
+            assert count_words(example.begun + example.answer) <= longest
             assert count_words(example.prompt) <= 250 + 60
 
 
@@ -44,14 +44,29 @@ def test_a_given_text_is_never_over_250_words_and_is_often_an_extension_itself()
     texts = [given_text(e) for e in examples(3000, 0.9) if e.task == "extend"]
     words = [count_words(text) for text in texts]
     assert max(words) <= 250
-    assert sum(w > 100 for w in words) > len(words) / 6
+    assert sum(w > 100 for w in words) > len(words) / 3
+    assert sum(w > 200 for w in words) > len(words) / 10
 
 
 def test_extensions_are_longer_and_pass_the_filter():
     for example in examples(2000, 0.9):
         if example.task == "extend":
-            assert count_words(example.answer) > count_words(given_text(example))
-            assert drop_reason(example.answer, "en") is None
+            assert drop_reason(example.begun + example.answer, "en") is None
+            if example.ended and not example.begun:
+                assert count_words(example.answer) > count_words(given_text(example))
+
+
+def test_of_an_extension_that_is_too_long_the_first_or_the_last_paragraphs_are_shown():
+    extensions = [e for e in examples(3000, 0.9) if e.task == "extend"]
+    first = [e for e in extensions if not e.ended]
+    last = [e for e in extensions if e.begun]
+    assert len(first) > 100 and len(last) > 100
+    for example in first:
+        assert not example.begun and split_paragraphs(given_text(example))[0] in example.answer
+    for example in last:
+        given = split_paragraphs(given_text(example))
+        assert example.ended and given[-1] in example.answer
+        assert not all(paragraph in example.answer for paragraph in given)
 
 
 def test_beginnings_without_a_closing_are_among_the_given_texts():

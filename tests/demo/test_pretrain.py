@@ -56,6 +56,14 @@ def test_what_an_example_teaches_is_the_answer_and_its_end(tokenizer):
     )
 
 
+def test_a_begun_turn_is_given_and_a_cut_answer_teaches_no_end(tokenizer):
+    example = Example("extend", "Go on.", "two", begun="one\n\n", ended=False)
+    row = pretrain.row_of(example, tokenizer, invented_weight=0.5)
+    learned = [t for t, w in zip(row.tokens, row.learned, strict=True) if w]
+    assert tokenizer.decode(learned) == "two"
+    assert tokenizer.decode(row.tokens).endswith("<|im_start|>assistant\none\n\ntwo\n")
+
+
 def test_rows_of_a_batch_are_filled_and_equally_long(tokenizer):
     batches = pretrain.Batches(random.Random(0), tokenizer, tokens=1280)
     padding = tokens = 0

@@ -30,7 +30,7 @@ def test_short_texts_are_short_and_mention_what_was_asked():
     texts = documents(2000)
     words = [document.words for document in texts]
     assert max(words) <= 100
-    assert 45 < sum(words) / len(words) < 70
+    assert 45 < sum(words) / len(words) < 62
     for document in texts:
         for entity in document.request.asked:
             assert entity.name.lower() in document.text.lower()
@@ -83,6 +83,23 @@ def test_a_new_paragraph_names_the_topic_of_the_one_before_and_has_a_new_one():
             if paragraph.topic not in old:
                 assert before.topic.name in paragraph.body[0].text
                 assert paragraph.topic.name not in named
+
+
+def test_what_is_added_carelessly_repeats_patterns_and_names_paragraphs_further_up():
+    rng = random.Random(4)
+    repeated, astray = 0, 0
+    for document in long_documents(60, 60):
+        old = {paragraph.topic for paragraph in document.paragraphs}
+        paragraphs = world.extend(rng, document, careless=True).paragraphs
+        patterns = [sentence.pattern for paragraph in paragraphs for sentence in paragraph.body]
+        repeated += len(patterns) - len(set(patterns))
+        astray += sum(
+            paragraph.topic not in old and before.topic.name not in paragraph.body[0].text
+            for before, paragraph in pairwise(paragraphs)
+        )
+        kept = tuple(paragraph for paragraph in paragraphs if paragraph.topic in old)
+        assert kept == document.paragraphs
+    assert repeated > 60 and astray > 20
 
 
 def test_a_planned_text_has_a_paragraph_for_each_of_its_topics():
