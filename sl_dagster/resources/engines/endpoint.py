@@ -70,6 +70,10 @@ class Endpoint:
             base_url=self.url, api_key=api_key or "none", timeout=timeout, max_retries=0
         )
 
+    async def close(self) -> None:
+        """Give its connections back; nothing can be asked any more."""
+        await self._client.close()
+
     async def complete(self, request: Request) -> Completion:
         """Put one request to the endpoint, once.
 

@@ -31,6 +31,7 @@ class VllmEngine(RemoteEngine):
         self.server = VllmServer(experiment, settings, lambda line: self.say(line))
         self._deaths = 0
         self._asleep = False
+        self._left: list[Endpoint] = []  # of servers that were stopped, still to be closed
 
     @property
     def concurrency(self) -> int:
@@ -53,6 +54,9 @@ class VllmEngine(RemoteEngine):
             return
         if self._endpoints:
             self._note_death()
+        for endpoint in self._left:
+            await endpoint.close()
+        self._left = []
         await asyncio.to_thread(self.server.start)
         self._endpoints = [
             Endpoint(
@@ -76,6 +80,9 @@ class VllmEngine(RemoteEngine):
 
     def close(self) -> None:
         self.server.stop()
+        # Their connections belong to the event loop, which does not run here. Were they just
+        # dropped, it would take new connections of the same numbers for these and never read them.
+        self._left += self._endpoints
         self._endpoints = []
         self._asleep = False
 
