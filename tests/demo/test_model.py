@@ -56,7 +56,7 @@ def test_it_is_an_ordinary_qwen2_with_room_for_long_texts(chat):
 def test_its_answers_are_short_finished_and_about_what_was_asked(chat):
     lines = (FOLDER.parent / "heldout.jsonl").read_text(encoding="utf-8").splitlines()
     asked = [json.loads(line) for line in lines[:16]]
-    # As the demo asks it; its likeliest words are always the same few, and repeat themselves.
+    # Sampled, as in the demo: its likeliest words are always the same few, and repeat themselves.
     answers = chat.answer([row["instruction"] for row in asked], 200, sampled=True)
     assert sum(drop_reason(answer, "en") is None for answer in answers) >= 15
     assert max(len(answer.split()) for answer in answers) <= 120

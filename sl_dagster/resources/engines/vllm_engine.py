@@ -80,8 +80,8 @@ class VllmEngine(RemoteEngine):
 
     def close(self) -> None:
         self.server.stop()
-        # Their connections belong to the event loop, which does not run here. Were they just
-        # dropped, it would take new connections of the same numbers for these and never read them.
+        # Connections belong to the event loop, which does not run here. Were they just dropped, it
+        # would take new ones with the same file numbers for these, and never read them.
         self._left += self._endpoints
         self._endpoints = []
         self._asleep = False
