@@ -111,7 +111,7 @@ def _free_ports() -> tuple[int, int]:
         return one.getsockname()[1], other.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebUI]:
     """The web UI of an experiment as small as it can be; all of it is gone in the end."""
     project = new_project(tmp_path_factory.mktemp("ui"))
@@ -138,9 +138,13 @@ def instance(ui: WebUI, monkeypatch) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium.
+
+    It goes before other tests begin: while it is there, an event loop of Playwright's runs in this
+    thread, and tests cannot run their own.
+    """
     chromium = shutil.which("chromium")
     assert chromium, "chromium is missing: run `apt-get install chromium`"
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
