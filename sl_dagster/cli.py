@@ -101,7 +101,7 @@ def run(
             "--set",
             metavar="KEY=VALUE",
             help="Change a setting of the experiment for this launch, such as "
-            "extension.sampling.temperature=1.0; may be given several times.",
+            "extension.sampling.temperature=0.7; may be given several times.",
         ),
     ] = None,
 ) -> None:
@@ -782,7 +782,8 @@ def _print_rows(
         table = Table(title=title, box=box.SIMPLE_HEAD)
         for name in columns:
             textual = name in _TEXTUAL
-            table.add_column(name, justify="left" if textual else "right")
+            # A name that is too long goes on in the next line, so that it can be copied whole.
+            table.add_column(name, justify="left" if textual else "right", overflow="fold")
         for row in rows:
             table.add_row(*(_cell(name, value) for name, value in row.items()))
         _console.print(table)

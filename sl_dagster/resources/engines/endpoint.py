@@ -203,9 +203,14 @@ def _fields(
 
 def _completion(answer: ChatCompletion) -> Completion:
     choice, usage = answer.choices[0], answer.usage
+    # vLLM counts the token that ends a turn. It names a stop string that ended it instead; other
+    # servers have no such field, and are taken at their word.
+    counts_end = choice.finish_reason == "stop" and not isinstance(
+        getattr(choice, "stop_reason", ""), str
+    )
     return Completion(
         text=choice.message.content or "",
-        tokens=usage.completion_tokens if usage else 0,
+        tokens=usage.completion_tokens - counts_end if usage else 0,
         prompt_tokens=usage.prompt_tokens if usage else 0,
         finish_reason=str(choice.finish_reason),
     )

@@ -48,7 +48,8 @@ class Completion:
 
     Attributes:
         text: without the begun part, special tokens and stop strings.
-        tokens: number of tokens generated, the end-of-turn token not counted.
+        tokens: number of tokens generated, the end-of-turn token not counted (an endpoint of the
+            ``openai`` engine that is not vLLM may count it).
         prompt_tokens: number of tokens of the rendered prompt, the begun part included.
         finish_reason: ``stop`` (end of turn or a stop string), ``length`` (cut off by a limit) or
             ``repetition`` (ended because it went round in circles).

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE, Adapter
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
 from sl_dagster.method.quality import quality_schema, read_scores
 from sl_dagster.resources.engines import Engine
+from tests.conftest import DEMO_MODEL
 from tests.resources.engines.conftest import BASE, GREEDY, LOOP, SAMPLED, TOPICS, complete, request
 
 pytestmark = pytest.mark.integration
@@ -20,7 +22,8 @@ def test_a_turn_ends_by_itself_and_is_counted(engine: Engine) -> None:
     long = GREEDY.model_copy(update={"max_tokens": 400})
     (answer,) = complete(engine, request(TOPICS[0], long))
     assert answer.finish_reason == "stop"
-    assert 10 < answer.tokens < 400
+    tokenizer = AutoTokenizer.from_pretrained(DEMO_MODEL)
+    assert answer.tokens == len(tokenizer(answer.text, add_special_tokens=False)["input_ids"])
     assert answer.prompt_tokens > 5
     assert "<|im_end|>" not in answer.text
     assert "copper lantern" in answer.text

@@ -6,19 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-import torch
-from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sl_dagster.adapters import Adapter
-from sl_dagster.chat import Chat
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import VllmSettings, judge_experiment
-from sl_dagster.resources.engines import Completion, Engine, Request, open_engine
+from sl_dagster.resources.engines import Completion, Engine, open_engine
 from sl_dagster.resources.engines.vllm_engine import VllmEngine
 from sl_dagster.resources.engines.vllm_server import (
     VllmServer,
@@ -27,7 +22,6 @@ from sl_dagster.resources.engines.vllm_server import (
     explanation,
 )
 from sl_dagster.settings import PROJECT_ROOT
-from tests.conftest import DEMO_MODEL
 from tests.resources.engines.conftest import (
     BASE,
     GREEDY,
@@ -59,33 +53,8 @@ def server_processes(engine: VllmEngine) -> list[psutil.Process]:
     return [guard, *guard.children(recursive=True)]
 
 
-@pytest.fixture
-def lead() -> Callable[[Request, str, str], float]:
-    """Tells by how much the one token beats the other where two texts part, in logits."""
-    tokenizer = AutoTokenizer.from_pretrained(DEMO_MODEL)
-
-    def told(asked: Request, text: str, other: str) -> float:
-        model: Any = AutoModelForCausalLM.from_pretrained(DEMO_MODEL, dtype=torch.float32)
-        if asked.adapter.path:
-            model = PeftModel.from_pretrained(model, asked.adapter.path)
-        prompt = Chat().prompt(tokenizer, asked.message, begun=asked.begun)
-        ids, others = (
-            tokenizer(prompt + one, add_special_tokens=False)["input_ids"]
-            + [tokenizer.eos_token_id]
-            for one in (text, other)
-        )
-        parting = [mine == its for mine, its in zip(ids, others, strict=False)].index(False)
-        with torch.inference_mode():
-            logits = model(torch.tensor([ids[:parting]])).logits[0, -1]
-        return abs(float(logits[ids[parting]] - logits[others[parting]]))
-
-    return told
-
-
-def test_greedy_texts_are_those_of_transformers_but_for_ties(
-    open_engines: Callable[[str], Engine],
-    make_adapter: Callable[[int], Adapter],
-    lead: Callable[[Request, str, str], float],
+def test_greedy_texts_are_those_of_transformers(
+    open_engines: Callable[[str], Engine], make_adapter: Callable[[int], Adapter]
 ) -> None:
     greedy = GREEDY.model_copy(update={"max_tokens": 60})
     requests = [
@@ -96,12 +65,10 @@ def test_greedy_texts_are_those_of_transformers_but_for_ties(
     requests += [request(topic, greedy, begun="Once upon a time") for topic in TOPICS]
     there, here = (complete(open_engines(kind), *requests) for kind in ("vllm", "transformers"))
     assert [c.prompt_tokens for c in there] == [c.prompt_tokens for c in here]
-    answers = zip(requests, here, there, strict=True)
-    parted = [(asked, a.text, b.text) for asked, a, b in answers if a.text != b.text]
-    assert len(parted) <= len(requests) // 4
-    # Where two tokens are as likely as each other, the order of additions decides.
-    leads = [lead(*texts) for texts in parted]
-    assert all(one < 1e-3 for one in leads), leads
+    whole = [n for n, answer in enumerate(there) if answer.finish_reason != "repetition"]
+    assert len(whole) >= 10
+    # Two tokens can be so close that another order of additions decides; more is no coincidence.
+    assert sum(here[n] == there[n] for n in whole) >= len(whole) - 1
 
 
 def test_a_loop_is_ended_early_and_named(vllm: VllmEngine) -> None:
@@ -154,7 +121,8 @@ def test_closing_leaves_nothing_behind_and_the_next_request_starts_anew(tmp_path
 
 
 RUN = """
-import asyncio, os, sys
+import asyncio, signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_DFL)  # pytest may ignore it, and would pass that on
 from pathlib import Path
 from tests.resources.engines.conftest import GREEDY, VLLM, mini_experiment, request
 from sl_dagster.resources.engines import open_engine
