@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
@@ -116,12 +117,21 @@ def new_project(root: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose first two iterations have been run. Not to be changed: copy it."""
-    project = new_project(tmp_path_factory.mktemp("small"))
-    result = project.run("run", "--experiment", "small", "--iterations", "2")
-    assert result.returncode == 0, result.stdout + result.stderr
-    (project.root / "run.txt").write_text(result.stdout)
-    return project
+    """A project whose first two iterations have been run. Not to be changed: copy it.
+
+    It takes minutes to make, so there is one for all of pytest's processes.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # each process has a folder of its own in it
+    root = folder / "finished"
+    with FileLock(folder / "finished.lock"):
+        if not (root / "run.txt").exists():
+            shutil.rmtree(root, ignore_errors=True)
+            result = new_project(root).run("run", "--experiment", "small", "--iterations", "2")
+            assert result.returncode == 0, result.stdout + result.stderr
+            (root / "run.txt").write_text(result.stdout)
+    return Project(root)
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
-"""The managed vLLM server: same texts as transformers, and how it starts, dies and ends."""
+"""The vLLM engine: same texts as transformers, deaths of its server, and others that use it."""
 
 import asyncio
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,16 +9,8 @@ import pytest
 
 from sl_dagster.adapters import Adapter
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import VllmSettings, judge_experiment
 from sl_dagster.resources.engines import Completion, Engine, open_engine
 from sl_dagster.resources.engines.vllm_engine import VllmEngine
-from sl_dagster.resources.engines.vllm_server import (
-    VllmServer,
-    check_options,
-    command_line,
-    explanation,
-)
-from sl_dagster.settings import PROJECT_ROOT
 from tests.resources.engines.conftest import (
     BASE,
     GREEDY,
@@ -118,126 +107,6 @@ def test_closing_leaves_nothing_behind_and_the_next_request_starts_anew(tmp_path
     engine.close()
     _, alive = psutil.wait_procs(processes, timeout=30)
     assert alive == []
-
-
-RUN = """
-import asyncio, signal, sys
-signal.signal(signal.SIGTERM, signal.SIG_DFL)  # pytest may ignore it, and would pass that on
-from pathlib import Path
-from tests.resources.engines.conftest import GREEDY, VLLM, mini_experiment, request
-from sl_dagster.resources.engines import open_engine
-engine = open_engine(mini_experiment(Path(sys.argv[1]), engine=VLLM))
-asyncio.run(engine.complete(request("the old mill", GREEDY)))
-print(engine.server._process.pid, flush=True)
-import time; time.sleep(600)
-"""
-
-
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_dead_run_leaves_no_server_behind(tmp_path: Path, how: signal.Signals) -> None:
-    run = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(tmp_path)], cwd=PROJECT_ROOT, stdout=subprocess.PIPE
-    )
-    assert run.stdout
-    guard = psutil.Process(int(run.stdout.readline()))
-    processes = [guard, *guard.children(recursive=True)]
-    assert len(processes) > 2
-    run.send_signal(how)
-    run.wait()
-    _, alive = psutil.wait_procs(processes, timeout=40)
-    assert alive == []
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({"no_such_option": 1}, "does not accept an option.*--no-such-option"),
-        ({"max_model_len": "many"}, "does not accept an option.*max-model-len"),
-        ({"max_model_len": 10**7}, "vLLM did not start"),
-    ],
-)
-def test_wrong_options_are_named(tmp_path: Path, options: dict, expected: str) -> None:
-    settings = VLLM | {"options": VLLM["options"] | options}
-    engine = open_engine(mini_experiment(tmp_path, engine=settings))
-    with pytest.raises(UserError, match=f"(?s){expected}"):
-        complete(engine, request(TOPICS[0]))
-    engine.close()
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({}, None),
-        ({"enable_prefix_caching": False, "compilation_config": {"mode": 0}}, None),
-        ({"no_such_option": 1}, "unrecognized arguments: --no-such-option"),
-        ({"max_model_len": "many"}, "argument --max-model-len"),
-        ({"enable_auto_tool_choice": True}, "requires --tool-call-parser"),
-    ],
-)
-def test_vllm_checks_its_options_before_anything_runs(
-    tmp_path: Path, options: dict, said: str | None
-) -> None:
-    experiment = mini_experiment(tmp_path, engine=VLLM | {"options": VLLM["options"] | options})
-    assert isinstance(experiment.engine, VllmSettings)
-    if said is None:
-        check_options(experiment, experiment.engine)
-    else:
-        with pytest.raises(UserError, match=f"engine.options: .*{said}"):
-            check_options(experiment, experiment.engine)
-
-
-def test_an_unknown_architecture_is_named(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"model_type": "no_such_architecture"}')
-    engine = open_engine(mini_experiment(tmp_path, base_model=str(tmp_path), engine=VLLM))
-    with pytest.raises(UserError, match=r"(?s)vLLM did not start: .*base_model"):
-        complete(engine, request(TOPICS[0]))
-    engine.close()
-
-
-def test_where_vllm_is_not_installed_it_says_how_to_get_it(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    engine = open_engine(mini_experiment(tmp_path, engine=VLLM))
-    with pytest.raises(UserError, match="vLLM is not installed here: run `make vllm`"):
-        complete(engine, request(TOPICS[0]))
-
-
-@pytest.mark.parametrize(
-    ("last_words", "cause"),
-    [
-        ("torch.OutOfMemoryError: CUDA out of memory. Tried", "too little memory"),
-        ("ValueError: No available memory for the cache blocks.", "too little memory"),
-        (
-            "Model architectures ['X'] are not supported for now",
-            "does not support the architecture",
-        ),
-        ("something else", "it ended before it was ready"),
-    ],
-)
-def test_last_words_are_explained_and_shown(last_words: str, cause: str) -> None:
-    message = explanation(last_words)
-    assert cause in message
-    assert last_words in message
-
-
-def test_options_become_a_command_line() -> None:
-    options = {"tensor_parallel_size": 2, "enforce_eager": True, "async_scheduling": False}
-    assert command_line(options | {"seed": None}) == [
-        "--tensor-parallel-size", "2", "--enforce-eager", "--no-async-scheduling",
-    ]  # fmt: skip
-    assert command_line({"a_list": [1, "b"], "a_dict": {"k": 1}}) == [
-        "--a-list", "1", "b", "--a-dict", '{"k": 1}',
-    ]  # fmt: skip
-
-
-def test_a_judges_server_has_no_adapters(tmp_path: Path) -> None:
-    judge = {"model": "some/judge", "engine": {"type": "vllm"}}
-    experiment = mini_experiment(tmp_path, judge=judge, engine={"type": "vllm"})
-    expected = ((experiment, "--enable-lora"), (judge_experiment(experiment), "--no-enable-lora"))
-    for served, flag in expected:
-        assert isinstance(served.engine, VllmSettings)
-        arguments = VllmServer(served, served.engine, say=print).arguments(1)
-        assert [one for one in arguments if one.endswith("enable-lora")] == [flag]
-        assert arguments[arguments.index("--model") + 1] == served.base_model
 
 
 def test_an_endpoint_that_others_run_can_be_used(
