@@ -36,7 +36,7 @@ ui: $(READY)  ## Open the web UI on the history of all runs.
 	$(BIN)/sl-dagster ui
 
 test: $(READY) $(VLLM_READY) debian  ## Run all tests that a machine without a GPU can run.
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)  ## Check style and types.
 	$(BIN)/ruff check
