@@ -147,7 +147,10 @@ def _generate_offline(
     start = time.monotonic()
     outputs = model.generate(prompts, parameters, use_tqdm=False)
     seconds = time.monotonic() - start
-    queue.put(sum(len(output.outputs[0].token_ids) for output in outputs) / seconds)
+    answers = [output.outputs[0] for output in outputs]
+    # As our client counts: without the token that ends a turn.
+    tokens = sum(len(answer.token_ids) - (answer.finish_reason == "stop") for answer in answers)
+    queue.put(tokens / seconds)
 
 
 async def our_client(engine: VllmEngine, requests: list[Request]) -> tuple[float, list[Completion]]:
