@@ -101,7 +101,7 @@ def run(
             "--set",
             metavar="KEY=VALUE",
             help="Change a setting of the experiment for this launch, such as "
-            "extension.sampling.temperature=0.7; may be given several times.",
+            "extension.sampling.temperature=0.8; may be given several times.",
         ),
     ] = None,
 ) -> None:

@@ -22,6 +22,7 @@ def test_a_turn_ends_by_itself_and_is_counted(engine: Engine) -> None:
     long = GREEDY.model_copy(update={"max_tokens": 400})
     (answer,) = complete(engine, request(TOPICS[0], long))
     assert answer.finish_reason == "stop"
+    assert 10 < answer.tokens < 400
     tokenizer = AutoTokenizer.from_pretrained(DEMO_MODEL)
     assert answer.tokens == len(tokenizer(answer.text, add_special_tokens=False)["input_ids"])
     assert answer.prompt_tokens > 5

@@ -54,10 +54,14 @@ def test_greedy_texts_are_those_of_transformers(
     requests += [request(topic, greedy, begun="Once upon a time") for topic in TOPICS]
     there, here = (complete(open_engines(kind), *requests) for kind in ("vllm", "transformers"))
     assert [c.prompt_tokens for c in there] == [c.prompt_tokens for c in here]
-    whole = [n for n, answer in enumerate(there) if answer.finish_reason != "repetition"]
-    assert len(whole) >= 10
+    assert sum(answer.finish_reason == "repetition" for answer in there) <= 5
+    same = [
+        # Only vLLM ends a loop before the token limit does.
+        mine.text.startswith(its.text) if its.finish_reason == "repetition" else mine == its
+        for mine, its in zip(here, there, strict=True)
+    ]
     # Two tokens can be so close that another order of additions decides; more is no coincidence.
-    assert sum(here[n] == there[n] for n in whole) >= len(whole) - 1
+    assert sum(same) >= len(same) - 1
 
 
 def test_a_loop_is_ended_early_and_named(vllm: VllmEngine) -> None:
