@@ -27,22 +27,22 @@ import psutil
 from openai import OpenAI
 from transformers import AutoTokenizer
 
-from sl_dagster.adapters import Adapter
-from sl_dagster.assets.extension_rounds import Extender, unchanged
-from sl_dagster.assets.stage_run import base_model, slots_from
+from sl_dagster.assets.loop.extension_rounds import Extender, unchanged
+from sl_dagster.assets.stage.run import base_model, slots_from
 from sl_dagster.experiment import Experiment, Sampling, VllmSettings, load_experiment
-from sl_dagster.files.instructions import read_instructions, read_seed_instructions
+from sl_dagster.inputs.instructions import read_instructions, read_seed_instructions
 from sl_dagster.method.filters import drop_reason
 from sl_dagster.method.paragraphs import first_half, first_two_thirds
 from sl_dagster.method.prompts import Message
 from sl_dagster.method.words import count_words
-from sl_dagster.records import Record
+from sl_dagster.paths import experiments_dir
+from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.engines.vllm_engine import VllmEngine
 from sl_dagster.resources.engines.vllm_server import SERVED_NAME
+from sl_dagster.resources.records import Record
 from sl_dagster.resources.stage_runner import Generation, StageRun, StageRunner
-from sl_dagster.resources.stage_store import StageKey, StageStore
-from sl_dagster.settings import experiments_dir
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
 WORKERS = 32
 RETRIES = 20

@@ -16,17 +16,17 @@ from dataclasses import replace
 from statistics import mean
 from typing import Any
 
-from sl_dagster.adapters import Adapter
-from sl_dagster.assets.extension_rounds import Extender
-from sl_dagster.assets.stage_run import base_model
+from sl_dagster.assets.loop.extension_rounds import Extender
+from sl_dagster.assets.stage.run import base_model
 from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.method.words import count_words
-from sl_dagster.records import Record
-from sl_dagster.resources.adapter_store import AdapterStore
+from sl_dagster.paths import data_dir, experiments_dir
+from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Engine, open_engine
+from sl_dagster.resources.records import Record
 from sl_dagster.resources.stage_runner import Slot
-from sl_dagster.resources.stage_store import StageKey, StageStore
-from sl_dagster.settings import data_dir, experiments_dir
+from sl_dagster.resources.storage.adapter_store import AdapterStore
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
 
 def main() -> None:

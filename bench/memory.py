@@ -105,8 +105,8 @@ def write_stage(data: Path, records: int, characters: int) -> None:
     """The last round's stage: nine of ten responses have grown, to lengths that differ."""
     import random
 
-    from sl_dagster.records import TEXT_SCHEMA, Record
-    from sl_dagster.resources.stage_store import StageKey, StageStore
+    from sl_dagster.resources.records import TEXT_SCHEMA, Record
+    from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
     draw = random.Random(records)
     words = ["".join(draw.choices("etaoinshrdlu", k=draw.randint(2, 9))) for _ in range(50_000)]

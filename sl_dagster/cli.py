@@ -21,7 +21,7 @@ from rich.table import Table
 
 from sl_dagster.errors import UserError
 from sl_dagster.method.filters import Preset
-from sl_dagster.settings import data_dir, ensure_dagster_home, experiments_dir, lineage_port
+from sl_dagster.paths import data_dir, ensure_dagster_home, experiments_dir, lineage_port
 
 app = typer.Typer(
     name="sl-dagster",
@@ -113,7 +113,7 @@ def run(
     A stage that was made with --set goes back to the experiment's own settings when it is run
     again without; --stale leaves it as it is and makes what comes after it anew.
     """
-    from sl_dagster.launch import Launch, run_iterations
+    from sl_dagster.jobs.launch import Launch, run_iterations
 
     run_iterations(
         Launch(
@@ -141,7 +141,7 @@ def dataset(
     The data set, the lengths woven into its queries, and the fine-tuning of the base model on it
     (the job `<experiment>_dataset`). `export` and `export-model --role aligned` hand them on.
     """
-    from sl_dagster.launch import run_dataset
+    from sl_dagster.jobs.launch import run_dataset
 
     run_dataset(experiment, force)
 
@@ -158,8 +158,8 @@ def preview(
     It works in a folder of its own: nothing of the experiment is touched.
     """
     from sl_dagster.experiment import load_experiment
-    from sl_dagster.preview.report import for_terminal
-    from sl_dagster.preview.run import run_preview
+    from sl_dagster.jobs.preview.report import for_terminal
+    from sl_dagster.jobs.preview.run import run_preview
 
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
     _console.print(for_terminal(settings, run_preview(settings, records)))
@@ -208,8 +208,8 @@ def stats(
     discarded for each reason (`texts`: those in its data set `rejected`), their share of all that
     it judged, and whether the record was dropped for good or retried after that.
     """
-    from sl_dagster.resources.lengths import STATS_COLUMNS, LengthsDatabase
-    from sl_dagster.resources.stage_store import StageStore
+    from sl_dagster.resources.storage.lengths import STATS_COLUMNS, LengthsDatabase
+    from sl_dagster.resources.storage.stage_store import StageStore
     from sl_dagster.results.dropped import DROPPED_COLUMNS, dropped_rows
 
     stages = StageStore(data_dir=str(data_dir()))
@@ -240,7 +240,7 @@ def evaluate(
     The report is written anew after each model.
     """
     from sl_dagster.experiment import load_experiment
-    from sl_dagster.launch import evaluate_models
+    from sl_dagster.jobs.launch import evaluate_models
 
     evaluate_models(experiment, model or [], force)
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
@@ -270,7 +270,7 @@ def decay(
     (lower in longer texts). self_similarity: bigrams shared with the other fifths.
     """
     from sl_dagster.experiment import load_experiment
-    from sl_dagster.resources.stage_store import StageStore
+    from sl_dagster.resources.storage.stage_store import StageStore
     from sl_dagster.results.decay import decay_rows, decay_table
 
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
@@ -297,8 +297,8 @@ def score(
     words") and a `response`. Prints one JSON object: the mean score of each type, of all answers,
     and their number. Lines that cannot be scored are left out, and listed with what is wrong.
     """
-    from sl_dagster.files.json_lines import name_of, open_lines
-    from sl_dagster.files.scoring import length_scores
+    from sl_dagster.commands.scoring import length_scores
+    from sl_dagster.inputs.json_lines import name_of, open_lines
 
     with open_lines(file) as lines:
         found = length_scores(lines)
@@ -316,7 +316,7 @@ def trace(
     format: Annotated[TraceFormat, typer.Option(help="How to print.")] = TraceFormat.TREE,
 ) -> None:
     """Follow a record back to the seeds and to the adapters it was made with."""
-    from sl_dagster.trace import as_tree, trace_record
+    from sl_dagster.lineage.trace import as_tree, trace_record
 
     traced = trace_record(record_id, data_dir())
     if format is TraceFormat.JSON:
@@ -345,8 +345,8 @@ def lineage(
     """
     from sl_dagster.lineage.addresses import first_address, record_address
     from sl_dagster.lineage.server import serve
-    from sl_dagster.resources.stage_store import StageStore
-    from sl_dagster.trace import trace_record
+    from sl_dagster.lineage.trace import trace_record
+    from sl_dagster.resources.storage.stage_store import StageStore
 
     if record:
         trace_record(record, data_dir())  # says so if there is no such record
@@ -383,8 +383,8 @@ def filter_file(
     A record has a `text` and, if known, a `language` (zh or en) and a `finish_reason` (`length`: a
     token limit cut it off). Prints one JSON object per record, in order: accepted, reason, words.
     """
-    from sl_dagster.files.filtering import verdicts
-    from sl_dagster.files.json_lines import open_lines
+    from sl_dagster.commands.filtering import verdicts
+    from sl_dagster.inputs.json_lines import open_lines
 
     with open_lines(file) as lines:
         for verdict in verdicts(lines, file, None if language == "auto" else language, preset):
@@ -404,8 +404,8 @@ def judge_file(
     (model, prompt version), n, the scores with their confidence intervals, and every judgement.
     What has been judged before is not asked again.
     """
+    from sl_dagster.commands.judging import judge_answers, read_answers
     from sl_dagster.experiment import load_experiment
-    from sl_dagster.files.judging import judge_answers, read_answers
 
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
     judged = judge_answers(settings, read_answers(file), data_dir())
@@ -443,8 +443,8 @@ def compare(
     the model.
     """
     from sl_dagster.experiment import load_experiment
-    from sl_dagster.resources.adapter_store import AdapterStore
-    from sl_dagster.resources.stage_store import StageStore
+    from sl_dagster.resources.storage.adapter_store import AdapterStore
+    from sl_dagster.resources.storage.stage_store import StageStore
     from sl_dagster.results.comparison import compared_models, comparison_rows
 
     folder = str(data_dir())
@@ -468,7 +468,7 @@ def validate(
     ] = None,
 ) -> None:
     """Check experiment files and everything they name, without running anything."""
-    from sl_dagster.validation import validate_experiment
+    from sl_dagster.commands.validation import validate_experiment
 
     wrong = 0
     for file in files or sorted(experiments_dir().glob("*.yaml")):
@@ -494,7 +494,7 @@ def check_seeds(
 
     Files that are given together are compared with each other, too.
     """
-    from sl_dagster.files.seeds import (
+    from sl_dagster.commands.seeds import (
         balance_table,
         length_table,
         own_seed_files,
@@ -527,7 +527,7 @@ def export(
     """
     from sl_dagster.experiment import load_experiment
     from sl_dagster.publishing.dataset_export import DatasetExport, export_dataset
-    from sl_dagster.resources.stage_store import StageStore
+    from sl_dagster.resources.storage.stage_store import StageStore
 
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
     counts = export_dataset(
@@ -558,7 +558,7 @@ def export_model(
     from sl_dagster.experiment import load_experiment
     from sl_dagster.publishing.model_export import Export
     from sl_dagster.publishing.model_export import export_model as export
-    from sl_dagster.resources.adapter_store import AdapterStore
+    from sl_dagster.resources.storage.adapter_store import AdapterStore
 
     if (iteration is None) != (role is RoleChoice.ALIGNED):
         raise typer.BadParameter(
@@ -629,7 +629,7 @@ def ui(
     """
     import dagster as dg
 
-    from sl_dagster.launch import note_killed_runs
+    from sl_dagster.jobs.launch import note_killed_runs
     from sl_dagster.lineage.server import serve_beside
 
     home = ensure_dagster_home()
@@ -665,7 +665,7 @@ def main() -> None:
 
 def _print_growth(experiment: str) -> None:
     from sl_dagster.experiment import load_experiment
-    from sl_dagster.resources.stage_store import StageStore
+    from sl_dagster.resources.storage.stage_store import StageStore
     from sl_dagster.results.growth import growth_table
 
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
@@ -696,7 +696,7 @@ def _print_growth(experiment: str) -> None:
 
 def _print_scores(experiment: str, format: StatsFormat) -> None:
     from sl_dagster.experiment import load_experiment
-    from sl_dagster.resources.stage_store import StageStore
+    from sl_dagster.resources.storage.stage_store import StageStore
     from sl_dagster.results.scores import score_rows, score_table
 
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
@@ -716,7 +716,7 @@ def _print_scores(experiment: str, format: StatsFormat) -> None:
 def _print_quality(experiments: list[str], format: StatsFormat) -> None:
     from sl_dagster.experiment import load_experiment
     from sl_dagster.method.quality import DIMENSIONS
-    from sl_dagster.resources.stage_store import StageStore
+    from sl_dagster.resources.storage.stage_store import StageStore
     from sl_dagster.results.quality import as_table, check_comparable, quality_rows
 
     stages = StageStore(data_dir=str(data_dir()))

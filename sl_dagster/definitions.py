@@ -9,7 +9,8 @@ import dagster as dg
 
 from sl_dagster.assets import experiment_assets
 from sl_dagster.assets.checks import experiment_checks
-from sl_dagster.assets.stage_asset import ADAPTER_IO, STAGE_IO
+from sl_dagster.assets.stage.asset import ADAPTER_IO, STAGE_IO
+from sl_dagster.assets.stage.source_links import linked_to_remote
 from sl_dagster.experiment import Experiment, load_experiments
 from sl_dagster.jobs import asset_jobs
 from sl_dagster.jobs.next_iteration_sensor import next_iteration_sensor
@@ -17,14 +18,13 @@ from sl_dagster.jobs.preview_job import preview_job
 from sl_dagster.jobs.previous_adapters_sensor import previous_adapters_sensor
 from sl_dagster.jobs.refresh_job import refresh_job
 from sl_dagster.jobs.terminal_logger import terminal_logger
-from sl_dagster.resources.adapter_store import AdapterStore
-from sl_dagster.resources.io_managers import AdapterIOManager, StageIOManager
-from sl_dagster.resources.lengths import LengthsDatabase
+from sl_dagster.paths import data_dir, experiments_dir
 from sl_dagster.resources.stage_runner import StageRunner
-from sl_dagster.resources.stage_store import StageStore
+from sl_dagster.resources.storage.adapter_store import AdapterStore
+from sl_dagster.resources.storage.io_managers import AdapterIOManager, StageIOManager
+from sl_dagster.resources.storage.lengths import LengthsDatabase
+from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.resources.trainer import Trainer
-from sl_dagster.settings import data_dir, experiments_dir
-from sl_dagster.source_links import linked_to_remote
 
 
 @dg.definitions

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from hypothesis import settings
 
-from sl_dagster.resources.adapter_store import AdapterStore
+from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.engines import Completion, Engine, Request
-from sl_dagster.settings import PROJECT_ROOT
+from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.training.job import LossPoint, TrainingOutcome
 
 # Speed is not what tests are about: on a busy machine any of them may take its time.

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sl_dagster.resources.lengths import STATS_COLUMNS, LengthsDatabase
-from sl_dagster.resources.stage_store import StageStore
+from sl_dagster.paths import PROJECT_ROOT
+from sl_dagster.resources.storage.lengths import STATS_COLUMNS, LengthsDatabase
+from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.results.dropped import DROPPED_COLUMNS
-from sl_dagster.settings import PROJECT_ROOT
 from tests.conftest import DEMO_MODEL, Cli
-from tests.resources.test_stage_store import draft
+from tests.resources.storage.test_stage_store import draft
 
 LONGEN = PROJECT_ROOT / "sl_dagster" / "demo" / "longen.jsonl"
 

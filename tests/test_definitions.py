@@ -12,7 +12,7 @@ import yaml
 
 from sl_dagster.definitions import definitions_of, defs
 from sl_dagster.experiment import load_experiment, load_experiments
-from sl_dagster.settings import PROJECT_ROOT
+from sl_dagster.paths import PROJECT_ROOT
 
 HEAVY = ("torch", "transformers", "vllm", "datasets", "matplotlib", "openai", "peft", "trl")
 

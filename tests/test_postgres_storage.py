@@ -15,7 +15,7 @@ import pytest
 
 from sl_dagster.definitions import definitions_of
 from sl_dagster.experiment import load_experiment
-from sl_dagster.settings import PROJECT_ROOT
+from sl_dagster.paths import PROJECT_ROOT
 
 ROOT = os.geteuid() == 0  # PostgreSQL refuses to run as root; Debian's package brings a user
 USER = "dagster"

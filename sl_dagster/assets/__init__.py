@@ -7,31 +7,31 @@ Stages are thin: they say what is asked of the model and what becomes of the ans
 
 import dagster as dg
 
-from sl_dagster.assets.aligned_model import aligned_assets
-from sl_dagster.assets.back_translation import (
+from sl_dagster.assets.baselines.back_translation import (
     back_translated_instructions_asset,
     documents_as_responses_asset,
     documents_asset,
 )
-from sl_dagster.assets.benchmark_scores import benchmark_assets
-from sl_dagster.assets.collected import collected_assets
-from sl_dagster.assets.dataset import dataset_asset
-from sl_dagster.assets.extended_responses import extended_responses_asset
-from sl_dagster.assets.extension_rounds import extension_round_assets
-from sl_dagster.assets.heldout import heldout_assets
-from sl_dagster.assets.initial_responses import initial_responses_asset
-from sl_dagster.assets.instructions import instructions_asset
-from sl_dagster.assets.length_controlled import length_controlled_asset
-from sl_dagster.assets.length_growth import length_growth_asset
-from sl_dagster.assets.length_report import length_report_asset
-from sl_dagster.assets.lora_adapters import lora_assets
-from sl_dagster.assets.plan_then_write import plan_then_write_assets
-from sl_dagster.assets.previous_adapters import previous_adapter_assets
-from sl_dagster.assets.quality_scores import quality_scores_assets
-from sl_dagster.assets.report import report_asset
-from sl_dagster.assets.seeds import seeds_asset
-from sl_dagster.assets.sft_sets import sft_assets
-from sl_dagster.assets.text_decay import text_decay_assets
+from sl_dagster.assets.baselines.plan_then_write import plan_then_write_assets
+from sl_dagster.assets.final.aligned_model import aligned_assets
+from sl_dagster.assets.final.collected import collected_assets
+from sl_dagster.assets.final.dataset import dataset_asset
+from sl_dagster.assets.final.length_controlled import length_controlled_asset
+from sl_dagster.assets.loop.extended_responses import extended_responses_asset
+from sl_dagster.assets.loop.extension_rounds import extension_round_assets
+from sl_dagster.assets.loop.initial_responses import initial_responses_asset
+from sl_dagster.assets.loop.instructions import instructions_asset
+from sl_dagster.assets.loop.lora_adapters import lora_assets
+from sl_dagster.assets.loop.previous_adapters import previous_adapter_assets
+from sl_dagster.assets.loop.seeds import seeds_asset
+from sl_dagster.assets.loop.sft_sets import sft_assets
+from sl_dagster.assets.measures.benchmark_scores import benchmark_assets
+from sl_dagster.assets.measures.heldout import heldout_assets
+from sl_dagster.assets.measures.length_growth import length_growth_asset
+from sl_dagster.assets.measures.length_report import length_report_asset
+from sl_dagster.assets.measures.quality_scores import quality_scores_assets
+from sl_dagster.assets.measures.report import report_asset
+from sl_dagster.assets.measures.text_decay import text_decay_assets
 from sl_dagster.experiment import Experiment
 
 

@@ -13,19 +13,19 @@ from typing import Any
 
 import dagster as dg
 
-from sl_dagster.adapters import Adapter, Role
-from sl_dagster.assets.stage_asset import GPU_POOL, partitions_of
-from sl_dagster.assets.stage_run import base_model
-from sl_dagster.dagster_betas import accepted_betas
+from sl_dagster.assets.stage.asset import GPU_POOL, partitions_of
+from sl_dagster.assets.stage.dagster_betas import accepted_betas
+from sl_dagster.assets.stage.run import base_model
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import STAGES_AFTER_THE_LOOP, Experiment
 from sl_dagster.method.prompts import Message
-from sl_dagster.resources.adapter_store import AdapterStore
+from sl_dagster.resources.adapters import Adapter, Role
 from sl_dagster.resources.engines import Request
-from sl_dagster.resources.io_managers import shown_to_the_user, stage_key
-from sl_dagster.resources.lengths import LengthsDatabase
 from sl_dagster.resources.stage_runner import StageRunner
-from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.adapter_store import AdapterStore
+from sl_dagster.resources.storage.io_managers import shown_to_the_user, stage_key
+from sl_dagster.resources.storage.lengths import LengthsDatabase
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 from sl_dagster.results.growth import heldout_scores
 from sl_dagster.training.job import LossPoint, TrainingOutcome
 

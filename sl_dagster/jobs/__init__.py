@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from sl_dagster.assets.stage_asset import JOB_TAG, Job, tags_of
+from sl_dagster.assets.stage.asset import JOB_TAG, Job, tags_of
 from sl_dagster.experiment import Experiment
 
 _LAUNCHPAD = (

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from sl_dagster.experiment import Experiment
-from sl_dagster.resources.io_managers import shown_to_the_user
+from sl_dagster.resources.storage.io_managers import shown_to_the_user
 
 
 class PreviewConfig(dg.Config):
@@ -26,8 +26,8 @@ def preview_job(experiment: Experiment) -> dg.JobDefinition:
     )
     def preview_records(config: PreviewConfig) -> dg.Output[None]:
         # Imported late: the preview builds definitions, which know this job.
-        from sl_dagster.preview.report import as_markdown
-        from sl_dagster.preview.run import run_preview
+        from sl_dagster.jobs.preview.report import as_markdown
+        from sl_dagster.jobs.preview.run import run_preview
 
         with shown_to_the_user():
             preview = run_preview(experiment, config.records)

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from sl_dagster.experiment import Experiment
-from sl_dagster.resources.io_managers import shown_to_the_user
+from sl_dagster.resources.storage.io_managers import shown_to_the_user
 
 
 def refresh_job(experiment: Experiment) -> dg.JobDefinition:
@@ -16,7 +16,7 @@ def refresh_job(experiment: Experiment) -> dg.JobDefinition:
     )
     def make_anew() -> None:
         # Imported late: launching builds definitions, which know this job.
-        from sl_dagster.launch import Launch, run_iterations
+        from sl_dagster.jobs.launch import Launch, run_iterations
 
         with shown_to_the_user():
             run_iterations(Launch(experiment.name, stale=True))

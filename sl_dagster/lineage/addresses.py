@@ -2,8 +2,8 @@
 
 from urllib.parse import quote, urlencode
 
-from sl_dagster.resources.stage_store import StageKey
-from sl_dagster.settings import lineage_address
+from sl_dagster.paths import lineage_address
+from sl_dagster.resources.storage.stage_store import StageKey
 
 
 def record_address(record_id: str) -> str:

@@ -7,7 +7,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from sl_dagster.errors import UserError
-from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
 PAGE_SIZE = 50
 _SNIPPET = 240

@@ -23,15 +23,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from sl_dagster.adapters import Adapter
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import stage_names
 from sl_dagster.lineage.search import Search, search
 from sl_dagster.lineage.story import Story, story_of
-from sl_dagster.records import Record
 from sl_dagster.report.page import report_path
-from sl_dagster.resources.lengths import LengthsDatabase
-from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.resources.adapters import Adapter
+from sl_dagster.resources.records import Record
+from sl_dagster.resources.storage.lengths import LengthsDatabase
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
 LOOPBACK = ("127.0.0.1", "localhost")
 _SAFE = {

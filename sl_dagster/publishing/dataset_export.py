@@ -14,14 +14,14 @@ from typing import Any, Literal, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sl_dagster.chat import Chat
 from sl_dagster.experiment import Experiment
+from sl_dagster.experiment.chat import Chat
 from sl_dagster.method.final_set import Split
 from sl_dagster.method.training_pairs import generator_pair
 from sl_dagster.publishing.model_export import new_folder
 from sl_dagster.publishing.pairs import final_pairs
-from sl_dagster.records import Record
-from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.resources.records import Record
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
 Format = Literal["parquet", "jsonl", "sharegpt", "alpaca", "openai-messages"]
 

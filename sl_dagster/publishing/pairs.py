@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from sl_dagster.errors import UserError
-from sl_dagster.records import Record
-from sl_dagster.resources.stage_store import StoredStage
+from sl_dagster.resources.records import Record
+from sl_dagster.resources.storage.stage_store import StoredStage
 
 
 def final_pairs(dataset: StoredStage, length_controlled: StoredStage) -> Iterator[Record]:

@@ -11,8 +11,8 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.publishing.reproduction import public_base_model
 from sl_dagster.report.sections import sections
-from sl_dagster.resources.adapter_store import AdapterStore
-from sl_dagster.resources.stage_store import StageStore
+from sl_dagster.resources.storage.adapter_store import AdapterStore
+from sl_dagster.resources.storage.stage_store import StageStore
 
 REPORT_FILE = "report.html"
 _GENERATOR = '<meta name="generator" content="sl-dagster report">'

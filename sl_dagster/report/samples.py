@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from sl_dagster.experiment import Experiment
-from sl_dagster.records import Record
-from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.records import Record
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 
 # Which of the last model's answers are shown, as shares of the way from shortest to longest.
 _SHOWN = {0.1: "short (10th percentile)", 0.5: "of median length", 0.9: "long (90th percentile)"}

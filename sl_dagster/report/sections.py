@@ -10,8 +10,8 @@ from sl_dagster.publishing.reproduction import experiment_yaml, shown
 from sl_dagster.report.costs import cost_tables, costs
 from sl_dagster.report.samples import Sample, samples
 from sl_dagster.report.stage_order import in_order
-from sl_dagster.resources.adapter_store import AdapterStore
-from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.adapter_store import AdapterStore
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from sl_dagster.results.decay import HELDOUT, ModelDecay, decay_table
 from sl_dagster.results.dropped import dropped_rows
 from sl_dagster.results.growth import GrowthRow
@@ -309,7 +309,7 @@ def _configuration(experiment: Experiment, stages: StageStore, adapters: Adapter
     ]
     text = (
         f"The settings that {experiment.name}.yaml names; all others have the values that "
-        "sl_dagster/experiment.py documents, the paper's wherever it states one. "
+        "sl_dagster/experiment/ documents, the paper's wherever it states one. "
     )
     return Section(
         "Configuration",

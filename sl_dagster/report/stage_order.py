@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from sl_dagster.experiment import stage_names
-from sl_dagster.resources.stage_store import StageKey
+from sl_dagster.resources.storage.stage_store import StageKey
 
 _Of = TypeVar("_Of")
 _ROUNDS = 99  # more than any experiment has; only the order of the names matters

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sl_dagster.adapters import Adapter, base_model_fingerprint
 from sl_dagster.experiment import JudgeExperiment, OpenAISettings
 from sl_dagster.identity import fingerprint, seed_from
 from sl_dagster.method.quality import quality_question, quality_schema, read_scores
+from sl_dagster.resources.adapters import Adapter, base_model_fingerprint
 from sl_dagster.resources.engines import Completion, Request
 
 DATABASE_FILE = "judgements.sqlite"

@@ -19,13 +19,13 @@ from pydantic import PrivateAttr
 
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import seed_from
-from sl_dagster.progress import Progress
-from sl_dagster.records import TEXT_SCHEMA, Record
 from sl_dagster.resources.engines import Completion, Engine, Request
 from sl_dagster.resources.engines.pool import EnginePool
-from sl_dagster.resources.journal import Journal, Outcome
-from sl_dagster.resources.run_lock import RunLock
-from sl_dagster.resources.stage_store import (
+from sl_dagster.resources.progress import Progress
+from sl_dagster.resources.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.storage.journal import Journal, Outcome
+from sl_dagster.resources.storage.run_lock import RunLock
+from sl_dagster.resources.storage.stage_store import (
     StageDraft,
     StageKey,
     StageStore,

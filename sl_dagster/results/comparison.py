@@ -7,11 +7,11 @@ another, each measured on the same held-out instructions and the same benchmarks
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sl_dagster.adapters import stage_of
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ALIGNED_MODEL, BASE_MODEL, Experiment
-from sl_dagster.resources.adapter_store import AdapterStore
-from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.adapters import stage_of
+from sl_dagster.resources.storage.adapter_store import AdapterStore
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 from sl_dagster.results.growth import HeldoutScores, growth_table
 from sl_dagster.results.scores import score_table, stored_scores
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from sl_dagster.experiment import BASE_MODEL, Experiment
 from sl_dagster.method.text_decay import Decay, decay_of
-from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 from sl_dagster.results.scores import stored_scores
 
 HELDOUT = "heldout"

@@ -7,7 +7,7 @@ import numpy as np
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
-from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import fingerprint
 from sl_dagster.method.quality import DIMENSIONS
-from sl_dagster.resources.stage_store import StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageStore, StoredStage
 
 OVERALL = "overall"
 CONFIDENCE = 0.95

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
-from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 
 GROUPS = ("type", "range", "language")
 

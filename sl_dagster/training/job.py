@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from sl_dagster.chat import Chat
 from sl_dagster.experiment import Training
+from sl_dagster.experiment.chat import Chat
 
 RUN_PID_VARIABLE = "SL_DAGSTER_RUN_PID"
 CHECKPOINTS = "checkpoints"  # the folder beside the adapter that is needed until it is finished

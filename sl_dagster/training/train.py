@@ -33,9 +33,9 @@ from transformers.utils import logging as transformers_logging
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from sl_dagster.chat import stop_tokens
 from sl_dagster.errors import UserError
-from sl_dagster.progress import Pace, training_line
+from sl_dagster.experiment.chat import stop_tokens
+from sl_dagster.resources.progress import Pace, training_line
 from sl_dagster.training.examples import TokenizedExamples, tokenized
 from sl_dagster.training.job import (
     CHECKPOINTS,

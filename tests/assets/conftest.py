@@ -13,8 +13,8 @@ import yaml
 from filelock import FileLock
 
 from sl_dagster.experiment import Experiment, load_experiment
-from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
-from sl_dagster.settings import PROJECT_ROOT
+from sl_dagster.paths import PROJECT_ROOT
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 
 DEMO = PROJECT_ROOT / "sl_dagster" / "demo"
 SETTINGS = {

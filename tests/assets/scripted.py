@@ -9,9 +9,9 @@ import pytest
 
 from sl_dagster.definitions import definitions_of
 from sl_dagster.experiment import load_experiment
-from sl_dagster.records import TEXT_SCHEMA, Record
 from sl_dagster.resources.engines import Completion, Request
-from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.resources.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.conftest import ScriptedEngine
 
 

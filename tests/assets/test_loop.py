@@ -8,12 +8,12 @@ import dagster as dg
 import duckdb
 import pytest
 
-from sl_dagster.adapters import WEIGHTS_FILE, Adapter
 from sl_dagster.method.filters import drop_reason
 from sl_dagster.method.words import count_words
-from sl_dagster.records import Record
-from sl_dagster.resources.adapter_store import AdapterStore
-from sl_dagster.resources.stage_store import StageKey
+from sl_dagster.resources.adapters import WEIGHTS_FILE, Adapter
+from sl_dagster.resources.records import Record
+from sl_dagster.resources.storage.adapter_store import AdapterStore
+from sl_dagster.resources.storage.stage_store import StageKey
 from tests.assets.conftest import Project
 
 pytestmark = pytest.mark.integration

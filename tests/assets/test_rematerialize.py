@@ -10,7 +10,7 @@ from dagster._utils.test.data_versions import get_stale_status_resolver
 from sl_dagster.assets import experiment_assets
 from sl_dagster.definitions import definitions_of
 from sl_dagster.experiment import loop_stage_names
-from sl_dagster.staleness import Staleness
+from sl_dagster.jobs.staleness import Staleness
 from tests.assets.conftest import Project
 from tests.assets.test_loop import test_the_database_agrees_with_the_files as database_agrees
 

@@ -10,7 +10,7 @@ import dagster as dg
 import psutil
 import pytest
 
-from sl_dagster.resources.run_lock import RunLock
+from sl_dagster.resources.storage.run_lock import RunLock
 from tests.assets.conftest import Project
 
 pytestmark = pytest.mark.integration

@@ -155,7 +155,7 @@ def test_cancelling_stops_at_once_and_keeps_the_journal(
 
 def _is_free(project: Project) -> bool:
     """Whether another run can work on iteration 1."""
-    from sl_dagster.resources.run_lock import RunLock
+    from sl_dagster.resources.storage.run_lock import RunLock
 
     lock = RunLock()
     lock.hold(project.data, "small", 1, "test")

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from sl_dagster.adapters import Adapter
 from sl_dagster.identity import fingerprint
 from sl_dagster.method.prompts import Message
-from sl_dagster.records import SFT_SCHEMA, TEXT_SCHEMA, Record
-from sl_dagster.resources.lengths import LengthsDatabase
-from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.resources.adapters import Adapter
+from sl_dagster.resources.records import SFT_SCHEMA, TEXT_SCHEMA, Record
+from sl_dagster.resources.storage.lengths import LengthsDatabase
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
 SCRIPT = "<script>document.title = 'run'</script><img src=x onerror=alert(1)>"
 FIRST = "The bridge is old.\n\nIt stands.\n\nIt ends here."

@@ -8,7 +8,7 @@ import pytest
 from sl_dagster.errors import UserError
 from sl_dagster.identity import fingerprint
 from sl_dagster.lineage.search import PAGE_SIZE, Search, search
-from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
 KEY = StageKey("e", "initial_responses", 1)
 

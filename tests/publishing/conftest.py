@@ -9,9 +9,9 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from sl_dagster.records import PAIR_SCHEMA, Record
-from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
-from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.resources.records import PAIR_SCHEMA, Record
+from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.conftest import DEMO_MODEL, OUTCOME
 
 PLAIN = "Write a story about an old bridge."

@@ -11,7 +11,7 @@ from datasets import DatasetDict, load_dataset
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
 from sl_dagster.publishing.dataset_export import DatasetExport, Format, export_dataset
-from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.publishing.conftest import PLAIN, WOVEN
 
 

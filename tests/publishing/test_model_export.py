@@ -9,11 +9,11 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sl_dagster.adapters import WEIGHTS_FILE
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
 from sl_dagster.publishing.model_export import Export, export_model
-from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
+from sl_dagster.resources.adapters import WEIGHTS_FILE
+from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from tests.conftest import DEMO_MODEL, Cli
 
 pytestmark = pytest.mark.integration

@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
 from sl_dagster.publishing.publish import Prepared, Publication, prepare, upload
-from sl_dagster.records import SCORE_SCHEMA, TEXT_SCHEMA, Record
-from sl_dagster.resources.adapter_store import AdapterStore, StoredAdapter
-from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE
+from sl_dagster.resources.records import SCORE_SCHEMA, TEXT_SCHEMA, Record
+from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.conftest import DEMO_MODEL, OUTCOME, Cli
 from tests.hub import Hub, running_hub
 from tests.publishing.conftest import PLAIN, WOVEN

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.method.quality import DIMENSIONS
-from sl_dagster.records import JUDGEMENT_SCHEMA, SCORE_SCHEMA, TEXT_SCHEMA, Record
 from sl_dagster.report.page import report_html, report_path, write_report
-from sl_dagster.resources.adapter_store import AdapterStore
-from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE
+from sl_dagster.resources.records import JUDGEMENT_SCHEMA, SCORE_SCHEMA, TEXT_SCHEMA, Record
+from sl_dagster.resources.storage.adapter_store import AdapterStore
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.conftest import OUTCOME, Cli
 from tests.lineage.conftest import SCRIPT
 

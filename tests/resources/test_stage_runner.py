@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from sl_dagster.adapters import Adapter
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, Sampling, load_experiment
 from sl_dagster.method.prompts import Message
-from sl_dagster.records import Record
+from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Completion, Request
-from sl_dagster.resources.journal import Journal, Outcome
+from sl_dagster.resources.records import Record
 from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRun, StageRunner
-from sl_dagster.resources.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.journal import Journal, Outcome
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 from tests.conftest import ScriptedEngine
 
 KEY = StageKey("small", "initial_responses", 1)

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from sl_dagster.cli import app
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, load_experiment
-from sl_dagster.records import SCORE_SCHEMA, TEXT_SCHEMA, Record
-from sl_dagster.resources.adapter_store import AdapterStore
-from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.resources.records import SCORE_SCHEMA, TEXT_SCHEMA, Record
+from sl_dagster.resources.storage.adapter_store import AdapterStore
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from sl_dagster.results.comparison import compared_models, comparison_rows
 
 FACTS = {"records_in": 2, "kept": 2, "dropped": {}, "retried": {}}

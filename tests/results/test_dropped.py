@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sl_dagster.records import TEXT_SCHEMA
-from sl_dagster.resources.stage_store import StageKey, StageStore
+from sl_dagster.resources.records import TEXT_SCHEMA
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from sl_dagster.results.dropped import DROPPED_COLUMNS, dropped_rows
 
 

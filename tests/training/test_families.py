@@ -9,9 +9,9 @@ import pytest
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sl_dagster.adapters import Adapter, adapter_fingerprint
-from sl_dagster.chat import Chat, stop_tokens
 from sl_dagster.experiment import Experiment, Lora, Sampling, Training
+from sl_dagster.experiment.chat import Chat, stop_tokens
+from sl_dagster.resources.adapters import Adapter, adapter_fingerprint
 from sl_dagster.resources.engines import Request, open_engine
 from sl_dagster.training.examples import tokenized
 from sl_dagster.training.job import TrainingJob

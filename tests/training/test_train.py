@@ -13,9 +13,9 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sl_dagster.adapters import WEIGHTS_FILE, Adapter, adapter_fingerprint
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Lora, Training
+from sl_dagster.resources.adapters import WEIGHTS_FILE, Adapter, adapter_fingerprint
 from sl_dagster.training.job import CHECKPOINTS, TrainingJob
 from sl_dagster.training.train import train
 from tests.conftest import DEMO_MODEL

@@ -12,10 +12,10 @@ from typing import Any
 import openai
 from openai.types.chat import ChatCompletion
 
-from sl_dagster.adapters import Adapter
-from sl_dagster.chat import Chat
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import RepetitionDetection
+from sl_dagster.experiment.chat import Chat
+from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines.protocol import Completion, Request
 
 # What is worth asking again: the endpoint was unreachable, too slow, too busy, or stumbled.

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sl_dagster.adapters import Adapter
 from sl_dagster.experiment import Sampling
 from sl_dagster.method.prompts import Message
+from sl_dagster.resources.adapters import Adapter
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from llguidance.hf import from_tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from sl_dagster.adapters import Adapter
-from sl_dagster.chat import stop_tokens
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, TransformersSettings
+from sl_dagster.experiment.chat import stop_tokens
+from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines.decoding import DecodingBatch, Row
 from sl_dagster.resources.engines.protocol import Completion, Engine, Request
 

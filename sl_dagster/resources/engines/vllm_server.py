@@ -22,7 +22,7 @@ from typing import Any
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, VllmSettings
-from sl_dagster.settings import data_dir
+from sl_dagster.paths import data_dir
 
 SERVED_NAME = "base"
 

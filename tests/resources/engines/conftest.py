@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from sl_dagster.adapters import Adapter, adapter_fingerprint
 from sl_dagster.experiment import Experiment, Sampling, load_experiment
 from sl_dagster.method.prompts import Message
+from sl_dagster.resources.adapters import Adapter, adapter_fingerprint
 from sl_dagster.resources.engines import Completion, Engine, Request, open_engine
 from tests.conftest import DEMO_MODEL
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from sl_dagster.adapters import CONFIG_FILE, WEIGHTS_FILE, Adapter
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
 from sl_dagster.method.quality import quality_schema, read_scores
+from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE, Adapter
 from sl_dagster.resources.engines import Engine
 from tests.conftest import DEMO_MODEL
 from tests.resources.engines.conftest import BASE, GREEDY, LOOP, SAMPLED, TOPICS, complete, request

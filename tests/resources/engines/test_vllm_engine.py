@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sl_dagster.adapters import Adapter
 from sl_dagster.errors import UserError
+from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Completion, Engine, open_engine
 from sl_dagster.resources.engines.vllm_engine import VllmEngine
 from tests.resources.engines.conftest import (

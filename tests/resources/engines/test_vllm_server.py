@@ -10,6 +10,7 @@ import pytest
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import VllmSettings, judge_experiment
+from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.engines import open_engine
 from sl_dagster.resources.engines.vllm_server import (
     VllmServer,
@@ -17,7 +18,6 @@ from sl_dagster.resources.engines.vllm_server import (
     command_line,
     explanation,
 )
-from sl_dagster.settings import PROJECT_ROOT
 from tests.resources.engines.conftest import (
     TOPICS,
     VLLM,

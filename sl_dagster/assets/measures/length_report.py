@@ -1,0 +1,82 @@
+"""``length_report``: one iteration at a glance, stage by stage and before/after."""
+
+from typing import Any
+
+import dagster as dg
+
+from sl_dagster.assets.stage.asset import stage_asset
+from sl_dagster.assets.stage.pictures import picture
+from sl_dagster.experiment import Experiment
+from sl_dagster.resources.storage.lengths import LengthsDatabase
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.results.growth import growth_table
+from sl_dagster.results.plots import MAIN, OTHER, beside
+
+_COLUMNS = ("records", "kept", "mean", "p10", "p50", "p90", "max")
+
+
+def length_report_asset(experiment: Experiment) -> dg.AssetsDefinition:
+    """The iteration's numbers."""
+    after = ("heldout_responses", "heldout_base") if experiment.heldout else ()
+
+    @stage_asset(
+        experiment,
+        "length_report",
+        description="Lengths of every stage of the iteration, and the Generator before and after.",
+        kinds={"duckdb"},
+        deps=("extended_responses", *(f"{role}_lora" for role in experiment.roles), *after),
+    )
+    def length_report(
+        context: dg.AssetExecutionContext, lengths: LengthsDatabase, stages: StageStore
+    ) -> dg.MaterializeResult:
+        iteration = int(context.partition_key)
+        rows = [row for row in lengths.stats(experiment.name) if row["iteration"] == iteration]
+        order = {stage: place for place, stage in enumerate(experiment.stages)}
+        rows.sort(key=lambda row: order.get(row["stage"], len(order)))
+        metadata: dict[str, Any] = {"stages": _table(rows)}
+        measured = [row for row in rows if row["kept"]]
+        if measured:
+            metadata["lengths_by_stage"] = _plot(measured)
+        for row in growth_table(experiment, stages):
+            if row.iteration == iteration:
+                metadata["heldout_mean_words"] = round(row.scores.mean_words, 1)
+                metadata |= {name: round(share, 3) for name, share in row.scores.shares().items()}
+                metadata |= {"growth": round(row.ratio, 2)} if row.ratio else {}
+        return dg.MaterializeResult(metadata=metadata)
+
+    return length_report
+
+
+def _plot(rows: list[dict[str, Any]]) -> dg.MarkdownMetadataValue:
+    """The mean of each stage, with a line from p10 to p90."""
+    stages = [row["stage"] for row in rows]
+
+    def draw(axes: Any) -> None:
+        axes.barh(stages, [row["mean"] for row in rows], color=MAIN)
+        axes.hlines(stages, [row["p10"] for row in rows], [row["p90"] for row in rows], color=OTHER)
+        for place, row in enumerate(rows):
+            beside(axes, f"{row['mean']:.0f}", max(row["mean"], row["p90"]), place)
+        axes.invert_yaxis()
+        axes.margins(x=0.12)
+        axes.tick_params(left=False)
+        axes.set_xlabel("mean words; line: p10 to p90")
+
+    return picture("mean words by stage", draw, height=0.9 + 0.3 * len(rows))
+
+
+def _table(rows: list[dict[str, Any]]) -> dg.TableMetadataValue:
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {"stage": row["stage"], **{name: _number(row[name]) for name in _COLUMNS}}
+            )
+            for row in rows
+        ],
+        schema=dg.TableSchema(
+            [dg.TableColumn("stage"), *(dg.TableColumn(name, "float") for name in _COLUMNS)]
+        ),
+    )
+
+
+def _number(value: float | None) -> float | str:
+    return "" if value is None else round(value, 1)

@@ -1,0 +1,1 @@
+"""What all stages share: declaring an asset, its settings, its metadata and its pictures."""

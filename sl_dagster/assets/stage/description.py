@@ -1,0 +1,175 @@
+"""What an asset's page shows of a stage: counts, lengths, pictures, samples, where it came from.
+
+Everything is taken from the stored files, so a stage that is reused tells the same as a new one.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import numpy as np
+
+from sl_dagster.assets.stage.pictures import lengths_picture, outcomes_picture
+from sl_dagster.lineage.addresses import record_address, stage_address
+from sl_dagster.resources.adapters import Adapter, asset_of, stage_of
+from sl_dagster.resources.records import Record
+from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
+
+_SAMPLE_EDGE = 120  # characters of a text's beginning and end
+_LINE = 90  # characters that fit beside each other
+
+
+def stage_result(
+    stage: StoredStage,
+    made_from: Sequence[StoredStage | Adapter] = (),
+    *,
+    before: Sequence[int] = (),
+    more: dict[str, Any] | None = None,
+) -> dg.MaterializeResult:
+    """What a stage's asset returns: the stored records, described.
+
+    Args:
+        stage: the stage, published or not.
+        made_from: the stages it was made from, and the adapter that wrote it if a model did.
+        before: words of what the model was given to lengthen, to be shown beside the result.
+        more: further metadata.
+    """
+    facts = stage.manifest
+    metadata: dict[str, Any] = {
+        "records_in": facts["records_in"],
+        "kept": facts["kept"],
+        "dropped": sum(facts["dropped"].values()),
+        **{f"dropped_{reason}": count for reason, count in sorted(facts["dropped"].items())},
+        **{f"retried_{reason}": count for reason, count in sorted(facts["retried"].items())},
+        **length_metadata(_kept_words(stage), before),
+        "outcomes": outcomes_picture(facts["kept"], facts["dropped"], facts["retried"]),
+        **_samples(stage),
+        "all_records": dg.MetadataValue.url(stage_address(stage.key)),
+        "parquet": dg.MetadataValue.path(str(stage.published_path)),
+        "fingerprint": facts["fingerprint"],
+    }
+    if "truncated" in facts:
+        metadata["truncated_generations"] = facts["truncated"]
+    if "tokens_per_second" in facts:
+        metadata["tokens_per_second"] = facts["tokens_per_second"]
+        metadata["generated_tokens"] = facts["generated_tokens"]
+        metadata["seconds"] = facts["seconds"]
+    metadata |= made_from_metadata(stage.key.experiment, made_from)
+    for adapter in made_from:
+        if isinstance(adapter, Adapter):
+            metadata |= adapter_metadata(adapter)
+    metadata |= overrides_metadata(facts.get("overrides"))
+    return dg.MaterializeResult(
+        value=stage,
+        data_version=dg.DataVersion(stage.content_hash),
+        metadata=metadata | (more or {}),
+    )
+
+
+def length_metadata(words: Sequence[int], before: Sequence[int] = ()) -> dict[str, Any]:
+    """Mean, p10, p50, p90 and maximum of numbers of words, as numbers, and their histogram.
+
+    Args:
+        words: of the kept texts.
+        before: of what they were made from by lengthening; its mean is reported, too.
+    """
+    if not words:
+        return {}
+    p10, p50, p90 = (float(p) for p in np.percentile(words, [10, 50, 90]))
+    return {
+        "mean_words": round(float(np.mean(words)), 1),
+        "p10_words": round(p10, 1),
+        "p50_words": round(p50, 1),
+        "p90_words": round(p90, 1),
+        "max_words": max(words),
+        **({"mean_words_before": round(float(np.mean(before)), 1)} if before else {}),
+        "lengths": lengths_picture(words, before),
+    }
+
+
+def made_from_metadata(
+    experiment: str, sources: Sequence[StoredStage | Adapter]
+) -> dict[str, dg.MetadataValue]:
+    """Links to the assets, at the right iteration, that something was made from."""
+    lines = []
+    for source in sources:
+        if isinstance(source, StoredStage):
+            lines.append(f"- {_link(source.key)}, {len(source):,} records")
+        elif source.path:
+            key = StageKey(experiment, stage_of(source.role), source.iteration or None)
+            lines.append(f"- {_link(key)}, adapter `{source.fingerprint}`")
+        else:
+            lines.append(f"- the base model, `{source.fingerprint}`")
+    return {"made_from": dg.MetadataValue.md("\n".join(lines))} if lines else {}
+
+
+def adapter_metadata(adapter: Adapter) -> dict[str, Any]:
+    """Which adapter wrote a stage."""
+    return {
+        "adapter": adapter.fingerprint,
+        "adapter_from": asset_of(adapter.role, adapter.iteration) if adapter.path else "base model",
+    }
+
+
+def overrides_metadata(overrides: dict[str, Any] | None) -> dict[str, Any]:
+    """The settings with which a result was launched, where they were not the experiment's."""
+    return {"overrides": dg.MetadataValue.json(overrides)} if overrides else {}
+
+
+def _link(key: StageKey) -> str:
+    path = f"/assets/{key.experiment}/{key.stage}"
+    return f"[{key}]({path}?partition={key.iteration})" if key.iteration else f"[{key}]({path})"
+
+
+def _kept_words(stage: StoredStage) -> list[int]:
+    pairs = zip(stage.column("words"), stage.column("kept"), strict=True)
+    return [words for words, kept in pairs if kept]
+
+
+def _samples(stage: StoredStage) -> dict[str, dg.MetadataValue]:
+    """The shortest, the median and the longest kept record, at a glance and in full."""
+    words, kept = stage.column("words"), stage.column("kept")
+    order = sorted((index for index, good in enumerate(kept) if good), key=words.__getitem__)
+    if not order:
+        return {}
+    chosen = {order[0]: "shortest", order[len(order) // 2]: "median", order[-1]: "longest"}
+    found = list(zip(chosen.values(), stage.at(list(chosen)), strict=True))
+    return {
+        "samples": dg.MetadataValue.table([_row(*pair) for pair in found], schema=_SAMPLE_SCHEMA),
+        "sample_texts": dg.MetadataValue.md("\n\n".join(_in_full(*pair) for pair in found)),
+    }
+
+
+_SAMPLE_SCHEMA = dg.TableSchema(
+    columns=[
+        dg.TableColumn("sample"),
+        dg.TableColumn("words", "int"),
+        dg.TableColumn("record_id"),
+        dg.TableColumn("text"),
+    ]
+)
+
+
+def _row(name: str, record: Record) -> dg.TableRecord:
+    text = " ".join(record.written.split())
+    if len(text) > 2 * _SAMPLE_EDGE:
+        text = f"{text[:_SAMPLE_EDGE]} [...] {text[-_SAMPLE_EDGE:]}"
+    return dg.TableRecord(
+        {"sample": name, "words": record.words, "record_id": record.record_id, "text": text}
+    )
+
+
+def _in_full(name: str, record: Record) -> str:
+    """A sample as Markdown; what a model wrote stands in a code block, so that it stays text."""
+    where = f"[{record.record_id}]({record_address(record.record_id)})"
+    parts = [f"**{name}, {record.words} words** ({where})"]
+    if asked := record.query or record.instruction:
+        parts.append(_as_code(asked))
+    return "\n\n".join([*parts, _as_code(record.written)])
+
+
+def _as_code(text: str) -> str:
+    # A code block is not wrapped by the page, so it is here.
+    lines = (part for line in text.splitlines() for part in textwrap.wrap(line, _LINE) or [""])
+    return "\n".join(f"    {line}" for line in lines)

@@ -1,0 +1,60 @@
+"""LonGen's length score for any file of answers: what ``sl-dagster score`` does."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from sl_dagster.benchmarks.longen import CONSTRAINT_TYPES, ConstraintType, band_of, length_score
+from sl_dagster.experiment import describe_problems
+from sl_dagster.inputs.json_lines import numbered_lines, parse_object
+from sl_dagster.method.words import count_words
+from sl_dagster.results.scores import mean_by
+
+
+class ScoredLine(BaseModel):
+    """One answer to be scored; whatever else it holds is of no concern.
+
+    Attributes:
+        type: kind of the constraint.
+        constraint: the length that was asked for, such as "about 2000 words".
+        response: the answer.
+    """
+
+    type: ConstraintType
+    constraint: str
+    response: str
+
+
+def length_scores(lines: Iterable[bytes]) -> dict[str, Any]:
+    """Score a file of answers, holding only the one at hand.
+
+    Args:
+        lines: UTF-8, one JSON object each; empty lines are passed over.
+
+    Returns:
+        ``about``, ``range``, ``above`` and ``below``: the mean score of the answers to such
+        constraints, None where there are none; ``overall``: the mean over all answers; ``n``: how
+        many were scored. If there are lines that cannot be scored, ``unparsed`` lists each with its
+        number (``line``) and what is wrong with it (``problem``).
+    """
+    types, scores, unparsed = [], [], []
+    for number, line in numbered_lines(lines):
+        try:
+            answer = ScoredLine.model_validate(parse_object(line))
+            band = band_of(answer.type, answer.constraint)
+        except ValidationError as error:
+            problem = describe_problems(error).replace("\n  ", "; ")
+            unparsed.append({"line": number, "problem": problem})
+        except ValueError as error:
+            unparsed.append({"line": number, "problem": str(error)})
+        else:
+            types.append(answer.type)
+            scores.append(length_score(count_words(answer.response), band))
+    means = mean_by(types, scores)
+    return {
+        **{type: means.get(type) for type in CONSTRAINT_TYPES},
+        "overall": sum(scores) / len(scores) if scores else None,
+        "n": len(scores),
+        **({"unparsed": unparsed} if unparsed else {}),
+    }

@@ -1,0 +1,108 @@
+"""Checking seed instructions: what a person should mend before a model makes up more like them."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from rich import box
+from rich.table import Table
+
+from sl_dagster.inputs.instructions import InstructionLine, numbered_instructions
+from sl_dagster.method.diversity import SimilarTexts, distinct_n
+from sl_dagster.method.filters import Language
+from sl_dagster.method.instructions import (
+    MAX_SIMILARITY,
+    Kind,
+    instruction_drop_reason,
+    length_named_in,
+)
+from sl_dagster.method.words import count_words
+from sl_dagster.paths import PROJECT_ROOT
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A seed instruction and where it stands."""
+
+    place: str
+    line: InstructionLine
+
+
+def own_seed_files() -> list[Path]:
+    """The seed files that come with the project, one per language."""
+    return [PROJECT_ROOT / "seeds" / f"{language}.jsonl" for language in get_args(Language)]
+
+
+def read_seeds(files: Iterable[Path]) -> list[Seed]:
+    """The seeds of several files, each with its place as ``file:line``.
+
+    Raises:
+        UserError: a file cannot be read, or naming the line that is no instruction.
+    """
+    return [
+        Seed(f"{path}:{number}", line)
+        for path in files
+        for number, line in numbered_instructions(path)
+    ]
+
+
+def problems(seeds: Sequence[Seed]) -> list[str]:
+    """What is wrong with seeds, as lines that begin with their place.
+
+    Looked for are exact duplicates, near-duplicates (as self-instruct defines them), instructions
+    too short or too long for the loop, and instructions that name a length.
+    """
+    found = []
+    earlier = SimilarTexts()
+    for seed in seeds:
+        text = seed.line.instruction
+        if alike := earlier.most_similar(text, above=MAX_SIMILARITY):
+            place, similarity = seeds[alike[0]].place, alike[1]
+            same = text == seeds[alike[0]].line.instruction
+            relation = "the same as" if same else f"nearly the same ({similarity:.2f}) as"
+            found.append(f"{seed.place}: {relation} {place}")
+        earlier.add(text)
+        if reason := instruction_drop_reason(text):
+            found.append(f"{seed.place}: {reason}: {count_words(text)} words")
+        if named := length_named_in(text):
+            found.append(f"{seed.place}: names a length: {named}")
+    return found
+
+
+def balance_table(seeds: Sequence[Seed]) -> Table:
+    """How many seeds there are of each kind, per language."""
+    table = Table(title="seeds per kind", box=box.SIMPLE_HEAD)
+    languages = _languages(seeds)
+    table.add_column("kind")
+    for language in languages:
+        table.add_column(language, justify="right")
+    counts = Counter((seed.line.kind, seed.line.language) for seed in seeds)
+    kinds = [*get_args(Kind), *([None] if any(kind is None for kind, _ in counts) else [])]
+    for kind in kinds:
+        table.add_row(kind or "none given", *(str(counts[kind, name]) for name in languages))
+    return table
+
+
+def length_table(seeds: Sequence[Seed]) -> Table:
+    """How long the seeds are and how varied, per language."""
+    table = Table(title="lengths in words", box=box.SIMPLE_HEAD)
+    for name in ("language", "seeds", "min", "mean", "max", "Distinct-1", "Distinct-2"):
+        table.add_column(name, justify="left" if name == "language" else "right")
+    for language in _languages(seeds):
+        texts = [seed.line.instruction for seed in seeds if seed.line.language == language]
+        words = [count_words(text) for text in texts]
+        table.add_row(
+            language,
+            str(len(words)),
+            str(min(words)),
+            f"{sum(words) / len(words):.1f}",
+            str(max(words)),
+            *(f"{distinct_n(texts, n):.2f}" for n in (1, 2)),
+        )
+    return table
+
+
+def _languages(seeds: Sequence[Seed]) -> list[str]:
+    return sorted({seed.line.language for seed in seeds})

@@ -1,0 +1,83 @@
+"""Checking an experiment and everything it names, without running it."""
+
+from pathlib import Path
+
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import Experiment, VllmSettings, judge_experiment, load_experiment
+from sl_dagster.experiment.chat import stop_tokens
+from sl_dagster.inputs.documents import read_documents
+from sl_dagster.inputs.instructions import read_instructions, read_seed_instructions
+from sl_dagster.inputs.queries import read_queries
+from sl_dagster.method.prompts import Message
+from sl_dagster.resources.engines import vllm_server
+
+
+def validate_experiment(path: Path) -> Experiment:
+    """Check an experiment file, its instruction files, its prompts and its model's tokenizer.
+
+    vLLM's options are checked by vLLM, where it is installed.
+
+    Raises:
+        UserError: naming the file and field (or line), what is wrong and what was expected.
+    """
+    experiment = load_experiment(path)
+    if experiment.method == "back_translation":
+        _check_documents(experiment)
+    else:
+        read_seed_instructions(experiment.seeds, experiment.languages)
+    if experiment.heldout:
+        read_instructions(experiment.heldout.file, experiment.languages)
+    for name, benchmark in experiment.benchmarks.items():
+        read_queries(name, benchmark, experiment.languages)
+    if experiment.control and not (path.parent / f"{experiment.control}.yaml").is_file():
+        raise UserError(f"{path}: control: there is no experiment {experiment.control}.yaml")
+    _check_tokenizer(path, experiment)
+    _check_engine(path, experiment)
+    if experiment.judge:
+        _check_engine(path, judge_experiment(experiment), "judge.")
+    return experiment
+
+
+def _check_documents(experiment: Experiment) -> None:
+    documents = read_documents(experiment.documents)
+    # To the end, because every line is to be checked.
+    if not sum(document.written_in in experiment.languages for document in documents):
+        raise UserError(
+            f"{', '.join(map(str, experiment.documents))}: no document in "
+            f"{' or '.join(experiment.languages)}: add some, or change `languages`"
+        )
+
+
+def _check_engine(path: Path, experiment: Experiment, section: str = "") -> None:
+    if isinstance(experiment.engine, VllmSettings) and vllm_server.is_installed():
+        try:
+            vllm_server.check_options(experiment, experiment.engine)
+        except UserError as error:
+            raise UserError(f"{path}: {section}{error}") from error
+
+
+def _check_tokenizer(path: Path, experiment: Experiment) -> None:
+    # Imported late: it takes seconds.
+    from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+
+    name, revision = experiment.base_model, experiment.revision
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+        config = AutoConfig.from_pretrained(name, revision=revision)
+        try:
+            generation = GenerationConfig.from_pretrained(name, revision=revision)
+        except OSError:  # a model need not have one
+            generation = GenerationConfig.from_model_config(config)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: base_model: {name} cannot be loaded: {error}") from error
+    # Where a folder has no tokenizer's files, transformers makes up an empty one.
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise UserError(f"{path}: base_model: {name} cannot be loaded: its tokenizer is missing")
+    if not tokenizer.chat_template:
+        raise UserError(f"{path}: base_model: the tokenizer of {name} has no chat template")
+    question = Message(role="user", content="Write a letter.")
+    answer = Message(role="assistant", content="Dear friend.")
+    try:
+        experiment.chat.example(tokenizer, stop_tokens(generation, tokenizer), [question], [answer])
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error

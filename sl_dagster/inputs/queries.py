@@ -1,0 +1,81 @@
+"""Reading the queries of benchmarks, from local files and from the Hugging Face hub."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sl_dagster.benchmarks import BENCHMARKS
+from sl_dagster.benchmarks.query import Query
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import Benchmark
+from sl_dagster.inputs.json_lines import checked, numbered_objects, open_lines
+from sl_dagster.method.filters import Language
+
+
+def read_queries(name: str, benchmark: Benchmark, languages: tuple[Language, ...]) -> list[Query]:
+    """The queries that a benchmark asks: in these languages, at most ``limit``, to scale.
+
+    Args:
+        name: the benchmark's name.
+        benchmark: its settings.
+        languages: queries in others are left out.
+
+    Raises:
+        UserError: naming the line (or the row on the hub) and what is wrong with it, that the data
+            set cannot be loaded, or that no query is left.
+    """
+    kind = BENCHMARKS[name]
+    numbered = [
+        (where, checked(kind, row, where, f"no query of {kind.title}"))
+        for where, row in _rows(benchmark.queries)
+    ]
+    chosen = [(where, query) for where, query in numbered if query.written_in in languages]
+    if not chosen:
+        raise UserError(
+            f"{benchmark.queries}: no query in {' or '.join(languages)} among its {len(numbered)}"
+        )
+    return [
+        _scaled(where, query, benchmark.scale) for where, query in _spread(chosen, benchmark.limit)
+    ]
+
+
+def _rows(queries: str) -> Iterator[tuple[str, Any]]:
+    """Each query as it is published, and where it stands."""
+    if Path(queries).is_absolute():
+        with open_lines(queries) as lines:
+            for number, content in numbered_objects(lines, queries):
+                yield f"{queries}, line {number}", content
+    else:
+        yield from _hub_rows(queries)
+
+
+def _hub_rows(dataset: str) -> Iterator[tuple[str, Any]]:
+    # Imported late: it takes seconds.
+    from datasets import DatasetDict, load_dataset
+
+    try:
+        splits = load_dataset(dataset)
+    except Exception as error:  # of many libraries: network, hub, formats
+        raise UserError(
+            f"{dataset}: cannot be loaded from the Hugging Face hub ({error}): check the id and "
+            "the network, or download the file and name it under `queries`"
+        ) from error
+    assert isinstance(splits, DatasetDict)
+    for split, rows in splits.items():
+        for number, row in enumerate(rows, start=1):
+            yield f"{dataset}, split {split}, row {number}", row
+
+
+def _spread(found: list[tuple[str, Query]], limit: int | None) -> list[tuple[str, Query]]:
+    """At most so many, at even distances: files are sorted by language, type and length."""
+    count = min(len(found), limit or len(found))
+    return [found[place * len(found) // count] for place in range(count)]
+
+
+def _scaled(where: str, query: Query, scale: float) -> Query:
+    if scale == 1:
+        return query
+    try:
+        return query.scaled(scale)
+    except ValueError as error:
+        raise UserError(f"{where}: cannot be scaled: {error}; remove `scale`") from None

@@ -1,0 +1,282 @@
+"""Running jobs from a program: what ``run``, ``dataset`` and ``evaluate`` of the CLI do."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import psutil
+import yaml
+from rich.console import Console
+
+from sl_dagster.assets.measures.models import models_made
+from sl_dagster.assets.stage.asset import Job
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import ALIGNED_MODEL, Experiment, load_experiment
+from sl_dagster.jobs import job_name
+from sl_dagster.jobs.staleness import Staleness
+from sl_dagster.paths import data_dir, ensure_dagster_home, experiments_dir
+from sl_dagster.resources.storage.adapter_store import AdapterStore
+
+_console = Console(highlight=False)
+_PROCESS = "sl_dagster/process"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What to run.
+
+    Attributes:
+        experiment: name of an experiment file.
+        first: the first iteration.
+        last: the last one; None for the experiment's last.
+        only: names of the assets to make; empty for all.
+        force: make anew what is up to date, too.
+        stale: make only what is out of date.
+        settings: settings of the experiment file to change for this launch, such as
+            ``extension.sampling.temperature=1.0``, with values in YAML.
+    """
+
+    experiment: str
+    first: int = 1
+    last: int | None = None
+    only: tuple[str, ...] = ()
+    force: bool = False
+    stale: bool = False
+    settings: tuple[str, ...] = ()
+
+
+def run_iterations(launch: Launch) -> None:
+    """Run iterations one after another, in this process, into the project's history.
+
+    Raises:
+        UserError: an iteration, a stage or a setting does not exist, or a stage failed; what comes
+            after it is not begun.
+    """
+    from sl_dagster.definitions import defs
+
+    experiment = load_experiment(experiments_dir() / f"{launch.experiment}.yaml")
+    last = _checked_last(launch, experiment)
+    definitions = defs()
+    job = definitions.resolve_job_def(job_name(launch.experiment, "iteration"))
+    names = _selected(launch, job)
+    config = _config(launch, experiment, job, names)
+    ensure_dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        note_killed_runs(instance)
+        staleness = Staleness(instance, definitions, launch.experiment)
+        for iteration in range(launch.first, last + 1):
+            _console.rule(f"{launch.experiment}, iteration {iteration} of {last}")
+            if launch.stale:
+                wanted = [name for name in staleness.out_of_date(iteration) if name in names]
+                if not wanted:
+                    _console.print("  nothing is out of date")
+                    continue
+            else:
+                wanted = names
+            _run(instance, launch.experiment, job, str(iteration), wanted, config)
+
+
+def evaluate_models(experiment: str, models: Sequence[str], force: bool) -> None:
+    """Measure models with the experiment's benchmarks and its judge, in this process.
+
+    Args:
+        experiment: name of an experiment file.
+        models: their names; none for all that have been made.
+        force: make anew what is up to date, too.
+
+    Raises:
+        UserError: the experiment has neither, a model does not exist or has not been made
+            yet, or measuring it failed.
+    """
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    if not settings.benchmarks and not settings.judge:
+        raise UserError(f"{experiment} names no `benchmarks` and no `judge` to measure models with")
+    unknown = [model for model in models if model not in settings.models]
+    if unknown:
+        raise UserError(f"--model {unknown[0]}: the models are {', '.join(settings.models)}")
+    made = models_made(settings, AdapterStore(data_dir=str(data_dir())))
+    if not settings.benchmarks:  # a judge has nothing of the aligned model to read
+        made = [model for model in made if model != ALIGNED_MODEL]
+    _run_whole_job(settings, "evaluate", models or made, force)
+
+
+def run_dataset(experiment: str, force: bool = False) -> None:
+    """Make the final data set and the aligned model, in this process, into the project's history.
+
+    Args:
+        experiment: name of an experiment file.
+        force: make anew what is up to date, too.
+
+    Raises:
+        UserError: no iteration is finished yet, or a stage failed.
+    """
+    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
+    _run_whole_job(settings, "dataset", [None], force)
+
+
+def _run_whole_job(
+    experiment: Experiment, job_kind: Job, partitions: Sequence[str | None], force: bool
+) -> None:
+    from sl_dagster.definitions import defs
+
+    job = defs().resolve_job_def(job_name(experiment.name, job_kind))
+    launch = Launch(experiment.name, force=force)
+    names = _selected(launch, job)
+    config = _config(launch, experiment, job, names)
+    ensure_dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        for partition in partitions:
+            if partition:
+                _console.rule(f"{experiment.name}, model {partition}")
+            _run(instance, experiment.name, job, partition, names, config)
+
+
+def note_killed_runs(instance: dg.DagsterInstance) -> None:
+    """Note of runs whose process was killed that they have failed.
+
+    Dagster watches over the runs of the web UI only. A run of the command line that was killed
+    would count as running for ever, and keep all others in the queue.
+    """
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        process = run.tags.get(_PROCESS)
+        if process and not psutil.pid_exists(int(process)):
+            instance.report_run_failed(run, f"its process {process} was killed")
+
+
+def _checked_last(launch: Launch, settings: Experiment) -> int:
+    last = settings.iterations if launch.last is None else launch.last
+    if last > settings.iterations:
+        raise UserError(
+            f"{launch.experiment} has {settings.iterations} iterations; raise `iterations` in "
+            f"{experiments_dir() / launch.experiment}.yaml to run {last}"
+        )
+    if launch.first > last:
+        raise UserError(f"--from {launch.first} is after the last iteration to run, {last}")
+    return last
+
+
+def _selected(launch: Launch, job: dg.JobDefinition) -> list[str]:
+    """The names of the assets that may be made."""
+    known = {key.path[-1] for key in job.asset_layer.asset_graph.executable_asset_keys}
+    for name in launch.only:
+        if name not in known:
+            raise UserError(f"--only {name}: the stages are {', '.join(sorted(known))}")
+    return list(launch.only) or sorted(known)
+
+
+def _run(
+    instance: dg.DagsterInstance,
+    experiment: str,
+    job: dg.JobDefinition,
+    partition: str | None,
+    names: list[str],
+    config: dict[str, Any],
+) -> None:
+    result = job.execute_in_process(
+        instance=instance,
+        partition_key=partition,
+        run_config={
+            "loggers": {"terminal": {"config": {}}},
+            "ops": {
+                f"{experiment}__{name}": {"config": config[name]}
+                for name in names
+                if config.get(name)
+            },
+        },
+        asset_selection=[dg.AssetKey([experiment, name]) for name in names],
+        tags={_PROCESS: str(os.getpid())},
+        raise_on_error=False,
+    )
+    if not result.success:
+        raise UserError(f"{failure_of(result)}\n(run {result.run_id}; see it in the web UI)")
+
+
+def _config(
+    launch: Launch, experiment: Experiment, job: dg.JobDefinition, names: list[str]
+) -> dict[str, dict[str, Any]]:
+    """What each asset is launched with, by its name, as its config form takes it."""
+    forms = {name: form for name, form in config_forms(job).items() if name in names}
+    config: dict[str, dict[str, Any]] = {
+        name: {"force": True} if launch.force else {} for name in forms
+    }
+    for setting in launch.settings:
+        path, value = _parsed(setting, experiment)
+        readers = [name for name, form in forms.items() if path in _settings(form)]
+        if not readers:
+            known = sorted(
+                {".".join(known) for form in forms.values() for known in _settings(form)}
+            )
+            raise UserError(
+                f"--set {'.'.join(path)}: can be changed in the experiment file only, if there is "
+                f"such a setting; for one launch these can: {', '.join(known)}"
+            )
+        for name in readers:
+            _put(config[name], path, value)
+    return config
+
+
+def config_forms(job: dg.JobDefinition) -> dict[str, Any]:
+    """The config forms of a job's assets, by the assets' names, as Dagster's config types."""
+    forms: dict[str, Any] = {}
+    for node in job.graph.node_defs:
+        form: Any = node.config_schema and node.config_schema.config_type
+        if hasattr(form, "fields"):
+            forms[node.name.rpartition("__")[2]] = form
+    return forms
+
+
+def _parsed(setting: str, experiment: Experiment) -> tuple[tuple[str, ...], Any]:
+    """A setting's path and its value, checked like the experiment file."""
+    key, equals, text = setting.partition("=")
+    path = tuple(key.strip().split("."))
+    if not equals:
+        raise UserError(f"--set {setting}: expected KEY=VALUE, such as instructions.count=10")
+    try:
+        changes: dict[str, Any] = {}
+        _put(changes, path, yaml.safe_load(text))
+        value: Any = experiment.changed(changes).model_dump(mode="json")
+    except (UserError, yaml.YAMLError) as error:
+        raise UserError(f"--set {setting}: {error}") from None
+    for part in path:
+        value = value[part]
+    return path, value
+
+
+def _settings(form: Any) -> list[tuple[str, ...]]:
+    """The paths of all settings in a config form but ``force``."""
+    found: list[tuple[str, ...]] = []
+    for name, field in form.fields.items():
+        if hasattr(field.config_type, "fields"):
+            found += [(name, *rest) for rest in _settings(field.config_type)]
+        elif name != "force":
+            found.append((name,))
+    return found
+
+
+def _put(group: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    *sections, name = path
+    for section in sections:
+        group = group.setdefault(section, {})
+    group[name] = value
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    """The message of the first step that failed, or of the check that let it fail."""
+    said = {}
+    for event in result.all_events:
+        if event.event_type_value == "ASSET_CHECK_EVALUATION":
+            check = event.asset_check_evaluation_data
+            if not check.passed:
+                said[event.step_key] = f"check {check.check_name} failed: {check.description}"
+        if event.is_step_failure and event.step_key in said:
+            return said[event.step_key]
+        if event.is_step_failure:
+            data = event.step_failure_data
+            if data.user_failure_data and data.user_failure_data.description:
+                return data.user_failure_data.description
+            error = data.error and (data.error.cause or data.error)
+            return f"{event.step_key} failed: {error.message.strip() if error else 'no message'}"
+    failures = [event.message for event in result.all_events if event.is_run_failure]
+    return next((message for message in failures if message), "the run failed")

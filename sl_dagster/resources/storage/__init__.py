@@ -1,0 +1,1 @@
+"""Where results lie: stages and adapters in files, lengths and lineage in DuckDB."""

@@ -1,0 +1,77 @@
+"""How assets hand their results on: publishing what they return, opening what they depend on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import BASE_MODEL
+from sl_dagster.resources.adapters import Adapter
+from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
+from sl_dagster.resources.storage.lengths import LengthsDatabase
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+
+
+class StageIOManager(dg.ConfigurableIOManager):
+    """Publishes a stage's draft and its lengths; opens stored stages lazily."""
+
+    stages: dg.ResourceDependency[StageStore]
+    lengths: dg.ResourceDependency[LengthsDatabase]
+
+    def handle_output(self, context: dg.OutputContext, obj: StoredStage) -> None:
+        """Make the draft the stage's content, and the database agree with it."""
+        with shown_to_the_user():
+            self.lengths.replace_stage(self.stages.publish(obj))
+
+    def load_input(self, context: dg.InputContext) -> StoredStage:
+        """Open the stage of the same iteration, or the one outside the iterations."""
+        with shown_to_the_user():
+            return self.stages.read(_key(context))
+
+
+class AdapterIOManager(dg.ConfigurableIOManager):
+    """Notes which adapter is current; hands adapters on after checking their files."""
+
+    adapters: dg.ResourceDependency[AdapterStore]
+    lengths: dg.ResourceDependency[LengthsDatabase]
+
+    def handle_output(self, context: dg.OutputContext, obj: StoredAdapter) -> None:
+        """Write the pointer to the adapter."""
+        key = _key(context)
+        with shown_to_the_user():
+            self.adapters.publish(key, obj)
+            self.lengths.remember_adapter(key.experiment, obj.adapter)
+
+    def load_input(self, context: dg.InputContext) -> Adapter:
+        """The adapter, verified."""
+        with shown_to_the_user():
+            return self.adapters.read(_key(context)).adapter.verified()
+
+
+def stage_key(
+    asset_key: dg.AssetKey, partition: str | None, partitions: dg.PartitionsDefinition | None = None
+) -> StageKey:
+    """The stage that an asset's partition, an iteration or a model, stands for."""
+    experiment, stage = asset_key.path
+    if partition is None:
+        return StageKey(experiment, stage, None)
+    if partitions and BASE_MODEL in partitions.get_partition_keys():
+        return StageKey(experiment, stage, None, model=partition)
+    return StageKey(experiment, stage, int(partition))
+
+
+@contextmanager
+def shown_to_the_user() -> Iterator[None]:
+    """Turn a user's mistake into a Dagster failure that shows its message, without a retry."""
+    try:
+        yield
+    except UserError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def _key(context: dg.InputContext | dg.OutputContext) -> StageKey:
+    if not context.has_asset_partitions:
+        return stage_key(context.asset_key, None, None)
+    partition = context.asset_partition_key
+    return stage_key(context.asset_key, partition, context.asset_partitions_def)

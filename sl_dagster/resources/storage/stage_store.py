@@ -1,0 +1,401 @@
+"""Stored stages: how a stage's records become Parquet files, and how they are read back.
+
+A stage's folder, ``<data>/<experiment>/<stage>/iteration=<i>/`` (or ``model=<m>/``), holds
+
+- ``records.parquet``: the records that the next stage reads. Its appearance completes the stage;
+  facts about the run (counts, lengths, fingerprint) stand in the file's own metadata.
+- ``rejected/records.parquet``: every text that was discarded on the way, with the reason.
+- ``journal-<fingerprint>.jsonl``: only while the stage is incomplete.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sl_dagster.errors import UserError
+from sl_dagster.resources.records import Record, record_from_row
+from sl_dagster.resources.storage.journal import Journal
+
+_RECORDS = "records.parquet"
+_REJECTED = "rejected/records.parquet"
+_DRAFT = ".draft-"
+_MODEL = "/model="
+_MANIFEST_KEY = "sl_dagster"
+_BATCH_CHARACTERS = 8_000_000
+_BATCH_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class StageKey:
+    """Which stage of which iteration or of which model.
+
+    Attributes:
+        experiment: name of the experiment.
+        stage: the name of the asset.
+        iteration: None for a stage that stands outside the loop.
+        model: of a stage that measures models, which of them; None for all others.
+    """
+
+    experiment: str
+    stage: str
+    iteration: int | None
+    model: str | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.iteration is None else f" of iteration {self.iteration}"
+        where = where if self.model is None else f" of model {self.model}"
+        return f"{self.experiment}/{self.stage}{where}"
+
+    @classmethod
+    def from_name(cls, experiment: str, name: str, iteration: int | None) -> "StageKey":
+        """The inverse of ``name``."""
+        stage, _, model = name.partition(_MODEL)
+        return cls(experiment, stage, iteration, model or None)
+
+    @property
+    def name(self) -> str:
+        """What records and tables call the stage: the asset's name, and the model if it has one."""
+        return self.stage if self.model is None else f"{self.stage}{_MODEL}{self.model}"
+
+    @property
+    def folder(self) -> Path:
+        """The stage's folder, relative to the data folder."""
+        folder = Path(self.experiment) / self.name
+        return folder if self.iteration is None else folder / f"iteration={self.iteration}"
+
+
+class StoredStage:
+    """A complete stage on disk, read lazily.
+
+    Attributes:
+        key: which stage it is.
+        folder: where its files lie: the stage's own folder, or that of an unpublished draft.
+        manifest: facts that were stored with it (see ``StageDraft.finish``).
+    """
+
+    def __init__(self, key: StageKey, folder: Path) -> None:
+        """Open a stored stage.
+
+        Raises:
+            UserError: it is missing or damaged.
+        """
+        self.key = key
+        self.folder = folder
+        if not self.path.is_file():
+            raise UserError(f"{key} has not been made yet (no {self.path}): materialize it first")
+        with self._explained():
+            metadata = pq.read_metadata(self.path).metadata or {}
+            self.manifest: dict[str, Any] = json.loads(metadata[_MANIFEST_KEY.encode()])
+
+    @property
+    def path(self) -> Path:
+        """The file of the records that the next stage reads."""
+        return self.folder / _RECORDS
+
+    @property
+    def rejected_path(self) -> Path:
+        """The file of the discarded texts."""
+        return self.folder / _REJECTED
+
+    @property
+    def published_path(self) -> Path:
+        """The file of the records under the name that it has, or will have, once published."""
+        draft = self.folder.name.startswith(_DRAFT)
+        return (self.folder.parent if draft else self.folder) / _RECORDS
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of everything that the stage was made from: inputs, settings, adapter, code."""
+        return self.manifest["fingerprint"]
+
+    @property
+    def content_hash(self) -> str:
+        """Digest of the records that flow on; equal content, equal hash."""
+        return self.manifest["content_hash"]
+
+    def __len__(self) -> int:
+        return self.manifest["flowing_on"]
+
+    def records(self) -> Iterator[Record]:
+        """The records in the stage's order, some megabytes of text in memory at a time.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        return self._read(self.path)
+
+    def rejected(self) -> Iterator[Record]:
+        """The texts that were discarded on the way, read like the records."""
+        return self._read(self.rejected_path) if self.rejected_path.exists() else iter(())
+
+    def _read(self, path: Path) -> Iterator[Record]:
+        with self._explained(), _opened(path) as file:
+            for group in range(file.num_row_groups):
+                for row in file.read_row_group(group).to_pylist():
+                    yield record_from_row(row)
+
+    def at(self, positions: list[int]) -> list[Record]:
+        """The records at these places of the stage's order, without reading the others' texts.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        with self._explained(), _opened(self.path) as file:
+            rows = _rows_at(file, positions)
+            return [record_from_row(rows[position]) for position in positions]
+
+    def verify(self) -> None:
+        """Read the file to its end.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        with self._explained(), _opened(self.path) as file:
+            for group in range(file.num_row_groups):
+                file.read_row_group(group)
+
+    def pick(self, record_ids: set[str]) -> list[Record]:
+        """The records with these ids, whether they flow on or were rejected.
+
+        Raises:
+            UserError: a file is damaged.
+        """
+        rows: list[dict[str, Any]] = []
+        for path in (self.path, self.rejected_path):
+            if path.exists():
+                with self._explained(), _opened(path) as file:
+                    ids = file.read(columns=["record_id"])["record_id"].to_pylist()
+                    places = {place for place, one_id in enumerate(ids) if one_id in record_ids}
+                    rows += _rows_at(file, places).values()
+        return [record_from_row(row) for row in rows]
+
+    def column(self, name: str) -> list[Any]:
+        """One column of the records, in order.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        with self._explained(), _opened(self.path) as file:
+            return file.read(columns=[name])[name].to_pylist()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            why = " ".join(str(error).split())
+            raise UserError(
+                f"{self.path} is damaged ({why}): materialize {self.key} again"
+            ) from error
+
+
+class StageDraft:
+    """A stage being written: Parquet files in a folder that nobody reads until it is published."""
+
+    def __init__(self, key: StageKey, folder: Path, fingerprint: str, schema: pa.Schema) -> None:
+        self.key = key
+        self.folder = folder / f"{_DRAFT}{os.getpid()}"
+        (self.folder / _REJECTED).parent.mkdir(parents=True, exist_ok=True)
+        self._fingerprint = fingerprint
+        self._flowing_on = _ParquetFile(self.folder / _RECORDS, schema)
+        self._rejected = _ParquetFile(self.folder / _REJECTED, schema)
+        self._digest = hashlib.sha256()
+
+    def add(self, record: Record) -> None:
+        """Add a record that the next stage will read."""
+        self._flowing_on.append(record)
+        content = [record.record_id, record.text, record.prompt, record.completion, record.kept]
+        if record.query is not None:
+            content += [record.query, record.response, record.split]
+        self._digest.update(json.dumps(content).encode())
+
+    def reject(self, record: Record) -> None:
+        """Add a record that goes no further; its ``drop_reason`` says why."""
+        self._rejected.append(record)
+
+    def finish(self, facts: dict[str, Any]) -> StoredStage:
+        """Close the files, with these facts and the draft's own beside the records."""
+        manifest = facts | {
+            "fingerprint": self._fingerprint,
+            "content_hash": self._digest.hexdigest()[:16],
+            "flowing_on": self._flowing_on.rows,
+            "rejected": self._rejected.rows,
+        }
+        self._rejected.close(manifest)
+        self._flowing_on.close(manifest)
+        return StoredStage(self.key, self.folder)
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class StageStore(dg.ConfigurableResource):
+    """All stored stages under one data folder.
+
+    Attributes:
+        data_dir: the data folder.
+    """
+
+    data_dir: str
+
+    def folder(self, key: StageKey) -> Path:
+        """Where a stage lies."""
+        return Path(self.data_dir) / key.folder
+
+    def read(self, key: StageKey) -> StoredStage:
+        """Open a complete stage.
+
+        Raises:
+            UserError: it has not been made yet, or is damaged.
+        """
+        return StoredStage(key, self.folder(key))
+
+    def complete(self, experiment: str | None = None) -> list[StageKey]:
+        """All complete stages, of one experiment or of all."""
+        root = Path(self.data_dir)
+        found = [path.relative_to(root).parts for path in root.glob(f"*/*/{_RECORDS}")]
+        found += [path.relative_to(root).parts for path in root.glob(f"*/*/iteration=*/{_RECORDS}")]
+        keys = [
+            StageKey(name, stage, int(rest[0].partition("=")[2]) if len(rest) > 1 else None)
+            for name, stage, *rest in sorted(found)
+        ]
+        for path in sorted(root.glob(f"*/*{_MODEL}*/{_RECORDS}")):
+            name, stage, model, _ = path.relative_to(root).parts
+            keys.append(StageKey(name, stage, None, model.partition("=")[2]))
+        return [key for key in keys if experiment in (None, key.experiment)]
+
+    def find(self, key: StageKey, fingerprint: str) -> StoredStage | None:
+        """A complete, undamaged stage made with this fingerprint, if there is one."""
+        try:
+            stored = self.read(key)
+            if stored.fingerprint != fingerprint:
+                return None
+            stored.verify()
+        except UserError:
+            return None
+        return stored
+
+    def journal(self, key: StageKey, fingerprint: str) -> Journal:
+        """The journal of an incomplete stage, continued if an earlier run left one."""
+        return Journal(self.folder(key) / f"journal-{fingerprint}.jsonl")
+
+    @contextmanager
+    def draft(self, key: StageKey, fingerprint: str, schema: pa.Schema) -> Iterator[StageDraft]:
+        """Write a stage; what was written is removed again if the block fails.
+
+        Raises:
+            UserError: the disk is full; the stage's earlier content is as it was.
+        """
+        draft = StageDraft(key, self.folder(key), fingerprint, schema)
+        try:
+            with disk_errors_explained(f"{key}: cannot write {draft.folder}"):
+                yield draft
+        except BaseException:
+            draft.discard()
+            raise
+
+    def publish(self, draft: StoredStage) -> StoredStage:
+        """Make a finished draft the stage's content, in place of what was there before.
+
+        The records appear in one atomic rename. A stage that is published already stays as it is.
+        """
+        folder = self.folder(draft.key)
+        if draft.folder == folder:
+            return draft
+        (folder / _REJECTED).parent.mkdir(exist_ok=True)
+        draft.rejected_path.replace(folder / _REJECTED)
+        draft.path.replace(folder / _RECORDS)
+        for leftover in [*folder.glob(f"{_DRAFT}*"), *folder.glob("journal-*.jsonl")]:
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        return self.read(draft.key)
+
+
+class _ParquetFile:
+    """A Parquet file written in batches of bounded size."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.rows = 0
+        self._schema = schema
+        self._pending: list[dict[str, Any]] = []
+        self._pending_characters = 0
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
+
+    def append(self, record: Record) -> None:
+        row = record.as_row()
+        self._pending.append({name: row[name] for name in self._schema.names})
+        self._pending_characters += _characters(record)
+        self.rows += 1
+        full = self._pending_characters > _BATCH_CHARACTERS
+        if full or len(self._pending) == _BATCH_ROWS:
+            self._flush()
+
+    def close(self, manifest: dict[str, Any]) -> None:
+        self._flush()
+        self._writer.add_key_value_metadata(
+            {_MANIFEST_KEY: json.dumps(manifest, ensure_ascii=False)}
+        )
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._writer.write_table(pa.Table.from_pylist(self._pending, schema=self._schema))
+        self._pending.clear()
+        self._pending_characters = 0
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    # Pre-buffering would keep everything that was read in memory until the file is closed.
+    return pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
+
+
+def _rows_at(file: pq.ParquetFile, positions: Collection[int]) -> dict[int, dict[str, Any]]:
+    """The rows at these positions, by position, reading only the row groups that hold them."""
+    found: dict[int, dict[str, Any]] = {}
+    first = 0
+    for group in range(file.num_row_groups):
+        after = first + file.metadata.row_group(group).num_rows
+        wanted = sorted(position for position in positions if first <= position < after)
+        if wanted:
+            rows = file.read_row_group(group).take([position - first for position in wanted])
+            found.update(zip(wanted, rows.to_pylist(), strict=True))
+        first = after
+    return found
+
+
+def _characters(record: Record) -> int:
+    """How much text a record holds, its own and what it was made from."""
+    texts = [record.instruction, record.initial_response, record.response, record.text]
+    texts.append(record.query)
+    messages = [*(record.prompt or ()), *(record.completion or ())]
+    return sum(len(text or "") for text in texts) + sum(len(m["content"]) for m in messages)
+
+
+@contextmanager
+def disk_errors_explained(what: str) -> Iterator[None]:
+    """Turn a full disk or a missing permission into a message for the user.
+
+    Args:
+        what: what was being written, and what is safe.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise UserError(
+                f"{what}: the disk is full ({error.strerror}); free some space and run again"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise UserError(f"{what}: {error.strerror}: {error.filename}") from error
+        raise

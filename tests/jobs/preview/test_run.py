@@ -1,0 +1,69 @@
+"""A preview of the miniature model, on the command line and as a job."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from sl_dagster.experiment import Experiment, load_experiment
+from sl_dagster.jobs.preview.memory import memory_needed
+from sl_dagster.jobs.preview.run import generated_stages
+from sl_dagster.jobs.preview_job import preview_job
+from sl_dagster.paths import PROJECT_ROOT
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def experiment() -> Experiment:
+    demo = load_experiment(PROJECT_ROOT / "experiments" / "demo.yaml")
+    return demo.model_copy(
+        update={"extension": demo.extension.model_copy(update={"rounds": 2, "tries": 2})}
+    )
+
+
+def test_a_preview_shows_records_and_costs(
+    experiment: Experiment, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("SL_DAGSTER_DATA", str(tmp_path))
+    result = preview_job(experiment).execute_in_process(
+        run_config={
+            "ops": {f"{experiment.name}_preview_records": {"config": {"records": 2}}},
+        }
+    )
+    [output] = [event for event in result.all_events if event.is_successful_output]
+    shown = str(output.step_output_data.metadata["preview"].value)
+    assert f"# The full run of {experiment.name}" in shown
+    assert "## Record 1" in shown and "## Record 2" in shown and "## Record 3" not in shown
+    for stage in ("initial_responses", f"round{experiment.extension.rounds}_stage2"):
+        assert f"**{stage}**" in shown
+    assert "| all |" in shown or "so the cost of the full run is unknown" in shown
+    # Nothing of the experiment itself was touched.
+    assert [path.name for path in (tmp_path / experiment.name).iterdir()] == ["preview"]
+
+
+def test_the_stages_of_a_preview_are_those_that_a_model_writes(experiment: Experiment) -> None:
+    stages = generated_stages(experiment)
+    assert stages[:2] == ["instructions", "initial_responses"]
+    assert stages[2:] == [
+        f"round{number}_stage{stage}"
+        for number in range(1, experiment.extension.rounds + 1)
+        for stage in (1, 2)
+    ]
+
+
+def test_memory_follows_the_models_shape(experiment: Experiment) -> None:
+    memory = memory_needed(experiment)
+    assert 2.5e6 < memory.weights * 2**30 / 2 < 3.5e6  # parameters of the miniature model
+    longer = experiment.sampling.model_copy(
+        update={"max_tokens": 2 * experiment.sampling.max_tokens}
+    )
+    twice = memory_needed(experiment.model_copy(update={"sampling": longer}))
+    assert twice.cache_per_text == pytest.approx(2 * memory.cache_per_text)
+
+
+def test_the_job_is_one_of_the_definitions(experiment: Experiment) -> None:
+    from sl_dagster.definitions import definitions_of
+
+    job = definitions_of([experiment]).resolve_job_def(f"{experiment.name}_preview")
+    assert isinstance(job, dg.JobDefinition)

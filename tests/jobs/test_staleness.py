@@ -1,0 +1,78 @@
+"""What is out of date, on small assets with the history that Dagster itself writes."""
+
+import dagster as dg
+
+from sl_dagster.jobs.staleness import Staleness
+
+PARTITIONS = dg.StaticPartitionsDefinition(["1", "2"])
+
+
+def asset(name: str, after: tuple[str, ...] = (), code_version: str = "1") -> dg.AssetsDefinition:
+    """An asset of an experiment called ``e``; its data version is its config."""
+
+    @dg.asset(
+        name=name,
+        key_prefix="e",
+        deps=[dg.AssetKey(["e", parent]) for parent in after],
+        partitions_def=PARTITIONS,
+        code_version=code_version,
+        config_schema=dg.Field(str, default_value="first"),
+    )
+    def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(context.op_execution_context.op_config)
+        )
+
+    return made
+
+
+def loop(code_version: str = "1") -> list[dg.AssetsDefinition]:
+    return [
+        asset("previous_generator"),
+        asset("responses", ("previous_generator",), code_version),
+        asset("training_set", ("responses",)),
+        asset("generator_lora", ("training_set",)),
+    ]
+
+
+def make(instance: dg.DagsterInstance, name: str, iteration: int, version: str = "first") -> None:
+    result = dg.materialize(
+        loop(),
+        selection=[dg.AssetKey(["e", name])],
+        partition_key=str(iteration),
+        run_config={"ops": {f"e__{name}": {"config": version}}},
+        instance=instance,
+    )
+    assert result.success
+
+
+def out_of_date(instance: dg.DagsterInstance, code_version: str = "1") -> list[list[str]]:
+    staleness = Staleness(instance, dg.Definitions(loop(code_version)), "e")
+    return [staleness.out_of_date(iteration) for iteration in (1, 2)]
+
+
+def test_what_comes_after_a_change_is_out_of_date() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        for name in ("previous_generator", "responses", "training_set", "generator_lora"):
+            make(instance, name, 1)
+        assert out_of_date(instance) == [[], []], "iteration 2 has never been made"
+        for name in ("previous_generator", "responses"):
+            make(instance, name, 2)
+        assert out_of_date(instance) == [[], []]
+        make(instance, "responses", 1)
+        assert out_of_date(instance) == [[], []], "made anew, and the same"
+        make(instance, "responses", 1, "second")
+        assert out_of_date(instance) == [["training_set", "generator_lora"], []]
+        make(instance, "training_set", 1, "second")
+        assert out_of_date(instance) == [["generator_lora"], []]
+        make(instance, "generator_lora", 1, "second")
+        assert out_of_date(instance) == [[], ["previous_generator", "responses"]]
+        make(instance, "previous_generator", 2, "second")
+        assert out_of_date(instance) == [[], ["responses"]]
+
+
+def test_new_code_makes_out_of_date() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        for name in ("previous_generator", "responses", "training_set"):
+            make(instance, name, 1)
+        assert out_of_date(instance, code_version="2") == [["responses", "training_set"], []]
