@@ -1,0 +1,1 @@
+"""Projects that earlier commits have left: their data and Dagster's history are understood."""
