@@ -23,6 +23,7 @@ class ScriptedProject:
         self.data = data
         self.stages = StageStore(data_dir=str(data))
         self._patch = monkeypatch
+        self._history = dg.DagsterInstance.ephemeral()
         monkeypatch.setenv("SL_DAGSTER_DATA", str(data))
 
     def record(self, stage: str, iteration: int, position: int, **fields: Any) -> Record:
@@ -50,9 +51,13 @@ class ScriptedProject:
         self,
         *names: str,
         answer: Callable[[Request], str | Completion],
-        iteration: int | None = None,
+        iteration: int | str | None = None,
     ) -> dict[str, dict[str, Any]]:
-        """Materialize assets, of an iteration if they are partitioned; the metadata of each."""
+        """Materialize assets, of an iteration (or a model) if they are partitioned.
+
+        Returns:
+            The metadata of each.
+        """
         self.engine = ScriptedEngine(answer)
         self._patch.setattr("sl_dagster.resources.engines.pool.open_engine", lambda _: self.engine)
         definitions = definitions_of([self.experiment])
@@ -60,6 +65,7 @@ class ScriptedProject:
             list(definitions.assets or ()),  # pyright: ignore[reportArgumentType]
             selection=[dg.AssetKey(["small", name]) for name in names],
             resources=definitions.resources,
+            instance=self._history,
             partition_key=None if iteration is None else str(iteration),
             raise_on_error=False,
         )
