@@ -748,18 +748,10 @@ def _side_by_side(title: str, rows: list[dict[str, Any]]) -> Table:
 
 def _in_stage_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """By experiment and iteration, the stages in the order of the loop."""
-    from sl_dagster.experiment import stage_names
+    from sl_dagster.experiment import stage_place
 
-    rounds = sum(row["stage"].endswith("_stage2") for row in rows)
-    order = {stage: place for place, stage in enumerate(stage_names(rounds))}
     return sorted(
-        rows,
-        key=lambda row: (
-            row["experiment"],
-            row["iteration"],
-            order.get(row["stage"], len(order)),
-            row["stage"],
-        ),
+        rows, key=lambda row: (row["experiment"], row["iteration"], stage_place(row["stage"]))
     )
 
 

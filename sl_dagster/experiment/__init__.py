@@ -4,32 +4,33 @@ What belongs here: fields, defaults and checks. What the settings do belongs to 
 them.
 """
 
-from sl_dagster.experiment.model import (
+from sl_dagster.experiment.engines import (
+    OpenAISettings,
+    RepetitionDetection,
+    TransformersSettings,
+    VllmSettings,
+)
+from sl_dagster.experiment.files import load_experiment, load_experiments
+from sl_dagster.experiment.model import Experiment, JudgeExperiment, judge_experiment
+from sl_dagster.experiment.problems import describe_problems
+from sl_dagster.experiment.sections import (
+    Benchmark,
+    Extension,
+    Heldout,
+    LengthControl,
+    Sampling,
+    SamplingChanges,
+)
+from sl_dagster.experiment.stages import (
     ALIGNED_MODEL,
     BASE_MODEL,
     STAGES_AFTER_THE_LOOP,
-    Benchmark,
-    Experiment,
-    Extension,
-    Heldout,
-    JudgeExperiment,
-    LengthControl,
-    Lora,
     Method,
-    OpenAISettings,
-    RepetitionDetection,
-    Sampling,
-    SamplingChanges,
-    Training,
-    TransformersSettings,
-    VllmSettings,
-    describe_problems,
-    judge_experiment,
-    load_experiment,
-    load_experiments,
-    loop_stage_names,
-    stage_names,
+    Role,
+    loop_stages,
+    stage_place,
 )
+from sl_dagster.experiment.training import Lora, Training
 
 __all__ = [
     "ALIGNED_MODEL",
@@ -45,6 +46,7 @@ __all__ = [
     "Method",
     "OpenAISettings",
     "RepetitionDetection",
+    "Role",
     "Sampling",
     "SamplingChanges",
     "Training",
@@ -54,6 +56,6 @@ __all__ = [
     "judge_experiment",
     "load_experiment",
     "load_experiments",
-    "loop_stage_names",
-    "stage_names",
+    "loop_stages",
+    "stage_place",
 ]

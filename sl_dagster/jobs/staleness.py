@@ -9,7 +9,7 @@ from typing import get_args
 
 import dagster as dg
 
-from sl_dagster.resources.adapters import Role
+from sl_dagster.experiment import Role
 
 _VERSION = "dagster/data_version"
 _CODE = "dagster/code_version"

@@ -24,7 +24,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import stage_names
+from sl_dagster.experiment import stage_place
 from sl_dagster.lineage.search import Search, search
 from sl_dagster.lineage.story import Story, story_of
 from sl_dagster.report.page import report_path
@@ -38,7 +38,6 @@ _SAFE = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
 }
-_ROUNDS = 99  # more than any experiment has; only the order of the names matters
 
 
 def lineage_app(folder: Path, hosts: tuple[str, ...] = LOOPBACK) -> Starlette:
@@ -227,7 +226,11 @@ def _chosen(complete: list[StageKey], asked: dict[str, str]) -> StageKey:
         )
     return max(
         candidates,
-        key=lambda key: (key.iteration or 0, key.stage == "extended_responses", _place(key.stage)),
+        key=lambda key: (
+            key.iteration or 0,
+            key.stage == "extended_responses",
+            stage_place(key.stage),
+        ),
     )
 
 
@@ -251,7 +254,8 @@ def _navigation(
     mine = [key for key in complete if key.experiment == here.experiment]
     iterations = sorted({key.iteration or 0 for key in mine})
     stages = sorted(
-        (key for key in mine if key.iteration == here.iteration), key=lambda key: _place(key.stage)
+        (key for key in mine if key.iteration == here.iteration),
+        key=lambda key: stage_place(key.stage),
     )
     by_iteration = [
         (
@@ -290,11 +294,6 @@ def _turned(wanted: Search, kept: str, pages: int) -> str:
     }  # fmt: skip
     chosen = {name: value for name, value in filters.items() if value}
     return _address(wanted.key, **chosen, page=wanted.page + pages)
-
-
-def _place(stage: str) -> int:
-    order = stage_names(_ROUNDS)
-    return order.index(stage) if stage in order else len(order)
 
 
 def _key(record: Record) -> StageKey:

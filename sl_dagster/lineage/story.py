@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from sl_dagster.errors import UserError
+from sl_dagster.experiment import Role
 from sl_dagster.lineage.marks import Piece, marked
 from sl_dagster.lineage.trace import read_records, writer_of
 from sl_dagster.method.paragraphs import first_half
 from sl_dagster.method.words import count_words
-from sl_dagster.resources.adapters import Role
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.lengths import LengthsDatabase

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sl_dagster.errors import UserError
+from sl_dagster.experiment import Role
 from sl_dagster.identity import fingerprint, hash_files
 
-Role = Literal["generator", "extender"]  # of the loop
 AnyRole = Role | Literal["aligned"]
 
 WEIGHTS_FILE = "adapter_model.safetensors"

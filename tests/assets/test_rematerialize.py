@@ -9,7 +9,7 @@ from dagster._utils.test.data_versions import get_stale_status_resolver
 
 from sl_dagster.assets import experiment_assets
 from sl_dagster.definitions import definitions_of
-from sl_dagster.experiment import loop_stage_names
+from sl_dagster.experiment import loop_stages
 from sl_dagster.jobs.staleness import Staleness
 from tests.assets.conftest import Project
 from tests.assets.test_loop import test_the_database_agrees_with_the_files as database_agrees
@@ -37,7 +37,8 @@ def out_of_date(project: Project, instance: dg.DagsterInstance, iteration: int) 
 
 
 def contents(project: Project, iteration: int) -> dict[str, bytes]:
-    return {name: project.stage(name, iteration).path.read_bytes() for name in loop_stage_names(2)}
+    stages = loop_stages("self_lengthen", rounds=2)
+    return {name: project.stage(name, iteration).path.read_bytes() for name in stages}
 
 
 def test_one_stage_with_other_settings(project: Project, monkeypatch) -> None:
@@ -60,7 +61,7 @@ def test_one_stage_with_other_settings(project: Project, monkeypatch) -> None:
         resolver = get_stale_status_resolver(instance, experiment_assets(project.experiment))
         stale = {
             name
-            for name in loop_stage_names(2)
+            for name in loop_stages("self_lengthen", rounds=2)
             if resolver.get_status(dg.AssetKey(["small", name]), "1") == StaleStatus.STALE
         }
         assert stale == {"round2_stage2"}

@@ -1,0 +1,110 @@
+"""What models run on: the settings of each type of engine.
+
+Another type is another class here, one more in ``EngineSettings`` and ``ENGINE_TYPES``, and a
+module in ``resources/engines``.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from sl_dagster.experiment.base import Positive, Settings
+
+
+class TransformersSettings(Settings):
+    """``type: transformers``: generation in the run's own process, on a CPU or one GPU.
+
+    Attributes:
+        device: where the model lives; ``auto`` takes the GPU if there is one.
+        dtype: the weights' precision; ``auto`` takes bfloat16 on a GPU and float32 on a CPU.
+        batch_size: sequences generated at the same time.
+        batch_tokens: bound on batch size x longest sequence (prompt + allowed completion).
+    """
+
+    type: Literal["transformers"] = "transformers"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    batch_size: Positive = 64
+    batch_tokens: Positive = 65536
+
+
+class RepetitionDetection(Settings):
+    """When vLLM ends a generation that goes round in circles.
+
+    Attributes:
+        min_pattern_size, max_pattern_size: length in tokens of what is said again and again.
+        min_count: how often it is said before the generation ends.
+    """
+
+    max_pattern_size: Positive = 64
+    min_pattern_size: Positive = 4
+    min_count: Annotated[int, Field(ge=2)] = 4
+
+
+class RemoteSettings(Settings):
+    """What all engines behind an OpenAI-compatible interface have in common.
+
+    Attributes:
+        max_in_flight: requests waiting for an answer at the same time.
+        request_timeout: seconds that one answer may take.
+        repetition_detection: ends looping generations early (needs vLLM); null switches it off.
+    """
+
+    max_in_flight: Positive | None = None
+    request_timeout: Annotated[float, Field(gt=0)] = 3600
+    repetition_detection: RepetitionDetection | None = RepetitionDetection()
+
+
+VLLM_OPTIONS_SET_BY_US = {
+    "host", "port", "api_key", "model", "revision", "served_model_name", "enable_lora",
+    "max_lora_rank", "enable_sleep_mode", "generation_config",
+}  # fmt: skip
+
+
+class VllmSettings(RemoteSettings):
+    """``type: vllm``: a vLLM server that the run starts, watches and ends.
+
+    Attributes:
+        options: vLLM's own options by their names on its command line, with underscores.
+        environment: environment variables of the server.
+        start_timeout: seconds until the server must be ready.
+        while_training: what the server does while the same GPU trains: ``stop`` (start again
+            afterwards), ``sleep`` (vLLM's sleep mode; GPUs only) or ``keep`` (go on).
+        max_in_flight: by default a quarter more than the server batches.
+    """
+
+    type: Literal["vllm"]
+    options: dict[str, Any] = Field(default={})
+    environment: dict[str, str] = Field(default={})
+    start_timeout: Annotated[float, Field(gt=0)] = 1800
+    while_training: Literal["stop", "sleep", "keep"] = "stop"
+
+    @field_validator("options")
+    @classmethod
+    def _leave_ours_alone(cls, value: dict[str, Any]) -> dict[str, Any]:
+        taken = sorted(VLLM_OPTIONS_SET_BY_US & value.keys())
+        if taken:
+            raise ValueError(f"{', '.join(taken)}: set by sl-dagster itself; remove it")
+        return value
+
+
+class OpenAISettings(RemoteSettings):
+    """``type: openai``: OpenAI-compatible endpoints that somebody else runs.
+
+    Attributes:
+        base_urls: one or several, each ending in ``/v1``.
+        api_key_env: environment variable that holds their key; none if they want none.
+        model: the name by which they serve the base model; ``base_model`` by default.
+        max_in_flight: 128 for each endpoint by default.
+    """
+
+    type: Literal["openai"]
+    base_urls: tuple[str, ...] = Field(min_length=1)
+    api_key_env: str | None = None
+    model: str | None = None
+
+
+ENGINE_TYPES = ("transformers", "vllm", "openai")
+EngineSettings = Annotated[
+    TransformersSettings | VllmSettings | OpenAISettings, Field(discriminator="type")
+]

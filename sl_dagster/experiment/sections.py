@@ -1,0 +1,232 @@
+"""The sections of the experiment file but those of engines and trainings.
+
+Defaults are the paper's (arXiv 2410.23933) wherever it states one.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from sl_dagster.experiment.base import (
+    NonNegative,
+    Positive,
+    Probability,
+    RepetitionPenalty,
+    Settings,
+    Temperature,
+    TopP,
+    existing_file,
+    existing_model,
+    looks_like_a_path,
+)
+from sl_dagster.experiment.chat import checked_template_kwargs
+from sl_dagster.experiment.engines import EngineSettings, TransformersSettings
+from sl_dagster.method.filters import Preset
+from sl_dagster.method.instructions import MAX_SIMILARITY
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+class Sampling(Settings):
+    """How the model draws tokens. ``temperature: 0`` is greedy; ``top_k: 0`` means no limit."""
+
+    temperature: Temperature = 0.7
+    top_p: TopP = 0.8
+    top_k: NonNegative = 20
+    repetition_penalty: RepetitionPenalty = 1.1
+    max_tokens: Positive = 16384
+    stop: tuple[str, ...] = ("\n\n\n", "---")
+
+    def overlaid(self, changes: "SamplingChanges") -> "Sampling":
+        """These settings with the given changes on top."""
+        return self.model_copy(update=changes.model_dump(exclude_unset=True, exclude_none=True))
+
+
+class SamplingChanges(Settings):
+    """What one stage samples differently from the experiment's ``sampling``."""
+
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    top_k: NonNegative | None = None
+    repetition_penalty: RepetitionPenalty | None = None
+    max_tokens: Positive | None = None
+    stop: tuple[str, ...] | None = None
+
+
+class Instructions(Settings):
+    """Self-instruct: ``count`` new instructions per iteration, each tried up to ``tries`` times.
+
+    With ``method: back_translation``, each is made from a document.
+
+    Attributes:
+        pool: what the examples are drawn from: ``seeds`` alone, or a ``growing`` pool that also
+            has the instructions of all iterations before.
+        max_similarity: what is more like an instruction of the pool, a held-out one or another new
+            one is dropped as a near-duplicate (ROUGE-L); 1 drops only exact duplicates.
+    """
+
+    count: Positive = 5000
+    tries: Positive = 10
+    pool: Literal["seeds", "growing"] = "seeds"
+    max_similarity: Annotated[float, Field(gt=0, le=1)] = MAX_SIMILARITY
+    sampling: SamplingChanges = SamplingChanges()
+
+
+class InitialResponses(Settings):
+    """``samples`` answers per instruction, each asked for up to ``tries`` times."""
+
+    samples: Positive = 2
+    tries: Positive = 20
+    sampling: SamplingChanges = SamplingChanges()
+
+
+class Extension(Settings):
+    """The micro-iterations.
+
+    Attributes:
+        rounds: how often stage 1 and stage 2 follow each other; with 0 nothing is extended.
+        samples: extensions per initial response.
+        tries: how often a stage asks again for a record whose output is not good enough.
+        growth: a response is kept when it was extended to more than this many times its words.
+        max_tokens_per_input_word: an output may have at most this many tokens for each word of its
+            input, which ends runaway generations early; no such limit by default.
+        line_dropout: probability with which the Extender's training drops a line of its input.
+    """
+
+    rounds: NonNegative = 3
+    samples: Positive = 2
+    tries: Positive = 4
+    growth: Annotated[float, Field(ge=1)] = 1.2
+    max_tokens_per_input_word: Annotated[float, Field(gt=1)] | None = None
+    line_dropout: Probability = 0.2
+    sampling: SamplingChanges = SamplingChanges()
+
+
+class PlanThenWrite(Settings):
+    """The baseline plan-then-write: the base model plans a text and writes it section by section.
+
+    Attributes:
+        samples: plans, and so texts, per instruction.
+        tries: how often a plan is asked for, and then how often the whole text.
+        max_sections: a plan with more sections is not written to.
+    """
+
+    samples: Positive = 1
+    tries: Positive = 4
+    max_sections: Annotated[int, Field(ge=2)] = 50
+    sampling: SamplingChanges = SamplingChanges()
+
+
+class Filter(Settings):
+    """Which rule decides that a response is good enough (``reference``: the paper's code)."""
+
+    preset: Preset = "default"
+
+
+class Heldout(Settings):
+    """Held-out instructions that measure the Generator before and after every iteration."""
+
+    file: Path
+    sampling: SamplingChanges = SamplingChanges()
+
+
+class Benchmark(Settings):
+    """A benchmark of length that the base model and every trained model are measured with.
+
+    Attributes:
+        queries: a local file of them (``.jsonl``), or the id of a data set on the Hugging Face hub.
+        limit: only so many queries, drawn evenly from the whole of them; all by default.
+        scale: asks for so many times the lengths that the queries name, in their wording, too. For
+            models that write less than real ones; a score at another scale than 1 is not the
+            benchmark's own.
+        sampling: what is different from that of the initial responses.
+    """
+
+    queries: str
+    limit: Positive | None = None
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    sampling: SamplingChanges = SamplingChanges()
+
+    @field_validator("queries")
+    @classmethod
+    def _find_queries(cls, value: str, info: ValidationInfo) -> str:
+        if looks_like_a_path(value) or value.endswith(".jsonl"):
+            return str(existing_file(Path(value), info))
+        if not _HUB_ID.fullmatch(value):
+            raise ValueError(
+                f"{value} is neither a file (.jsonl) nor an id on the hub (owner/name)"
+            )
+        return value
+
+
+class FinalDataset(Settings):
+    """The final data set: what all iterations leave behind.
+
+    Attributes:
+        collect: so many more instructions are made up and answered by the last Generator.
+        validation_split: share of the instructions whose pairs are held back from the training of
+            the aligned model.
+    """
+
+    collect: NonNegative = 0
+    validation_split: Annotated[float, Field(ge=0, lt=1)] = 0.05
+
+
+class LengthControl(Settings):
+    """Which queries of the final data set get a length woven into them, and how it is rounded.
+
+    Attributes:
+        min_words: the shortest response whose query gets one; no length below it is asked for.
+        max_words: only shorter responses get one; no length above it is asked for.
+        roundings: lengths are multiples of the first (four of five) or the second number.
+        tries: how often the model is asked to weave it in before the query stays as it was.
+    """
+
+    min_words: Positive = 2000
+    max_words: Annotated[int, Field(ge=2, lt=100_000_000)] = 8000
+    roundings: tuple[Positive, Positive] = (1000, 2000)
+    tries: Positive = 4
+    sampling: SamplingChanges = SamplingChanges()
+
+    @field_validator("max_words")
+    @classmethod
+    def _above_the_minimum(cls, value: int, info: ValidationInfo) -> int:
+        if value <= info.data.get("min_words", 0):
+            raise ValueError(f"expected more than min_words ({info.data['min_words']})")
+        return value
+
+
+class JudgeSettings(Settings):
+    """The quality judge: a model that grades answers in seven dimensions, from 1 to 10.
+
+    Attributes:
+        model: a model's folder, its id on the Hugging Face hub, or its name at the endpoints of an
+            ``openai`` engine.
+        revision: the hub revision of ``model``.
+        engine: what it runs on; need not be the experiment's.
+        system_prompt, chat_template_kwargs: as in the experiment, but for this model.
+        temperature: of its judgements; at 0, all samples of an answer would be the same.
+        samples: judgements per answer.
+        tries: how often it is asked for a judgement if it answers with something else.
+    """
+
+    model: str
+    revision: str = "main"
+    engine: EngineSettings = TransformersSettings()
+    system_prompt: Annotated[str, Field(min_length=1)] | None = None
+    chat_template_kwargs: dict[str, Any] = Field(default={})
+    temperature: Temperature = 1.0
+    samples: Positive = 3
+    tries: Positive = 3
+
+    @field_validator("model")
+    @classmethod
+    def _find_model(cls, value: str, info: ValidationInfo) -> str:
+        return existing_model(value, info)
+
+    @field_validator("chat_template_kwargs")
+    @classmethod
+    def _check_template_kwargs(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return checked_template_kwargs(value)

@@ -1,0 +1,37 @@
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sl_dagster.experiment import (
+    STAGES_AFTER_THE_LOOP,
+    Extension,
+    Method,
+    Role,
+    loop_stages,
+    stage_place,
+)
+from sl_dagster.experiment.model import Experiment
+
+
+@pytest.mark.parametrize("method", get_args(Method))
+@given(rounds=st.integers(0, 120))
+def test_stages_are_listed_in_the_order_in_which_they_are_made(method: Method, rounds: int) -> None:
+    experiment = Experiment.model_construct(
+        name="small", method=method, extension=Extension(rounds=rounds)
+    )
+    assert sorted(reversed(experiment.stages), key=stage_place) == experiment.stages
+    assert experiment.stages[2:-5] == loop_stages(method, rounds)
+    assert experiment.stages[-5:] == list(STAGES_AFTER_THE_LOOP)
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_what_a_training_makes_stands_with_what_it_was_trained_on(role: Role) -> None:
+    names = ["heldout_responses", f"{role}_sft", f"{role}_lora", "extended_responses"]
+    assert sorted(names, key=stage_place)[1:3] == [f"{role}_lora", f"{role}_sft"]
+
+
+def test_what_is_no_stage_of_the_loop_comes_last_by_its_name() -> None:
+    names = ["longen_scores", "aligned_sft", "a_new_one"]
+    assert sorted(names, key=stage_place) == ["aligned_sft", "a_new_one", "longen_scores"]
