@@ -5,8 +5,8 @@
 Run it with the sources of the commit that is to be kept (``git worktree add``, and the checkout's
 folder in ``PYTHONPATH``), in a folder of no meaning, because the history names it. What it holds:
 iteration 1 of ``small`` as it was finished, and iteration 2 as a kill has left it, with a journal
-of ``initial_responses``. Rules that follow the paper's code to the letter are chosen where there is a
-choice, so that what is stored stays up to date when the project's own rules get better.
+of ``initial_responses``. Rules that follow the paper's code to the letter are chosen where there is
+a choice, so that what is stored stays up to date when the project's own rules get better.
 """
 
 import argparse
