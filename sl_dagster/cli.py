@@ -224,6 +224,21 @@ def stats(
         _print_rows(rows, STATS_COLUMNS, format, title, "Nothing has been stored yet.")
 
 
+@app.command("rebuild-stats")
+def rebuild_stats() -> None:
+    """Make the lengths database anew from the stored Parquet files.
+
+    For a database that is damaged or was deleted. One that is only behind, because another program
+    had it open, catches up by itself when the next stage is stored.
+    """
+    from sl_dagster.resources.storage.lengths import LengthsDatabase
+
+    database = LengthsDatabase(data_dir=str(data_dir()))
+    database.rebuild()
+    records = sum(row["records"] for row in database.stats())
+    _console.print(f"[green]✓[/] {escape(str(database.path))}: {records} records", soft_wrap=True)
+
+
 @app.command()
 def evaluate(
     experiment: ExperimentOption,

@@ -12,6 +12,7 @@ from sl_dagster.resources.storage.lengths import STATS_COLUMNS, LengthsDatabase
 from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.results.dropped import DROPPED_COLUMNS
 from tests.conftest import DEMO_MODEL, Cli
+from tests.elsewhere import database_open_elsewhere
 from tests.resources.storage.test_stage_store import draft
 
 LONGEN = PROJECT_ROOT / "sl_dagster" / "demo" / "longen.jsonl"
@@ -35,6 +36,7 @@ def test_help_names_every_command(cli: Cli) -> None:
         "export",
         "preview",
         "stats",
+        "rebuild-stats",
         "evaluate",
         "scores",
         "score",
@@ -95,6 +97,25 @@ def test_stats_in_all_formats(cli: Cli) -> None:
     table = cli("stats", "--experiment", "e").stdout
     assert all(name in table for name in STATS_COLUMNS)
     assert "initial_responses" in table
+
+
+@pytest.mark.usefixtures("stored")
+def test_statistics_while_the_database_is_open_elsewhere(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "data" / "lengths.duckdb"
+    commands = [("stats", "--format", "csv"), ("trace", "a", "--format", "json")]
+    expected = [cli(*command).stdout for command in commands]
+    with database_open_elsewhere(path) as pid:
+        found = [cli(*command) for command in commands]
+        refused = cli("rebuild-stats")
+    assert [result.stdout for result in found] == expected
+    assert all(f"(process {pid}): close it there" in result.stderr for result in found)
+    assert refused.returncode == 1
+    assert f"(process {pid}): close it there" in refused.stderr
+    path.write_bytes(b"damaged")
+    rebuilt = cli("rebuild-stats")
+    assert (rebuilt.returncode, "lengths.duckdb: 3 records" in rebuilt.stdout) == (0, True)
+    assert "lengths.duckdb.damaged" in rebuilt.stderr
+    assert [cli(*command).stdout for command in commands] == expected
 
 
 @pytest.mark.usefixtures("stored")

@@ -18,11 +18,13 @@ from sl_dagster.experiment import STAGES_AFTER_THE_LOOP, Experiment, load_experi
 from sl_dagster.jobs.launch import failure_of
 from sl_dagster.resources.adapters import WEIGHTS_FILE, Adapter, Role, adapter_fingerprint
 from sl_dagster.resources.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.storage import lengths_file
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from sl_dagster.training.job import LossPoint, TrainingOutcome
 from tests.assets.conftest import Project
+from tests.elsewhere import database_open_elsewhere
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 OUTSIDE_THE_LOOP = ("seeds", "heldout_base", *STAGES_AFTER_THE_LOOP)
@@ -141,6 +143,17 @@ def test_counts_agree(experiment: Experiment, data: Path) -> None:
         "2 records, 2 kept, 8 words, the lengths database 1 records, 1 kept, 3 words: "
         "materialize it again to make them agree"
     )
+
+
+def test_counts_that_cannot_be_compared_are_a_warning(
+    experiment: Experiment, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lengths_file, "_SECONDS_TO_WAIT", 0.2)
+    store_stage(data, "generator_sft", [3, 5])
+    with database_open_elsewhere(data / "lengths.duckdb") as pid:
+        evaluation = evaluated(experiment, data, "counts_agree", "generator_sft")
+    assert (evaluation.passed, evaluation.severity) == (False, WARN)
+    assert f"(process {pid}): close it there" in str(evaluation.description)
 
 
 def test_nothing_truncated(experiment: Experiment, data: Path) -> None:

@@ -10,6 +10,8 @@ from sl_dagster.experiment import BASE_MODEL
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.lengths import LengthsDatabase
+from sl_dagster.resources.storage.lengths_file import REBUILD, LengthsUnavailableError
+from sl_dagster.resources.storage.pending import KnownAdapter
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 
 
@@ -22,7 +24,9 @@ class StageIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: StoredStage) -> None:
         """Make the draft the stage's content, and the database agree with it."""
         with shown_to_the_user():
-            self.lengths.replace_stage(self.stages.publish(obj))
+            self.lengths.expect(obj.key)
+            self.stages.publish(obj)
+            _catch_up(self.lengths, context)
 
     def load_input(self, context: dg.InputContext) -> StoredStage:
         """Open the stage of the same iteration, or the one outside the iterations."""
@@ -40,8 +44,12 @@ class AdapterIOManager(dg.ConfigurableIOManager):
         """Write the pointer to the adapter."""
         key = _key(context)
         with shown_to_the_user():
+            adapter = obj.adapter
+            self.lengths.expect(
+                KnownAdapter(key.experiment, adapter.iteration, adapter.role, adapter.fingerprint)
+            )
             self.adapters.publish(key, obj)
-            self.lengths.remember_adapter(key.experiment, obj.adapter)
+            _catch_up(self.lengths, context)
 
     def load_input(self, context: dg.InputContext) -> Adapter:
         """The adapter, verified."""
@@ -59,6 +67,17 @@ def stage_key(
     if partitions and BASE_MODEL in partitions.get_partition_keys():
         return StageKey(experiment, stage, None, model=partition)
     return StageKey(experiment, stage, int(partition))
+
+
+def _catch_up(lengths: LengthsDatabase, context: dg.OutputContext) -> None:
+    """The result is stored; that its lengths are not in the database yet must not fail the run."""
+    try:
+        lengths.catch_up()
+    except LengthsUnavailableError as error:
+        context.log.warning(
+            f"{error}. What has been made is stored; its rows are added as soon as something else "
+            f"is stored, or by {REBUILD}. Until then statistics and lineage read the Parquet files."
+        )
 
 
 @contextmanager

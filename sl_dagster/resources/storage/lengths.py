@@ -1,23 +1,33 @@
 """The lengths database: what every stage's records measure, and what they were made from.
 
 One DuckDB file beside the data. Its tables can always be rebuilt from the Parquet files; they exist
-so that lengths and lineage are one SQL query away. Transactions are short, because DuckDB lets one
-process write at a time.
+so that lengths and lineage are one SQL query away. Nobody needs the file to go on: where it is
+open in another program, damaged or behind, readers take the same tables from the Parquet files, and
+what a writer could not add is noted (``pending.py``) and added by the next one.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
-from dagster_duckdb import DuckDBResource
+import pyarrow as pa
 
+from sl_dagster.errors import UserError
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
+from sl_dagster.resources.storage.adapter_store import AdapterStore
+from sl_dagster.resources.storage.lengths_file import (
+    LengthsUnavailableError,
+    open_for_reading,
+    open_for_writing,
+)
+from sl_dagster.resources.storage.pending import KnownAdapter, Pending
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 
 DATABASE_FILE = "lengths.duckdb"
+_DAMAGED = ".damaged"  # what such a file is renamed to
+_log = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS record_lengths (
@@ -66,7 +76,10 @@ _COUNTS = """
     count(*) FILTER (kept) AS kept,
     coalesce(sum(words), 0)::BIGINT AS words
 """
-_FROM_FILES = "read_parquet(?, union_by_name = true)"
+_COLUMNS = [
+    "experiment", "iteration", "stage", "record_id", "words", "characters", "tokens", "kept",
+    "drop_reason", "parents",
+]  # fmt: skip
 
 
 class LengthsDatabase(dg.ConfigurableResource):
@@ -83,36 +96,76 @@ class LengthsDatabase(dg.ConfigurableResource):
         """The database file."""
         return Path(self.data_dir) / DATABASE_FILE
 
+    def expect(self, what: StageKey | KnownAdapter) -> None:
+        """Note what is about to be stored; from then on ``catch_up`` adds it, whoever calls it."""
+        self._pending.note(what)
+
+    def catch_up(self) -> None:
+        """Make the database agree with what is stored, as far as it is known to be behind.
+
+        Raises:
+            LengthsUnavailableError: it is open elsewhere, or damaged. Nothing is lost by that.
+        """
+        notes = self._pending.read()
+        if self.path.exists() and not notes:
+            return
+        with open_for_writing(self.path) as connection:
+            # A new file is filled with everything; so is one of which a note was lost.
+            if _is_new(connection) or None in notes.values():
+                self._fill(connection)
+            connection.execute(_SCHEMA)
+            for what in dict.fromkeys(notes.values()):
+                if isinstance(what, StageKey):
+                    self._replace_stage(connection, what)
+                elif what:
+                    _add_adapter(connection, what)
+        self._pending.settle(list(notes))
+
     def replace_stage(self, stage: StoredStage) -> None:
-        """Make the database agree with a stored stage, replacing the rows of its earlier run."""
-        files = [str(path) for path in (stage.path, stage.rejected_path) if path.exists()]
-        where = (stage.key.experiment, stage.key.iteration or 0, stage.key.name)
-        with self._connection() as connection, _transaction(connection):
-            self._forget(connection, where)
-            connection.execute(
-                f"""INSERT INTO record_lengths
-                SELECT experiment, iteration, stage, record_id, words, characters, tokens, kept,
-                    drop_reason
-                FROM {_FROM_FILES}""",
-                [files],
-            )
-            connection.execute(
-                f"""INSERT INTO record_parents
-                SELECT experiment, iteration, stage, record_id, unnest(parents)
-                FROM {_FROM_FILES}""",
-                [files],
-            )
+        """Make the database agree with a stored stage, replacing the rows of its earlier run.
+
+        Raises:
+            LengthsUnavailableError: see ``catch_up``.
+        """
+        self.expect(stage.key)
+        self.catch_up()
 
     def remember_adapter(self, experiment: str, adapter: Adapter) -> None:
-        """Note where an adapter comes from, so that records can be traced to it."""
-        with self._connection() as connection, _transaction(connection):
-            key = (experiment, adapter.iteration, adapter.role, adapter.fingerprint)
-            connection.execute(
-                """DELETE FROM adapters
-                WHERE experiment = ? AND iteration = ? AND role = ? AND fingerprint = ?""",
-                key,
-            )
-            connection.execute("INSERT INTO adapters VALUES (?, ?, ?, ?)", key)
+        """Note where an adapter comes from, so that records can be traced to it.
+
+        Raises:
+            LengthsUnavailableError: see ``catch_up``.
+        """
+        self.expect(KnownAdapter(experiment, adapter.iteration, adapter.role, adapter.fingerprint))
+        self.catch_up()
+
+    def rebuild(self) -> None:
+        """Make all tables anew from the stored files; a damaged database is put aside.
+
+        What else the file holds stays, and so do adapters that have been replaced since then.
+
+        Raises:
+            LengthsUnavailableError: it is open elsewhere.
+        """
+        try:
+            self._rebuild()
+        except LengthsUnavailableError as error:
+            if error.locked:
+                raise
+            aside = self.path.with_name(self.path.name + _DAMAGED)
+            _log.warning("%s; it is kept as %s", error, aside)
+            self.path.replace(aside)
+            self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        notes = self._pending.read()
+        with open_for_writing(self.path) as connection:
+            self._fill(connection)
+            for what in notes.values():
+                if isinstance(what, KnownAdapter):
+                    _add_adapter(connection, what)
+        self._pending.settle(list(notes))
 
     def stats(self, experiment: str | None = None) -> list[dict[str, Any]]:
         """The rows of ``length_stats``, of one experiment or of all."""
@@ -122,15 +175,24 @@ class LengthsDatabase(dg.ConfigurableResource):
         )
 
     def counts(self, stage: StoredStage) -> tuple[dict[str, int], dict[str, int]]:
-        """Records, kept records and words of a stage: in its files, and in the database."""
-        files = [str(path) for path in (stage.path, stage.rejected_path) if path.exists()]
-        key = stage.key
-        [in_files] = self._rows(f"SELECT {_COUNTS} FROM {_FROM_FILES}", [files])
-        [in_database] = self._rows(
-            f"""SELECT {_COUNTS} FROM record_lengths
-            WHERE experiment = ? AND iteration = ? AND stage = ?""",
-            [key.experiment, key.iteration or 0, key.stage],
-        )
+        """Records, kept records and words of a stage: in its files, and in the database.
+
+        Raises:
+            UserError: the stage is damaged.
+            LengthsUnavailableError: the database cannot be asked.
+        """
+        self.catch_up()
+        stored = stage.table(_COLUMNS)
+        with duckdb.connect() as memory:
+            memory.register("stored", stored)
+            [in_files] = _fetched(memory, f"SELECT {_COUNTS} FROM stored", [])
+        with open_for_reading(self.path) as connection:
+            [in_database] = _fetched(
+                connection,
+                f"""SELECT {_COUNTS} FROM record_lengths
+                WHERE experiment = ? AND iteration = ? AND stage = ?""",
+                _place(stage.key),
+            )
         return in_files, in_database
 
     def locate(self, record_id: str) -> StageKey | None:
@@ -208,34 +270,105 @@ class LengthsDatabase(dg.ConfigurableResource):
         return {row["fingerprint"]: row for row in self._rows("SELECT * FROM adapters", [])}
 
     def _rows(self, query: str, parameters: list[Any]) -> list[dict[str, Any]]:
-        if not self.path.exists():
-            return []
-        with self._connection() as connection:
-            result = connection.execute(query, parameters)
-            names = [column[0] for column in result.description or []]
-            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        if self.path.is_file() and not self._pending:
+            try:
+                with open_for_reading(self.path) as connection:
+                    return _fetched(connection, query, parameters)
+            except LengthsUnavailableError as error:
+                _log.warning("%s. Until then the Parquet files are read instead.", error)
+        with duckdb.connect() as memory:
+            self._fill(memory)
+            return _fetched(memory, query, parameters)
 
-    @contextmanager
-    def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with DuckDBResource(database=str(self.path)).get_connection() as connection:
-            connection.execute(_SCHEMA)
-            yield connection
+    def _fill(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Put everything that is stored into the tables, in place of what they held of it."""
+        connection.execute(_SCHEMA)
+        connection.execute("DELETE FROM record_lengths; DELETE FROM record_parents")
+        for key in self._stages.complete():
+            if (rows := self._rows_of(key)) is not None:
+                _insert_stage(connection, rows)
+        for known in self._known_adapters():
+            _add_adapter(connection, known)
 
-    @staticmethod
-    def _forget(connection: duckdb.DuckDBPyConnection, where: tuple[str, int, str]) -> None:
+    def _replace_stage(self, connection: duckdb.DuckDBPyConnection, key: StageKey) -> None:
+        rows = self._rows_of(key)
+        if rows is None:
+            return  # what is known of a damaged stage stays known
         for table in ("record_lengths", "record_parents"):
             connection.execute(
-                f"DELETE FROM {table} WHERE experiment = ? AND iteration = ? AND stage = ?", where
+                f"DELETE FROM {table} WHERE experiment = ? AND iteration = ? AND stage = ?",
+                _place(key),
             )
+        _insert_stage(connection, rows)
+
+    def _rows_of(self, key: StageKey) -> pa.Table | None:
+        """What the database holds of a stage; None if its files cannot be read."""
+        try:
+            return self._stages.read(key).table(_COLUMNS)
+        except UserError as error:
+            _log.warning("%s. The lengths database leaves it out.", error)
+            return None
+
+    def _known_adapters(self) -> list[KnownAdapter]:
+        store = AdapterStore(data_dir=self.data_dir)
+        found = []
+        for folder in sorted(Path(self.data_dir).glob("*/")):
+            for key in store.complete(folder.name):
+                try:
+                    adapter = store.read(key).adapter
+                except UserError as error:
+                    _log.warning("%s", error)
+                    continue
+                found.append(
+                    KnownAdapter(
+                        key.experiment, adapter.iteration, adapter.role, adapter.fingerprint
+                    )
+                )
+        return found
+
+    @property
+    def _pending(self) -> Pending:
+        return Pending(Path(self.data_dir))
+
+    @property
+    def _stages(self) -> StageStore:
+        return StageStore(data_dir=self.data_dir)
 
 
-@contextmanager
-def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    connection.begin()
-    try:
-        yield
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
+def _is_new(connection: duckdb.DuckDBPyConnection) -> bool:
+    tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    return ("record_lengths",) not in tables
+
+
+def _insert_stage(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
+    connection.register("stored", rows)
+    connection.execute(
+        """INSERT INTO record_lengths
+        SELECT experiment, iteration, stage, record_id, words, characters, tokens, kept, drop_reason
+        FROM stored"""
+    )
+    connection.execute(
+        """INSERT INTO record_parents
+        SELECT experiment, iteration, stage, record_id, unnest(parents) FROM stored"""
+    )
+    connection.unregister("stored")
+
+
+def _add_adapter(connection: duckdb.DuckDBPyConnection, adapter: KnownAdapter) -> None:
+    connection.execute(
+        "INSERT INTO adapters SELECT $1, $2, $3, $4 WHERE NOT EXISTS (FROM adapters WHERE "
+        "experiment = $1 AND iteration = $2 AND role = $3 AND fingerprint = $4)",
+        [adapter.experiment, adapter.iteration, adapter.role, adapter.fingerprint],
+    )
+
+
+def _place(key: StageKey) -> list[Any]:
+    return [key.experiment, key.iteration or 0, key.name]
+
+
+def _fetched(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any]
+) -> list[dict[str, Any]]:
+    result = connection.execute(query, parameters)
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

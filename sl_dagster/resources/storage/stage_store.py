@@ -189,6 +189,19 @@ class StoredStage:
         with self._explained(), _opened(self.path) as file:
             return file.read(columns=[name])[name].to_pylist()
 
+    def table(self, columns: list[str]) -> pa.Table:
+        """These columns of the records and of the discarded texts.
+
+        Raises:
+            UserError: a file is damaged.
+        """
+        paths = [path for path in (self.path, self.rejected_path) if path.exists()]
+        parts = []
+        for path in paths:
+            with self._explained(), _opened(path) as file:
+                parts.append(file.read(columns=columns).select(columns))
+        return pa.concat_tables(parts)
+
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
