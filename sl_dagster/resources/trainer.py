@@ -3,14 +3,17 @@
 import os
 import sys
 import warnings
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Training
 from sl_dagster.resources.devices import visible_gpus
+from sl_dagster.training.fork import train_in_fork
 from sl_dagster.training.job import (
     JOB_FILE,
     MISTAKE,
@@ -22,9 +25,10 @@ from sl_dagster.training.job import (
 
 
 class Trainer(dg.ConfigurableResource):
-    """Runs trainings in processes of their own, through ``accelerate launch`` and Dagster Pipes.
+    """Runs trainings in processes of their own, which report through Dagster Pipes.
 
-    The GPUs' memory is free again when a training ends; progress appears in the run's log.
+    Memory is free again when a training ends; progress appears in the run's log. On GPUs, and with
+    a configuration of accelerate, it is ``accelerate launch`` that starts them.
     """
 
     def check(self, training: Training) -> None:
@@ -70,23 +74,55 @@ class Trainer(dg.ConfigurableResource):
         job_file.write_text(job.model_dump_json(indent=2), encoding="utf-8")
         # The reader of the program's messages works, and says of itself that it is a preview.
         warnings.filterwarnings("ignore", category=dg.PreviewWarning)
-        try:
-            invocation = dg.PipesSubprocessClient().run(
-                context=context.op_execution_context,
-                command=_command(job_file, job.training),
-                env={RUN_PID_VARIABLE: str(os.getpid()), "TOKENIZERS_PARALLELISM": "false"},
-            )
-        except dg.DagsterError as error:
-            raise UserError(
-                f"the training program failed ({error}); its last words stand in the run's "
-                f"stderr. Running again goes on from its last checkpoint. The job is {job_file}"
-            ) from error
-        for message in invocation.get_custom_messages():
+        run = _forked if _fits_in_a_fork(job.training) else _launched
+        for message in run(context.op_execution_context, job_file, job.training):
             if OUTCOME in message:
                 return TrainingOutcome.model_validate(message[OUTCOME])
             if MISTAKE in message:
                 raise UserError(message[MISTAKE])
         raise UserError(f"the training program ended without a result. The job is {job_file}")
+
+
+def _fits_in_a_fork(training: Training) -> bool:
+    """Whether one process on the CPU is all that the training needs."""
+    return not visible_gpus() and not training.accelerate_config
+
+
+def _forked(
+    context: dg.OpExecutionContext, job_file: Path, training: Training
+) -> Sequence[Mapping[str, Any]]:
+    """Train in a fork of a process that has imported what trainings need; what it reports."""
+    with dg.open_pipes_session(
+        context, dg.PipesEnvContextInjector(), dg.PipesTempFileMessageReader()
+    ) as session:
+        status = train_in_fork(job_file, {**_environment(), **session.get_bootstrap_env_vars()})
+    if status:
+        raise _failure(f"exit status {status}", job_file)
+    return session.get_custom_messages()
+
+
+def _launched(
+    context: dg.OpExecutionContext, job_file: Path, training: Training
+) -> Sequence[Mapping[str, Any]]:
+    """Train with ``accelerate launch``, on all the GPUs that there are; what it reports."""
+    try:
+        invocation = dg.PipesSubprocessClient().run(
+            context=context, command=_command(job_file, training), env=_environment()
+        )
+    except dg.DagsterError as error:
+        raise _failure(str(error), job_file) from error
+    return invocation.get_custom_messages()
+
+
+def _environment() -> dict[str, str]:
+    return {RUN_PID_VARIABLE: str(os.getpid()), "TOKENIZERS_PARALLELISM": "false"}
+
+
+def _failure(reason: str, job_file: Path) -> UserError:
+    return UserError(
+        f"the training program failed ({reason}); its last words stand in the run's stderr. "
+        f"Running again goes on from its last checkpoint. The job is {job_file}"
+    )
 
 
 def _command(job_file: Path, training: Training) -> list[str]:
@@ -95,12 +131,7 @@ def _command(job_file: Path, training: Training) -> list[str]:
         launch += ["--num_processes", str(training.num_processes)]
     if training.accelerate_config:
         launch += ["--config_file", str(training.accelerate_config)]
-    elif visible_gpus():
+    else:
         # Any free port, for trainings that run at the same time.
         launch += ["--num_machines", "1", "--main_process_port", "0"]
-    else:
-        launch += ["--cpu", "--num_machines", "1", "--num_processes", "1"]
-        launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-        threads = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count())
-        launch += ["--num_cpu_threads_per_process", threads]
     return [*launch, "-m", "sl_dagster.training.train", str(job_file)]

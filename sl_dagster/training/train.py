@@ -1,4 +1,4 @@
-"""Fine-tuning of one role, started by ``accelerate launch -m sl_dagster.training.train JOB``.
+"""Fine-tuning of one role: ``accelerate launch -m sl_dagster.training.train JOB``, or a fork.
 
 TRL's SFTTrainer on examples that are tokenized here: the loss falls on the completion and its
 end-of-turn token only (paper, section 3.4). Progress and the outcome go to the Dagster run through
@@ -50,12 +50,21 @@ from sl_dagster.training.job import (
 
 def main() -> None:
     """Run the job whose file is named on the command line."""
+    run(Path(sys.argv[1]))
+
+
+def run(job_file: Path) -> None:
+    """Run a job, and report its outcome, or the user's mistake, to the Dagster run.
+
+    Args:
+        job_file: a ``TrainingJob`` as JSON.
+    """
     _end_with_the_run()
     datasets.disable_progress_bars()
     transformers_logging.disable_progress_bar()
     # It warns that it sorts checkpoints by their numbers, which is what is wanted.
     logging.getLogger("transformers.trainer_utils").setLevel(logging.ERROR)
-    job = TrainingJob.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    job = TrainingJob.model_validate_json(job_file.read_text(encoding="utf-8"))
     with _pipes() as pipes:
         try:
             message = {OUTCOME: train(job, pipes).model_dump()}

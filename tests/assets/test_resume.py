@@ -73,13 +73,18 @@ def test_an_ended_run_leaves_no_training_behind(project: Project, how: signal.Si
 
 
 def trainings(pid: int) -> list[psutil.Process]:
-    """The training programs below a process."""
+    """The trainings below a process: forks of the fork server, whose command they share."""
     found = []
     for child in psutil.Process(pid).children(recursive=True):
         with contextlib.suppress(psutil.Error):  # it may end while it is looked at
-            if "sl_dagster.training.train" in " ".join(child.cmdline()):
+            parent = child.parent()
+            if parent and is_for_training(parent) and is_for_training(child):
                 found.append(child)
     return found
+
+
+def is_for_training(process: psutil.Process) -> bool:
+    return "sl_dagster.training.train" in " ".join(process.cmdline())
 
 
 def test_a_second_run_on_the_same_iteration_is_told_to_wait(fresh: Project) -> None:

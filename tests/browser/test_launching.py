@@ -129,8 +129,10 @@ def test_cancelling_stops_at_once_and_keeps_the_journal(
         return sum(path.read_bytes().count(b"\n") for path in folder.glob("journal-*.jsonl"))
 
     def trainings() -> list[psutil.Process]:
+        """Forks of the fork server, whose command they share."""
         children = psutil.Process(ui.process.pid).children(recursive=True)
-        return [child for child in children if program in " ".join(_command(child))]
+        programs = {child.pid for child in children if program in _command(child)}
+        return [child for child in children if child.pid in programs and child.ppid() in programs]
 
     run_id = launch(ui, asset, config)
     wait_for(trainings if program else lambda: journal() >= 3)
@@ -163,8 +165,8 @@ def _is_free(project: Project) -> bool:
     return True
 
 
-def _command(process: psutil.Process) -> list[str]:
+def _command(process: psutil.Process) -> str:
     try:
-        return process.cmdline()
+        return " ".join(process.cmdline())
     except psutil.Error:
-        return []
+        return ""
