@@ -1,14 +1,16 @@
 """Reading the user's own documents: JSON lines with a ``text``, or one text file per document."""
 
+import codecs
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sl_dagster.errors import UserError
-from sl_dagster.inputs.json_lines import checked, checked_lines
+from sl_dagster.inputs.json_lines import checked, checked_lines, decoded
 from sl_dagster.method.filters import Language
 from sl_dagster.method.language import detect_language
+from sl_dagster.method.plain_text import plain_text
 
 EXPECTED = (
     "expected a JSON object such as "
@@ -52,6 +54,7 @@ def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = decoded(path.read_bytes().removeprefix(codecs.BOM_UTF8))
+        return plain_text(text.replace("\r\n", "\n").replace("\r", "\n"))
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error

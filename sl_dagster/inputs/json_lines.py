@@ -1,7 +1,12 @@
-"""Reading JSON lines of any size, one object per line in UTF-8, and checking the objects."""
+"""Reading JSON lines of any size, one object per line in UTF-8, and checking the objects.
+
+What is no text in them (wrong bytes here and there, lone surrogates, control characters) is
+replaced, see ``plain_text``, and counted in a warning.
+"""
 
 import codecs
 import json
+import logging
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,8 +16,11 @@ from pydantic import BaseModel, ValidationError
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import describe_problems
+from sl_dagster.method.plain_text import REPLACEMENT, plain_content
 
 STDIN = "-"
+_WRONG_BYTES = 0.1  # more of them among the characters are another encoding
+_log = logging.getLogger(__name__)
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -46,16 +54,14 @@ def numbered_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def parse_object(line: bytes) -> dict[str, Any]:
-    """The object that a line holds.
+    """The object that a line holds, its strings as ``plain_text``.
 
     Raises:
         ValueError: saying what is wrong with the line, so that "line 3: ..." is a sentence.
     """
+    text = decoded(line)
     try:
-        content = json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        why = f"is not UTF-8 text ({error.reason}, byte {error.start + 1})"
-        raise ValueError(why) from None
+        content = plain_content(json.loads(text))
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON ({error.msg}, character {error.colno})") from None
     except (ValueError, RecursionError) as error:
@@ -65,17 +71,42 @@ def parse_object(line: bytes) -> dict[str, Any]:
     return content
 
 
+def decoded(content: bytes) -> str:
+    """Bytes of UTF-8 as text, a few wrong ones replaced.
+
+    Raises:
+        ValueError: so many are wrong that it is another encoding.
+    """
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        text = content.decode("utf-8", "replace")
+        if text.count(REPLACEMENT) > _WRONG_BYTES * len(text):
+            why = f"is not UTF-8 text ({error.reason}, byte {error.start + 1})"
+            raise ValueError(why) from None
+        return text
+
+
 def numbered_objects(lines: Iterable[bytes], file: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """The objects of a file, each with the number of its line.
 
     Raises:
         UserError: naming the first line that holds none.
     """
+    replaced: dict[int, int] = {}
     for number, line in numbered_lines(lines):
         try:
-            yield number, parse_object(line)
+            content = parse_object(line)
         except ValueError as error:
             raise UserError(f"{name_of(file)}, line {number}: {error}") from None
+        if count := str(content).count(REPLACEMENT):
+            replaced[number] = count
+        yield number, content
+    if replaced:
+        _log.warning(
+            "%s: %d characters are no text and have been replaced by %s, the first in line %d",
+            name_of(file), sum(replaced.values()), REPLACEMENT, min(replaced),
+        )  # fmt: skip
 
 
 def checked_lines(file: str, kind: type[Kind], hint: str) -> Iterator[tuple[int, Kind]]:

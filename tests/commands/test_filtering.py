@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from sl_dagster.commands.filtering import Verdict, verdicts
 from sl_dagster.errors import UserError
 from sl_dagster.method.filters import Preset, drop_reason
+from sl_dagster.method.plain_text import plain_text
 from sl_dagster.method.words import count_words
+from tests.method.test_plain_text import ANY_TEXT
 
 
 def judged(*lines: bytes | dict, language=None, preset: Preset = "default") -> list[Verdict]:
@@ -71,7 +73,7 @@ def test_empty_lines_a_byte_order_mark_and_line_ends_inside_a_text() -> None:
         (b'{"text": null}', "text: expected a valid string, found None"),
         (b'{"text": "x", "language": "fr"}', "language: expected 'en' or 'zh', found 'fr'"),
         (b'{"text": "x", "finish_reason": 1}', "finish_reason: expected a valid string"),
-        (b'{"text": "\xff"}', "is not UTF-8 text (invalid start byte, byte 11)"),
+        (b'{"text": "\xff\xff"}', "is not UTF-8 text (invalid start byte, byte 11)"),
         (b"[" * 100_000, "is no record"),
         (b'{"text": "x", "n": ' + b"9" * 5000 + b"}", "is no record"),
     ],
@@ -95,10 +97,11 @@ def test_only_the_line_at_hand_is_read() -> None:
     assert all(next(results)["accepted"] for _ in range(100))
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))), st.sampled_from(["en", "zh"]))
+@given(st.lists(ANY_TEXT), st.sampled_from(["en", "zh"]))
 def test_verdicts_are_the_filters(texts: list[str], language) -> None:
-    expected = [drop_reason(text, language) for text in texts]
+    plain = [plain_text(text) for text in texts]
+    expected = [drop_reason(text, language) for text in plain]
     found = judged(*({"text": text} for text in texts), language=language)
     assert [verdict["reason"] for verdict in found] == expected
     assert [verdict["accepted"] for verdict in found] == [r is None for r in expected]
-    assert [verdict["words"] for verdict in found] == [count_words(text) for text in texts]
+    assert [verdict["words"] for verdict in found] == [count_words(text) for text in plain]

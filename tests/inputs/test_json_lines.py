@@ -19,7 +19,7 @@ def test_objects_have_the_numbers_of_their_lines() -> None:
     [
         (b"oops", "is not JSON"),
         (b"[]", "it is not a JSON object"),
-        (b'{"text": "\xff"}', "is not UTF-8 text"),
+        ('{"text": "他写了一封信。"}'.encode("gbk"), "is not UTF-8 text"),
     ],
 )
 def test_a_bad_line_is_named(line: bytes, problem: str) -> None:
@@ -35,3 +35,20 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         open_lines(str(tmp_path / "nothing.jsonl"))
     with pytest.raises(UserError, match="Is a directory"):
         open_lines(str(tmp_path))
+
+
+def test_what_is_no_text_is_replaced_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    lines = [
+        b'{"text": "All is well."}',
+        rb'{"text": "Half \ud83d here, whole \ud83d\ude00, a NUL \u0000 and \u001b[31m."}',
+        b'{"text": "A wrong byte \xff among many.", "list": [{"deep": "\\udc00"}]}',
+    ]
+    found = [content for _, content in numbered_objects(lines, "some.jsonl")]
+    assert found == [
+        {"text": "All is well."},
+        {"text": "Half \ufffd here, whole 😀, a NUL \ufffd and \ufffd[31m."},
+        {"text": "A wrong byte \ufffd among many.", "list": [{"deep": "\ufffd"}]},
+    ]
+    assert caplog.messages == [
+        "some.jsonl: 5 characters are no text and have been replaced by \ufffd, the first in line 2"
+    ]

@@ -51,6 +51,8 @@ def stage_result(
     }
     if "truncated" in facts:
         metadata["truncated_generations"] = facts["truncated"]
+    if "replaced_characters" in facts:  # of what came from outside and is no text
+        metadata["replaced_characters"] = facts["replaced_characters"]
     if "tokens_per_second" in facts:
         metadata["tokens_per_second"] = facts["tokens_per_second"]
         metadata["generated_tokens"] = facts["generated_tokens"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sl_dagster.experiment import Sampling
+from sl_dagster.method.plain_text import plain_text
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.adapters import Adapter
 
@@ -47,7 +48,8 @@ class Completion:
     """What the model wrote.
 
     Attributes:
-        text: without the begun part, special tokens and stop strings.
+        text: without the begun part, special tokens and stop strings; whatever an endpoint sent,
+            what is no text (see ``plain_text``) is replaced.
         tokens: number of tokens generated, the end-of-turn token not counted (an endpoint of the
             ``openai`` engine that is not vLLM may count it).
         prompt_tokens: number of tokens of the rendered prompt, the begun part included.
@@ -59,6 +61,9 @@ class Completion:
     tokens: int
     prompt_tokens: int
     finish_reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", plain_text(self.text))
 
 
 class Engine(ABC):

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sl_dagster.errors import UserError
+from sl_dagster.method.plain_text import REPLACEMENT
 from sl_dagster.resources.records import Record, record_from_row
 from sl_dagster.resources.storage.journal import Journal
 
@@ -223,11 +224,13 @@ class StageDraft:
         self._fingerprint = fingerprint
         self._flowing_on = _ParquetFile(self.folder / _RECORDS, schema)
         self._rejected = _ParquetFile(self.folder / _REJECTED, schema)
+        self._replaced = 0
         self._digest = hashlib.sha256()
 
     def add(self, record: Record) -> None:
         """Add a record that the next stage will read."""
         self._flowing_on.append(record)
+        self._replaced += record.written.count(REPLACEMENT)
         content = [record.record_id, record.text, record.prompt, record.completion, record.kept]
         if record.query is not None:
             content += [record.query, record.response, record.split]
@@ -236,6 +239,7 @@ class StageDraft:
     def reject(self, record: Record) -> None:
         """Add a record that goes no further; its ``drop_reason`` says why."""
         self._rejected.append(record)
+        self._replaced += record.written.count(REPLACEMENT)
 
     def finish(self, facts: dict[str, Any]) -> StoredStage:
         """Close the files, with these facts and the draft's own beside the records."""
@@ -245,6 +249,8 @@ class StageDraft:
             "flowing_on": self._flowing_on.rows,
             "rejected": self._rejected.rows,
         }
+        if self._replaced:
+            manifest["replaced_characters"] = self._replaced
         self._rejected.close(manifest)
         self._flowing_on.close(manifest)
         return StoredStage(self.key, self.folder)

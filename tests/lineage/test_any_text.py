@@ -1,0 +1,61 @@
+"""Whatever a model writes arrives on the page: through journal, Parquet, DuckDB and HTML."""
+
+import html
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from sl_dagster.lineage.search import Search, search
+from sl_dagster.lineage.server import lineage_app
+from sl_dagster.resources.engines import Completion
+from sl_dagster.resources.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.storage.lengths import LengthsDatabase
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from tests.method.test_plain_text import ANY_TEXT
+
+KEY = StageKey("e", "initial_responses", 1)
+BLANK = Record(
+    record_id="", experiment="e", iteration=1, stage=KEY.stage, position=0, language="en"
+)
+
+
+@settings(max_examples=25)
+@given(st.lists(ANY_TEXT, min_size=1, max_size=8))
+@example(["All is well \ud83d here.", "\x00", "\x1b]0;title\x07", "<script>\x00</script>"])
+@example(["a\r\nb\rc\x85d\u2028e", "\ufeff", "\ufffe\uffff", "\u202eabc", ""])
+def test_any_text_reaches_the_page(texts: list[str]) -> None:
+    written = {str(n): Completion(text, 1, 1, "stop").text for n, text in enumerate(texts)}
+    records = {
+        name: replace(BLANK, record_id=name, text=text, position=int(name))
+        for name, text in written.items()
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        stages, lengths = StageStore(data_dir=folder), LengthsDatabase(data_dir=folder)
+        journal = stages.journal(KEY, "f")
+        for name, record in records.items():
+            journal.append(name, [record])
+        journal.close()
+        journal = stages.journal(KEY, "f")
+        assert {name: journal.read(name)[0].text for name in journal.outcomes} == written
+        with stages.draft(KEY, "f", TEXT_SCHEMA) as draft:
+            for name in records:
+                draft.add(journal.read(name)[0])
+            stored = stages.publish(draft.finish({"dropped": {}}))
+        journal.close()
+        lengths.replace_stage(stored)
+        assert [record.text for record in stored.records()] == list(written.values())
+        replaced = sum(text.count("\ufffd") for text in written.values())
+        assert stored.manifest.get("replaced_characters", 0) == replaced
+        assert set(lengths.locate_all(list(written))) == set(written)
+        assert search(Search(KEY), stages).total == len(written)
+        with TestClient(lineage_app(Path(folder)), base_url="http://127.0.0.1") as browser:
+            assert browser.get("/").status_code == 200
+            for name, text in written.items():
+                page = browser.get(f"/record/{name}")
+                assert page.status_code == 200
+                shown = html.escape(text).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+                assert shown.strip() in page.text
