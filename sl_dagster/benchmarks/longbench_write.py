@@ -5,7 +5,6 @@ English that ask for 100 to 30,000 words. Its quality score is a judge model's a
 here.
 """
 
-import re
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
@@ -13,6 +12,7 @@ from pydantic import Field
 from sl_dagster.benchmarks.query import Query
 from sl_dagster.method.filters import Language
 from sl_dagster.method.language import detect_language
+from sl_dagster.method.lengths import scaled_words
 
 # The ranges by which LongWriter reports its scores.
 _RANGES = ((500, "0-500"), (2_000, "500-2k"), (4_000, "2-4k"))
@@ -74,8 +74,6 @@ class LongBenchWriteQuery(Query):
         return length_score(self.length, words)
 
     def scaled(self, factor: float) -> Self:
+        prompt = scaled_words(self.prompt, [self.length], factor)
         length = max(1, round(factor * self.length))
-        prompt, count = re.subn(rf"(?<!\d){self.length}(?!\d)", str(length), self.prompt)
-        if not count:
-            raise ValueError(f"the prompt does not name its length {self.length}")
         return self.model_copy(update={"length": length, "prompt": prompt})

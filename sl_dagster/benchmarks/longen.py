@@ -9,9 +9,10 @@ from typing import ClassVar, Literal, NamedTuple, Self, get_args
 
 from pydantic import field_validator, model_validator
 
-from sl_dagster.benchmarks.numbers import numbers_in, scale_numbers
 from sl_dagster.benchmarks.query import Query
 from sl_dagster.method.filters import Language
+from sl_dagster.method.lengths import scaled_words
+from sl_dagster.method.numerals import numbers_in, only_numerals_in, rewritten
 
 ConstraintType = Literal["about", "range", "above", "below"]
 CONSTRAINT_TYPES: tuple[ConstraintType, ...] = get_args(ConstraintType)
@@ -126,9 +127,7 @@ class LonGenQuery(Query):
         return length_score(words, self.band)
 
     def scaled(self, factor: float) -> Self:
-        constraint = scale_numbers(self.constraint, factor)
-        if constraint == self.constraint or self.constraint not in self.query:
-            raise ValueError(f"the query does not contain {self.constraint!r}, in digits")
-        query = self.query.replace(self.constraint, constraint)
+        query = scaled_words(self.query, numbers_in(self.constraint), factor)
+        constraint = rewritten(self.constraint, only_numerals_in(self.constraint), factor)
         # Not model_copy, which would take the band over as well.
         return self.model_validate(self.model_dump() | {"constraint": constraint, "query": query})

@@ -12,12 +12,8 @@ from rich.table import Table
 from sl_dagster.inputs.instructions import InstructionLine, numbered_instructions
 from sl_dagster.method.diversity import SimilarTexts, distinct_n
 from sl_dagster.method.filters import Language
-from sl_dagster.method.instructions import (
-    MAX_SIMILARITY,
-    Kind,
-    instruction_drop_reason,
-    length_named_in,
-)
+from sl_dagster.method.instructions import MAX_SIMILARITY, Kind, instruction_drop_reason
+from sl_dagster.method.lengths import length_named_in
 from sl_dagster.method.words import count_words
 from sl_dagster.paths import PROJECT_ROOT
 

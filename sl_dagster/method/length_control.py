@@ -14,8 +14,9 @@ from rapidfuzz.distance import LCSseq
 
 from sl_dagster.method.diversity import tokens
 from sl_dagster.method.filters import CutOff, Language, cut_off
-from sl_dagster.method.instructions import length_named_in
 from sl_dagster.method.language import is_written_in
+from sl_dagster.method.lengths import length_named_in
+from sl_dagster.method.numerals import chinese_numeral
 
 ConstraintType = Literal["about", "range", "above", "below"]
 WeavingDropReason = (
@@ -48,8 +49,6 @@ _PHRASES: dict[Language, dict[ConstraintType, tuple[str, ...]]] = {
 
 _UNITS: dict[Language, str] = {"en": "words", "zh": "字"}
 
-_DIGITS = "零一二三四五六七八九"
-_PLACES = ("", "十", "百", "千")
 # What would make another number of a number that it precedes.
 _IN_NUMBER = r"[\d.,，．零一二两三四五六七八九十百千万]"
 
@@ -121,28 +120,6 @@ def rounded(
     if kind == "below":
         return (high,)
     return low, high if high > low else within(low + step)
-
-
-def chinese_numeral(number: int) -> str:
-    """A number, 0 < number < 100,000,000, in Chinese numerals: 两千五百, 一万二千."""
-    thousands, rest = divmod(number, 10_000)
-    text = f"{_below_10_000(thousands)}万" if thousands else ""
-    if rest:
-        text += ("零" if thousands and rest < 1000 else "") + _below_10_000(rest)
-    text = text.removeprefix("一") if text.startswith("一十") else text
-    return re.sub("^二(?=[百千万])", "两", text)
-
-
-def _below_10_000(number: int) -> str:
-    """The same for a number below 10,000, in the strict form that begins with 一十 and 二千."""
-    text = ""
-    for place in (3, 2, 1, 0):
-        digit = number // 10**place % 10
-        if digit:
-            text += _DIGITS[digit] + _PLACES[place]
-        elif text and number % 10**place and not text.endswith("零"):
-            text += "零"
-    return text
 
 
 def weaving_drop_reason(

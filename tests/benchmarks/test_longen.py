@@ -98,8 +98,43 @@ def test_scaling_changes_the_wording_with_the_band() -> None:
     assert query.instruction == "Write 100-150 words about bridges."
     assert query.band == (100, 150)
     paraphrased = LonGenQuery.model_validate(LINE | {"query": "Fill ten pages."})
-    with pytest.raises(ValueError, match="does not contain '2000-3000 words'"):
+    with pytest.raises(ValueError, match="does not name the length 2000 and 3000"):
         paraphrased.scaled(0.05)
-    in_words = {"type": "about", "constraint": "两千字", "query": "写两千字。"}
-    with pytest.raises(ValueError, match="in digits"):
-        LonGenQuery.model_validate(LINE | in_words).scaled(0.05)
+
+
+@pytest.mark.parametrize(
+    ("type", "constraint", "query", "scaled_constraint", "scaled_query"),
+    [
+        ("about", "大约2000字", "散文，控制在约2000字。", "大约100字", "散文，控制在约100字。"),
+        ("about", "大约4000字", "作传，约四千字。", "大约200字", "作传，约两百字。"),
+        ("about", "两千字", "写两千字。", "一百字", "写一百字。"),
+        ("range", "2000字至3000字", "2000至3000字。", "100字至150字", "100至150字。"),
+        ("range", "4000字至5000字", "一次经历（字数在4000至5000之间）。", "200字至250字",
+         "一次经历（字数在200至250之间）。"),
+        ("below", "小于5000字", "字数请控制在5000以内。", "小于250字", "字数请控制在250以内。"),
+        ("above", "more than 7000 words", "Write over 7,000 words.", "more than 350 words",
+         "Write over 350 words."),
+        ("about", "around 4000 words", "A 4,000-word piece on 2 poisons.", "around 200 words",
+         "A 200-word piece on 2 poisons."),
+        ("below", "less than 5000 words", "All within a 5000-word limit.", "less than 250 words",
+         "All within a 250-word limit."),
+        ("above", "more than 5000 words", "Over 5000 words; abstract: 500 words.",
+         "more than 250 words", "Over 250 words; abstract: 25 words."),
+    ],
+)  # fmt: skip
+def test_lengths_in_other_words_are_scaled(
+    type, constraint: str, query: str, scaled_constraint: str, scaled_query: str
+) -> None:
+    line = LINE | {"type": type, "constraint": constraint, "query": query}
+    scaled = LonGenQuery.model_validate(line).scaled(0.05)
+    assert (scaled.constraint, scaled.query) == (scaled_constraint, scaled_query)
+    assert scaled.asked == pytest.approx(0.05 * LonGenQuery.model_validate(line).asked)
+
+
+@pytest.mark.parametrize(
+    "query", ["Write a letter.", "Describe it in about 150 words.", "5 pages, below 3000 words"]
+)
+def test_a_length_that_the_query_names_otherwise_is_not_scaled(query: str) -> None:
+    line = LINE | {"type": "below", "constraint": "less than 3000 words", "query": query}
+    with pytest.raises(ValueError, match="its wording"):
+        LonGenQuery.model_validate(line).scaled(0.05)

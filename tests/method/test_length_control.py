@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sl_dagster.method.filters import Language
-from sl_dagster.method.instructions import length_named_in
 from sl_dagster.method.length_control import (
     SHARES,
     Constraint,
     ConstraintType,
-    chinese_numeral,
     draw_constraint,
     rounded,
     weaving_drop_reason,
 )
+from sl_dagster.method.lengths import length_named_in
+from tests.method.texts import read_chinese
 
 PAPER = {"min_words": 2000, "max_words": 8000, "roundings": (1000, 2000)}
 DEMO = {"min_words": 50, "max_words": 800, "roundings": (25, 50)}
@@ -42,46 +42,6 @@ def meaning_of(text: str) -> ConstraintType:
         found = {"above"}
     assert len(found) == 1, text
     return found.pop()
-
-
-def read_chinese(text: str) -> int:
-    """The number that a Chinese numeral stands for."""
-    digits = {"零": 0, "两": 2} | {digit: k for k, digit in enumerate("一二三四五六七八九", 1)}
-    places = {"十": 10, "百": 100, "千": 1000}
-    total = part = digit = 0
-    for character in text:
-        if character in digits:
-            digit = digits[character]
-        elif character == "万":
-            total, part, digit = (part + digit) * 10_000, 0, 0
-        else:
-            part, digit = part + (digit or 1) * places[character], 0
-    return total + part + digit
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (10, "十"),
-        (25, "二十五"),
-        (200, "两百"),
-        (850, "八百五十"),
-        (2000, "两千"),
-        (2005, "两千零五"),
-        (3500, "三千五百"),
-        (8000, "八千"),
-        (10_500, "一万零五百"),
-        (12_000, "一万二千"),
-        (20_000, "两万"),
-    ],
-)
-def test_chinese_numerals(number: int, text: str) -> None:
-    assert chinese_numeral(number) == text
-
-
-@given(st.integers(1, 99_999_999))
-def test_chinese_numerals_can_be_read_back(number: int) -> None:
-    assert read_chinese(chinese_numeral(number)) == number
 
 
 @pytest.mark.parametrize(
@@ -183,6 +143,7 @@ ABOVE = Constraint("above", (3000,), "3000 words or more")
         (f"{QUERY} Use 13000 words or more.", ABOVE, "constraint_missing"),
         (f"{QUERY} Use 1,3000 words or more.", ABOVE, "constraint_missing"),
         (f"{QUERY} Use about 3000 words, in 20 paragraphs.", ABOUT, "other_length"),
+        (f"{QUERY} Use about 3000 words. Word count: 2000.", ABOUT, "other_length"),
         (f"{QUERY} Use about 3000 words or more.", ABOUT, "other_length"),
         (f"{QUERY} Use at most 3000 words or more.", ABOVE, "other_length"),
         ("Write a story in about 3000 words.", ABOUT, "query_changed"),
@@ -207,6 +168,7 @@ ZH_QUERY = "以一座老桥的口吻，写一篇回忆小镇百年变迁的散�
         (ZH_QUERY + "篇幅不超过3000字。", "不少于3000字", "constraint_missing"),
         (ZH_QUERY + "篇幅一万三千字以上。", "三千字以上", "constraint_missing"),
         (ZH_QUERY + "篇幅约3000字以上。", "约3000字", "other_length"),
+        (ZH_QUERY + "篇幅约3000字。字数在5000以内。", "约3000字", "other_length"),
         ("写一篇约3000字的散文。", "约3000字", "query_changed"),
         (ZH_QUERY + "篇幅约3000字。" + "桥下的流水从不停歇，" * 4, "约3000字", "text_added"),
     ],

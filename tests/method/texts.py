@@ -20,3 +20,18 @@ _repeated = st.builds(
 )
 
 texts = st.one_of(st.text(), st.lists(_repeated, max_size=8).map("".join))
+
+
+def read_chinese(text: str) -> int:
+    """The number that a Chinese numeral stands for."""
+    digits = {"零": 0, "两": 2} | {digit: k for k, digit in enumerate("一二三四五六七八九", 1)}
+    places = {"十": 10, "百": 100, "千": 1000}
+    total = part = digit = 0
+    for character in text:
+        if character in digits:
+            digit = digits[character]
+        elif character == "万":
+            total, part, digit = (part + digit) * 10_000, 0, 0
+        else:
+            part, digit = part + (digit or 1) * places[character], 0
+    return total + part + digit

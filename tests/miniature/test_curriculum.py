@@ -6,8 +6,8 @@ from collections import Counter
 from miniature import curriculum
 from sl_dagster.experiment import load_experiment
 from sl_dagster.method.filters import drop_reason
-from sl_dagster.method.instructions import length_named_in
 from sl_dagster.method.length_control import Constraint, ConstraintType, weaving_drop_reason
+from sl_dagster.method.lengths import length_named_in
 from sl_dagster.method.paragraphs import split_paragraphs
 from sl_dagster.method.words import count_words
 from sl_dagster.paths import PROJECT_ROOT

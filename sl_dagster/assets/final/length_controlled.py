@@ -12,8 +12,8 @@ from sl_dagster.assets.stage.config import StageConfig
 from sl_dagster.assets.stage.description import stage_result
 from sl_dagster.assets.stage.run import base_model, begin, slots_from
 from sl_dagster.experiment import Experiment, LengthControl
-from sl_dagster.method.instructions import length_named_in
 from sl_dagster.method.length_control import ConstraintType, draw_constraint, weaving_drop_reason
+from sl_dagster.method.lengths import length_named_in
 from sl_dagster.method.words import count_words
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Request
@@ -40,6 +40,7 @@ def length_controlled_asset(experiment: Experiment) -> dg.AssetsDefinition:
         on_gpu=True,
         inputs=("dataset",),
         partitioned=False,
+        code_version="2",
         job="dataset",
     )
     def length_controlled(
