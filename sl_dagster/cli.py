@@ -488,12 +488,14 @@ def validate(
     wrong = 0
     for file in files or sorted(experiments_dir().glob("*.yaml")):
         try:
-            validate_experiment(file)
+            notes = validate_experiment(file)
         except UserError as error:
             wrong += 1
             _errors.print(f"[red]✗[/] {escape(str(error))}")
         else:
             _console.print(f"[green]✓[/] {escape(str(file))}")
+            for note in notes:
+                _console.print(f"  {escape(note)}", soft_wrap=True)
     if wrong:
         raise typer.Exit(1)
 

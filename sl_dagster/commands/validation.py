@@ -12,10 +12,13 @@ from sl_dagster.method.prompts import Message
 from sl_dagster.resources.engines import vllm_server
 
 
-def validate_experiment(path: Path) -> Experiment:
+def validate_experiment(path: Path) -> list[str]:
     """Check an experiment file, its instruction files, its prompts and its model's tokenizer.
 
     vLLM's options are checked by vLLM, where it is installed.
+
+    Returns:
+        What one should know, although nothing is wrong: queries of benchmarks that are left out.
 
     Raises:
         UserError: naming the file and field (or line), what is wrong and what was expected.
@@ -27,15 +30,17 @@ def validate_experiment(path: Path) -> Experiment:
         read_seed_instructions(experiment.seeds, experiment.languages)
     if experiment.heldout:
         read_instructions(experiment.heldout.file, experiment.languages)
+    notes = []
     for name, benchmark in experiment.benchmarks.items():
-        read_queries(name, benchmark, experiment.languages)
+        if note := read_queries(name, benchmark, experiment.languages).note:
+            notes.append(f"benchmarks.{name}: {note}")
     if experiment.control and not (path.parent / f"{experiment.control}.yaml").is_file():
         raise UserError(f"{path}: control: there is no experiment {experiment.control}.yaml")
     _check_tokenizer(path, experiment)
     _check_engine(path, experiment)
     if experiment.judge:
         _check_engine(path, judge_experiment(experiment), "judge.")
-    return experiment
+    return notes
 
 
 def _check_documents(experiment: Experiment) -> None:

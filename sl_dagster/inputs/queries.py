@@ -1,6 +1,7 @@
 """Reading the queries of benchmarks, from local files and from the Hugging Face hub."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,31 @@ from sl_dagster.inputs.json_lines import checked, numbered_objects, open_lines
 from sl_dagster.method.filters import Language
 
 
-def read_queries(name: str, benchmark: Benchmark, languages: tuple[Language, ...]) -> list[Query]:
+@dataclass(frozen=True)
+class Queries:
+    """The queries that a benchmark asks.
+
+    Attributes:
+        asked: to scale, in the file's order.
+        left_out: those that cannot be scaled, each as a sentence that begins with where it stands.
+        note: what is to be said about them, if there are any.
+    """
+
+    asked: list[Query]
+    left_out: list[str]
+
+    @property
+    def note(self) -> str | None:
+        if not self.left_out:
+            return None
+        return f"{len(self.left_out)} queries are left out, the first: {self.left_out[0]}"
+
+
+def read_queries(name: str, benchmark: Benchmark, languages: tuple[Language, ...]) -> Queries:
     """The queries that a benchmark asks: in these languages, at most ``limit``, to scale.
+
+    A query whose wording does not name the length that it is scored by cannot be scaled. It is
+    left out, and said to be.
 
     Args:
         name: the benchmark's name.
@@ -22,7 +46,7 @@ def read_queries(name: str, benchmark: Benchmark, languages: tuple[Language, ...
 
     Raises:
         UserError: naming the line (or the row on the hub) and what is wrong with it, that the data
-            set cannot be loaded, or that no query is left.
+            set cannot be loaded, or that no query is left, and why.
     """
     kind = BENCHMARKS[name]
     numbered = [
@@ -34,9 +58,10 @@ def read_queries(name: str, benchmark: Benchmark, languages: tuple[Language, ...
         raise UserError(
             f"{benchmark.queries}: no query in {' or '.join(languages)} among its {len(numbered)}"
         )
-    return [
-        _scaled(where, query, benchmark.scale) for where, query in _spread(chosen, benchmark.limit)
-    ]
+    queries = _scaled(chosen, benchmark.scale)
+    if not queries.asked:
+        raise UserError(f"{queries.left_out[0]}; nor can any other: remove `scale`")
+    return Queries(_spread(queries.asked, benchmark.limit), queries.left_out)
 
 
 def _rows(queries: str) -> Iterator[tuple[str, Any]]:
@@ -66,16 +91,17 @@ def _hub_rows(dataset: str) -> Iterator[tuple[str, Any]]:
             yield f"{dataset}, split {split}, row {number}", row
 
 
-def _spread(found: list[tuple[str, Query]], limit: int | None) -> list[tuple[str, Query]]:
+def _scaled(found: list[tuple[str, Query]], scale: float) -> Queries:
+    queries = Queries([], [])
+    for where, query in found:
+        try:
+            queries.asked.append(query if scale == 1 else query.scaled(scale))
+        except ValueError as error:
+            queries.left_out.append(f"{where}: cannot be scaled: {error}")
+    return queries
+
+
+def _spread(queries: list[Query], limit: int | None) -> list[Query]:
     """At most so many, at even distances: files are sorted by language, type and length."""
-    count = min(len(found), limit or len(found))
-    return [found[place * len(found) // count] for place in range(count)]
-
-
-def _scaled(where: str, query: Query, scale: float) -> Query:
-    if scale == 1:
-        return query
-    try:
-        return query.scaled(scale)
-    except ValueError as error:
-        raise UserError(f"{where}: cannot be scaled: {error}; remove `scale`") from None
+    count = min(len(queries), limit or len(queries))
+    return [queries[place * len(queries) // count] for place in range(count)]

@@ -19,7 +19,7 @@ from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.benchmarks.query import Query
 from sl_dagster.experiment import Benchmark, Experiment
 from sl_dagster.identity import fingerprint
-from sl_dagster.inputs.queries import read_queries
+from sl_dagster.inputs.queries import Queries, read_queries
 from sl_dagster.resources.records import SCORE_SCHEMA, Record
 from sl_dagster.resources.stage_runner import StageRunner
 from sl_dagster.resources.storage.adapter_store import AdapterStore
@@ -60,7 +60,10 @@ def _scores(experiment: Experiment, name: str, benchmark: Benchmark) -> dg.Asset
     ) -> dg.MaterializeResult:
         model = context.partition_key
         weights = model_named(experiment, model, adapters)
-        queries = read_queries(name, benchmark, experiment.languages)
+        found = read_queries(name, benchmark, experiment.languages)
+        queries = found.asked
+        if found.note:
+            context.log.warning("%s: %s", rules.title, found.note)
 
         def scored(answer: Record, source: Record) -> Record:
             query = queries[source.position]
@@ -76,7 +79,7 @@ def _scores(experiment: Experiment, name: str, benchmark: Benchmark) -> dg.Asset
         )
         stage = measured_answers(context, config, runner, experiment, weights, measurement)
         return stage_result(
-            stage, [weights], more=_metadata(scores_of(name, stage), stage, benchmark)
+            stage, [weights], more=_metadata(scores_of(name, stage), stage, benchmark, found)
         )
 
     return benchmark_scores
@@ -106,7 +109,9 @@ def _asked(answer: Record, query: Query) -> Record:
     )
 
 
-def _metadata(scores: Scores, stage: StoredStage, benchmark: Benchmark) -> dict[str, Any]:
+def _metadata(
+    scores: Scores, stage: StoredStage, benchmark: Benchmark, queries: Queries
+) -> dict[str, Any]:
     return {
         "overall": scores.overall,
         **{
@@ -118,6 +123,7 @@ def _metadata(scores: Scores, stage: StoredStage, benchmark: Benchmark) -> dict[
         "accepted": scores.accepted,
         "truncated": scores.truncated,
         "scale": benchmark.scale,
+        "queries_left_out": len(queries.left_out),
         "asked_and_written": _scatter(stage, benchmark),
     }
 
