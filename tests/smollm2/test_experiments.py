@@ -1,0 +1,87 @@
+"""The real model's experiments and what they are given. Its weights need not be there."""
+
+import shutil
+from collections import Counter
+
+import pytest
+
+from sl_dagster import demo
+from sl_dagster.commands.validation import validate_experiment
+from sl_dagster.experiment import load_experiment
+from sl_dagster.inputs.instructions import read_instructions, read_seed_instructions
+from sl_dagster.method.diversity import SimilarTexts
+from sl_dagster.method.instructions import MAX_SIMILARITY, length_named_in
+from sl_dagster.paths import PROJECT_ROOT
+
+KINDS = {
+    "literature", "academic", "business", "journalism", "professional", "personal", "technical",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The experiments' folder in a project whose real model is the miniature one."""
+    project = tmp_path_factory.mktemp("project")
+    shutil.copytree(PROJECT_ROOT / "seeds", project / "seeds")
+    shutil.copytree(
+        PROJECT_ROOT / "smollm2",
+        project / "smollm2",
+        ignore=shutil.ignore_patterns("model", "*.py", "__pycache__"),
+    )
+    shutil.copytree(demo.FOLDER / "model", project / "smollm2" / "model")
+    return project / "smollm2" / "experiments"
+
+
+@pytest.fixture(scope="module")
+def experiment(folder):
+    return load_experiment(folder / "smollm2_135m.yaml")
+
+
+@pytest.fixture(scope="module")
+def heldout(experiment):
+    return read_instructions(experiment.heldout.file, ("en",))
+
+
+def test_the_experiments_and_all_they_name_are_valid(folder):
+    validate_experiment(folder / "smollm2_135m.yaml")
+    for path in folder.glob("*.yaml"):
+        load_experiment(path)
+
+
+def test_it_is_as_large_as_the_issue_of_a_real_model_asks(experiment, heldout):
+    assert experiment.instructions.count >= 300
+    assert len(heldout) >= 64
+    assert {line.kind for line in heldout} == KINDS
+
+
+def test_there_are_ten_seeds_of_each_kind(experiment):
+    seeds = Counter(line.kind for line in read_seed_instructions(experiment.seeds, ("en",)))
+    assert seeds.keys() == KINDS
+    assert min(seeds.values()) >= 10
+
+
+def test_no_held_out_instruction_is_like_a_seed_or_like_another(experiment, heldout):
+    known = SimilarTexts()
+    for line in (*read_seed_instructions(experiment.seeds, ("en",)), *heldout):
+        assert line.instruction not in known
+        assert not known.most_similar(line.instruction, MAX_SIMILARITY), line.instruction
+        known.add(line.instruction)
+
+
+def test_what_must_be_mentioned_stands_in_the_held_out_instruction(heldout):
+    for line in heldout:
+        assert line.mentions
+        for name in line.mentions:
+            assert name.lower() in line.instruction.lower()
+
+
+def test_no_held_out_instruction_names_a_length(heldout):
+    assert [line for line in heldout if length_named_in(line.instruction)] == []
+
+
+def test_the_control_is_given_the_same_and_extends_nothing(folder, experiment):
+    control = load_experiment(folder / "smollm2_135m_control.yaml")
+    assert control.extension.rounds == 0
+    assert not control.length_selection
+    same = {"name", "description", "control", "extension", "length_selection"}
+    assert control.model_dump(exclude=same) == experiment.model_dump(exclude=same)
