@@ -650,6 +650,7 @@ def ui(
     from sl_dagster.lineage.server import serve_beside
 
     home = ensure_dagster_home()
+    os.environ.setdefault("SL_DAGSTER_UI", _own_address(host, port))
     with dg.DagsterInstance.get() as instance:
         note_killed_runs(instance)
     _console.print(f"Dagster's history is kept in {home}; stop with Ctrl-C.")
@@ -661,6 +662,11 @@ def ui(
     sys.argv = ["dagster", "dev", "-m", "sl_dagster.definitions", "-h", host, "-p", str(port)]
     # In this process, in which the lineage view lives: it ends with Dagster, however that ends.
     runpy.run_module("dagster", run_name="__main__", alter_sys=True)
+
+
+def _own_address(host: str, port: int) -> str:
+    """Where a browser on this machine finds what listens there."""
+    return f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
 
 
 def main() -> None:

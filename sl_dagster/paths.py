@@ -32,6 +32,15 @@ def lineage_address() -> str:
     return os.environ.get("SL_DAGSTER_LINEAGE", "http://127.0.0.1:3001").rstrip("/")
 
 
+def web_ui_address() -> str:
+    """Where Dagster's web UI is to be found, without a final slash (``SL_DAGSTER_UI``).
+
+    The lineage view links back to it. `sl-dagster ui` knows where it listens itself; the variable
+    is for a web UI that is reached through a proxy or was started in another way.
+    """
+    return os.environ.get("SL_DAGSTER_UI", "http://127.0.0.1:3000").rstrip("/")
+
+
 def lineage_port() -> int:
     """The port of that address, at which the lineage view listens."""
     parts = urlsplit(lineage_address())

@@ -1,8 +1,9 @@
-"""Addresses of the lineage view's pages, for links from the web UI and the terminal."""
+"""Addresses of the lineage view's pages, and of the assets' pages that it links back to."""
 
+from typing import Any
 from urllib.parse import quote, urlencode
 
-from sl_dagster.paths import lineage_address
+from sl_dagster.paths import lineage_address, web_ui_address
 from sl_dagster.resources.storage.stage_store import StageKey
 
 
@@ -25,5 +26,23 @@ def report_address(experiment: str) -> str:
 
 def stage_address(key: StageKey) -> str:
     """The page that lists all records of a stage."""
-    query = {"experiment": key.experiment, "iteration": key.iteration or 0, "stage": key.stage}
-    return f"{lineage_address()}/?{urlencode(query)}"
+    return lineage_address() + stage_path(key)
+
+
+def stage_path(key: StageKey, **more: Any) -> str:
+    """The same within the lineage view; ``more`` are further parts of what is asked for."""
+    # The stage's name, not its asset's: of what measures models, it says which model.
+    query = {"experiment": key.experiment, "iteration": key.iteration or 0, "stage": key.name}
+    return "/?" + urlencode(query | more)
+
+
+def asset_address(key: StageKey) -> str:
+    """The page of the stage's asset in the web UI."""
+    return web_ui_address() + asset_path(key)
+
+
+def asset_path(key: StageKey) -> str:
+    """The same within the web UI, at the right iteration or model."""
+    path = f"/assets/{quote(key.experiment)}/{quote(key.stage)}"
+    partition = key.model or key.iteration
+    return f"{path}?{urlencode({'partition': partition})}" if partition else path

@@ -10,10 +10,9 @@ import threading
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader
 from starlette.applications import Starlette
@@ -24,11 +23,12 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import stage_place
+from sl_dagster.lineage.addresses import asset_address, stage_path
+from sl_dagster.lineage.navigation import Navigation, furthest
 from sl_dagster.lineage.search import Search, search
 from sl_dagster.lineage.story import Story, story_of
 from sl_dagster.report.page import report_path
-from sl_dagster.resources.adapters import Adapter
+from sl_dagster.resources.adapters import Adapter, stage_of
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
@@ -37,6 +37,11 @@ LOOPBACK = ("127.0.0.1", "localhost")
 _SAFE = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
+}
+SCOPES = {
+    "stage": "this stage",
+    "iteration": "all stages beside it",
+    "experiment": "the whole experiment",
 }
 
 
@@ -157,11 +162,12 @@ class _Pages:
         words = asked.get("words", "").strip()
         if words and self._lengths.locate(words):
             return RedirectResponse(f"/record/{quote(words)}")
-        complete = self._stages.complete()
-        key = _chosen(complete, dict(asked))
+        navigation = Navigation(self._stages.complete())
+        key = _chosen(navigation, dict(asked))
+        scope = asked.get("where", "stage")
         kept = asked.get("kept", "")
         wanted = Search(
-            key,
+            _searched(navigation, key, scope),
             words=words,
             kept={"yes": True, "no": False}.get(kept),
             reason=asked.get("reason", ""),
@@ -169,14 +175,27 @@ class _Pages:
             page=_number(asked.get("page", "1"), least=1),
         )
         found = search(wanted, self._stages)
+
+        def turned(pages: int) -> str:
+            """The same search, some pages on."""
+            filters = {
+                "words": wanted.words, "where": "" if scope == "stage" else scope, "kept": kept,
+                "reason": wanted.reason, "parent": wanted.parent,
+            }  # fmt: skip
+            chosen = {name: value for name, value in filters.items() if value}
+            return stage_path(key, **chosen, page=wanted.page + pages)
+
         return self._page(
             "list.html",
+            key=key,
             wanted=wanted,
+            scope=scope,
+            scopes=SCOPES,
             kept=kept,
             found=found,
-            navigation=_navigation(complete, key),
-            previous_page=_turned(wanted, kept, -1) if wanted.page > 1 else None,
-            next_page=_turned(wanted, kept, 1) if wanted.page < found.pages else None,
+            navigation=navigation.rows(key),
+            previous_page=turned(-1) if wanted.page > 1 else None,
+            next_page=turned(1) if wanted.page < found.pages else None,
         )
 
     def record(self, request: Request) -> Response:
@@ -186,33 +205,52 @@ class _Pages:
 
         def next_texts(adapter: Adapter) -> list[tuple[str, str]]:
             return [
-                (f"{key.stage} of iteration {key.iteration}", _address(key))
+                (str(key).partition("/")[2], stage_path(key))
                 for key in _written_by(adapter, story.record.experiment)
                 if key in complete
             ]
 
+        def training_set(writer: dict[str, Any]) -> str | None:
+            """Where the examples are listed that an adapter was trained on."""
+            key = StageKey(
+                story.record.experiment, f"{writer['role']}_sft", writer["iteration"] or None
+            )
+            return stage_path(key) if key in complete else None
+
         return self._page(
             "record.html",
             story=story,
+            key=_key(story.record),
             longest=max([step.record.words for step in story.steps] + [1]),
-            list_address=lambda record: _address(_key(record)),
-            training_set=_training_set,
+            adapter_key=lambda adapter: StageKey(
+                story.record.experiment, stage_of(adapter.role), adapter.iteration or None
+            ),
+            training_set=training_set,
             next_texts=next_texts,
             made_from_seed=_made_from_seed(story, complete),
         )
 
     def _page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        html = self._templates.get_template(template).render(folder=self._folder, **values)
+        html = self._templates.get_template(template).render(
+            folder=self._folder,
+            stage_path=stage_path,
+            asset_address=asset_address,
+            **values,
+        )
         return HTMLResponse(html, status, headers=_SAFE)
 
 
-def _chosen(complete: list[StageKey], asked: dict[str, str]) -> StageKey:
+def _chosen(navigation: Navigation, asked: dict[str, str]) -> StageKey:
     """The stage that was asked for; where the question leaves it open, the one furthest on."""
+    complete = navigation.complete
     if not complete:
         raise UserError("nothing has been stored yet: run an experiment first")
     if asked.get("stage") and asked.get("experiment"):
-        iteration = _number(asked.get("iteration", "0"), least=0)
-        return StageKey(asked["experiment"], asked["stage"], iteration or None)
+        iteration = _number(asked.get("iteration", "0"), least=0) or None
+        key = StageKey.from_name(asked["experiment"], asked["stage"], iteration)
+        if key not in complete:
+            raise UserError(f"{key} has not been made yet: materialize it first")
+        return key
     candidates = [
         key
         for key in complete
@@ -224,14 +262,13 @@ def _chosen(complete: list[StageKey], asked: dict[str, str]) -> StageKey:
             f"nothing is stored of experiment {asked.get('experiment', '')!r}, iteration "
             f"{asked.get('iteration', 'any')}: there are {_names(complete)}"
         )
-    return max(
-        candidates,
-        key=lambda key: (
-            key.iteration or 0,
-            key.stage == "extended_responses",
-            stage_place(key.stage),
-        ),
-    )
+    return furthest(candidates)
+
+
+def _searched(navigation: Navigation, key: StageKey, scope: str) -> tuple[StageKey, ...]:
+    if scope == "experiment":
+        return tuple(navigation.of_experiment(key))
+    return tuple(navigation.beside(key)) if scope == "iteration" else (key,)
 
 
 def _number(text: str, least: int) -> int:
@@ -246,63 +283,8 @@ def _names(complete: list[StageKey]) -> str:
     return ", ".join(f"{name} (iterations 0 to {end})" for name, end in last.items())
 
 
-def _navigation(
-    complete: list[StageKey], here: StageKey
-) -> list[tuple[str, list[tuple[str, str, bool]]]]:
-    """What else can be looked at: label, address, and whether it is what is shown."""
-    experiments = sorted({key.experiment for key in complete})
-    mine = [key for key in complete if key.experiment == here.experiment]
-    iterations = sorted({key.iteration or 0 for key in mine})
-    stages = sorted(
-        (key for key in mine if key.iteration == here.iteration),
-        key=lambda key: stage_place(key.stage),
-    )
-    by_iteration = [
-        (
-            str(number or "before"),
-            _address_in(mine, replace(here, iteration=number or None)),
-            number == (here.iteration or 0),
-        )
-        for number in iterations
-    ]
-    return [
-        (
-            "experiment",
-            [(n, "/?" + urlencode({"experiment": n}), n == here.experiment) for n in experiments],
-        ),
-        ("iteration", by_iteration),
-        ("stage", [(key.stage, _address(key), key == here) for key in stages]),
-    ]
-
-
-def _address_in(complete: list[StageKey], key: StageKey) -> str:
-    """The same stage in another iteration, or that iteration if it has no such stage."""
-    if key in complete:
-        return _address(key)
-    return "/?" + urlencode({"experiment": key.experiment, "iteration": key.iteration or 0})
-
-
-def _address(key: StageKey, **more: Any) -> str:
-    query = {"experiment": key.experiment, "iteration": key.iteration or 0, "stage": key.stage}
-    return "/?" + urlencode(query | more)
-
-
-def _turned(wanted: Search, kept: str, pages: int) -> str:
-    """The same search, some pages on."""
-    filters = {
-        "words": wanted.words, "kept": kept, "reason": wanted.reason, "parent": wanted.parent,
-    }  # fmt: skip
-    chosen = {name: value for name, value in filters.items() if value}
-    return _address(wanted.key, **chosen, page=wanted.page + pages)
-
-
 def _key(record: Record) -> StageKey:
-    return StageKey(record.experiment, record.stage, record.iteration or None)
-
-
-def _training_set(experiment: str, writer: dict[str, Any]) -> str:
-    """Where the examples are listed that an adapter was trained on."""
-    return _address(StageKey(experiment, f"{writer['role']}_sft", writer["iteration"]))
+    return StageKey.from_name(record.experiment, record.stage, record.iteration or None)
 
 
 def _written_by(adapter: Adapter, experiment: str) -> list[StageKey]:
@@ -318,6 +300,6 @@ def _written_by(adapter: Adapter, experiment: str) -> list[StageKey]:
 def _made_from_seed(story: Story, complete: set[StageKey]) -> list[tuple[str, int]]:
     keys = [key for key in complete if key.stage == "instructions" and key.iteration]
     return [
-        (_address(key, parent=story.record.record_id), key.iteration or 0)
+        (stage_path(key, parent=story.record.record_id), key.iteration or 0)
         for key in sorted(keys, key=lambda key: key.iteration or 0)
     ]

@@ -2,15 +2,29 @@
 
 import json
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+import yaml
 
+from sl_dagster.benchmarks import BENCHMARKS
+from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.identity import fingerprint
 from sl_dagster.method.prompts import Message
+from sl_dagster.method.quality import DIMENSIONS
+from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.records import SFT_SCHEMA, TEXT_SCHEMA, Record
+from sl_dagster.resources.records import (
+    JUDGEMENT_SCHEMA,
+    PAIR_SCHEMA,
+    SCORE_SCHEMA,
+    SFT_SCHEMA,
+    TEXT_SCHEMA,
+    Record,
+)
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
@@ -18,6 +32,11 @@ SCRIPT = "<script>document.title = 'run'</script><img src=x onerror=alert(1)>"
 FIRST = "The bridge is old.\n\nIt stands.\n\nIt ends here."
 PREFIX = "The bridge is very old and made of stone."
 LONGER = f"{PREFIX}\n\nIt stands.\n\nNobody knows who built it so well.\n\nIt ends here."
+
+
+def links(html: str) -> list[str]:
+    """The addresses that a page links to."""
+    return [unescape(part.split('"')[0]) for part in html.split('href="')[1:]]
 
 
 class Writer:
@@ -28,7 +47,7 @@ class Writer:
         self._stages = StageStore(data_dir=str(folder))
         self._lengths = LengthsDatabase(data_dir=str(folder))
 
-    def record(self, stage: str, name: str, text: str, *parents: str, **more: Any) -> Record:
+    def record(self, stage: str, name: str, text: str | None, *parents: str, **more: Any) -> Record:
         values: dict[str, Any] = {
             "record_id": name, "parents": parents, "experiment": "e", "iteration": 1,
             "stage": stage, "position": 0, "language": "en", "text": text,
@@ -37,24 +56,34 @@ class Writer:
         return Record(**values | more)
 
     def stage(self, name: str, *records: Record) -> None:
-        iteration = records[0].iteration or None
-        schema = SFT_SCHEMA if records[0].completion else TEXT_SCHEMA
-        with self._stages.draft(StageKey("e", name, iteration), name, schema) as draft:
+        first = records[0]
+        key = StageKey.from_name(first.experiment, name, first.iteration or None)
+        with self._stages.draft(key, name, _schema(first)) as draft:
             for record in records:
                 draft.add(record) if record.kept else draft.reject(record)
             facts = {"kept": len(records), "dropped": {}, "retried": {}}
             stage = self._stages.publish(draft.finish(facts))
         self._lengths.replace_stage(stage)
 
-    def adapter(self, role: Any, iteration: int) -> None:
+    def adapter(self, role: Any, iteration: int, experiment: str = "e") -> None:
         """An adapter as the store describes it; nobody here reads its weights."""
         name = f"{role}-{iteration}"
-        self._lengths.remember_adapter("e", Adapter(role, name, "somewhere", iteration))
-        folder = self.folder / "e" / f"{role}_lora" / f"iteration={iteration}"
+        self._lengths.remember_adapter(experiment, Adapter(role, name, "somewhere", iteration))
+        folder = self.folder / experiment / f"{role}_lora" / f"iteration={iteration}"
         folder.mkdir(parents=True)
         described = {"role": role, "fingerprint": name, "path": "weights", "iteration": iteration}
         content = {"adapter": described, "made_from": "x", "outcome": None}
         (folder / "adapter.json").write_text(json.dumps(content))
+
+
+def _schema(record: Record) -> pa.Schema:
+    if record.completion:
+        return SFT_SCHEMA
+    if record.query is not None:
+        return PAIR_SCHEMA
+    if record.scores is not None:
+        return JUDGEMENT_SCHEMA
+    return TEXT_SCHEMA if record.score is None else SCORE_SCHEMA
 
 
 @pytest.fixture
@@ -123,3 +152,73 @@ def _many(write: Writer, stage: str, source: str | None) -> list[Record]:
         )
         for number in range(10_000)
     ]
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    """An experiment that has all kinds of stages: it collects, and has a judge and benchmarks."""
+    folder = tmp_path_factory.mktemp("experiments")
+    settings = {
+        "iterations": 2,
+        "dataset": {"collect": 1},
+        "judge": {"model": str(PROJECT_ROOT / "sl_dagster" / "demo" / "model")},
+        "control": None,
+    }
+    base = yaml.safe_load((PROJECT_ROOT / "experiments" / "demo.yaml").read_text())
+    text = yaml.safe_dump(base | settings).replace("../", f"{PROJECT_ROOT}/")
+    (folder / "whole.yaml").write_text(text)
+    return load_experiment(folder / "whole.yaml")
+
+
+@pytest.fixture(scope="session")
+def whole(everything: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in which every stage of ``everything`` is complete, with two records each."""
+    write = Writer(tmp_path_factory.mktemp("whole"))
+    last: dict[int, str] = {}
+    for iteration in (0, 1, 2):
+        for name in everything.stages:
+            if (name in _OUTSIDE) == (iteration == 0):
+                _write_two(write, everything.name, name, iteration, last.get(iteration, ""))
+                last[iteration] = f"{name}-{iteration}-0"
+        for role in everything.roles:
+            if iteration:
+                write.adapter(role, iteration, everything.name)
+    scored = [BENCHMARKS[name].asset for name in everything.benchmarks]
+    for model in everything.models:
+        for asset in scored:
+            _write_two(write, everything.name, f"{asset}/model={model}", 0, "")
+        answer = f"{scored[0]}-model={model}-0-0"
+        _write_two(write, everything.name, f"quality_scores/model={model}", 0, answer)
+    return write.folder
+
+
+_OUTSIDE = {
+    "seeds", "heldout_base", "more_instructions", "more_responses", "dataset", "length_controlled",
+    "aligned_sft",
+}  # fmt: skip
+
+
+def _write_two(write: Writer, experiment: str, stage: str, iteration: int, parent: str) -> None:
+    """A kept record and one that was given up, of the kind that the stage has."""
+    more: dict[str, Any] = {"experiment": experiment, "iteration": iteration}
+    name = stage.replace("/", "-")
+    text: str | None = f"Written for {stage} in iteration {iteration}."
+    if stage.endswith("_sft"):
+        more["prompt"] = (Message(role="user", content="Write."),)
+        more["completion"] = (Message(role="assistant", content=str(text)),)
+        text = None
+    elif stage in ("dataset", "length_controlled"):
+        more |= {"query": "Write of a bridge in 100 words.", "response": text}
+        text = None
+    elif stage.startswith("quality_scores"):
+        more["scores"] = dict.fromkeys(DIMENSIONS, 7)
+    elif "/model=" in stage:
+        more |= {"score": 50.0, "model": stage.partition("=")[2], "asked": 100.0}
+    records = [
+        write.record(
+            stage, f"{name}-{iteration}-{number}", text, *([parent] if parent else []),
+            position=number, adapter=f"generator-{iteration}" if iteration else None, **more,
+        )  # type: ignore[arg-type]
+        for number in (0, 1)
+    ]  # fmt: skip
+    write.stage(stage, records[0], replace(records[1], kept=False, drop_reason="repetition"))

@@ -51,7 +51,7 @@ def test_any_text_reaches_the_page(texts: list[str]) -> None:
         replaced = sum(text.count("\ufffd") for text in written.values())
         assert stored.manifest.get("replaced_characters", 0) == replaced
         assert set(lengths.locate_all(list(written))) == set(written)
-        assert search(Search(KEY), stages).total == len(written)
+        assert search(Search((KEY,)), stages).total == len(written)
         with TestClient(lineage_app(Path(folder)), base_url="http://127.0.0.1") as browser:
             assert browser.get("/").status_code == 200
             for name, text in written.items():

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from sl_dagster.errors import UserError
 from sl_dagster.lineage.server import lineage_app, serve, serve_beside
-from tests.lineage.conftest import SCRIPT
+from tests.lineage.conftest import SCRIPT, links
 
 
 @pytest.fixture
@@ -136,10 +136,6 @@ def test_in_a_browser(address: str) -> None:
         page.goto(f"{address}/record/r2")
         assert page.title() == "r2", "no script has run"
         browser.close()
-
-
-def links(html: str) -> list[str]:
-    return [part.split('"')[0] for part in html.split('href="')[1:]]
 
 
 def free_port() -> int:

@@ -11,7 +11,7 @@ import dagster as dg
 import numpy as np
 
 from sl_dagster.assets.stage.pictures import lengths_picture, outcomes_picture
-from sl_dagster.lineage.addresses import record_address, stage_address
+from sl_dagster.lineage.addresses import asset_path, record_address, stage_address
 from sl_dagster.resources.adapters import Adapter, asset_of, stage_of
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
@@ -120,8 +120,7 @@ def overrides_metadata(overrides: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _link(key: StageKey) -> str:
-    path = f"/assets/{key.experiment}/{key.stage}"
-    return f"[{key}]({path}?partition={key.iteration})" if key.iteration else f"[{key}]({path})"
+    return f"[{key}]({asset_path(key)})"
 
 
 def _kept_words(stage: StoredStage) -> list[int]:
