@@ -10,7 +10,8 @@ from sl_dagster.commands.validation import validate_experiment
 from sl_dagster.experiment import load_experiment
 from sl_dagster.inputs.instructions import read_instructions, read_seed_instructions
 from sl_dagster.method.diversity import SimilarTexts
-from sl_dagster.method.instructions import MAX_SIMILARITY, length_named_in
+from sl_dagster.method.instructions import MAX_SIMILARITY
+from sl_dagster.method.lengths import length_named_in
 from sl_dagster.paths import PROJECT_ROOT
 
 KINDS = {
