@@ -61,7 +61,7 @@ def main() -> None:
 
     alone = vllm_alone(experiment, instructions, sampling)
     assert isinstance(experiment.engine, VllmSettings)
-    engine = VllmEngine(experiment, experiment.engine)
+    engine = VllmEngine(experiment.served, experiment.engine)
     with asyncio.Runner() as loop:
         requests = [
             Request(Message(role="user", content=text), sampling, seed, base_model(experiment))
@@ -221,7 +221,9 @@ def our_stage(
         attempt=extender.make_prefix if first else extender.continue_prefix,
         carried=(lambda slot, failed: replace(failed, text="")) if first else unchanged,
     )
-    return list(runner.stages.publish(runner.generate(run, experiment, generation)).records())
+    return list(
+        runner.stages.publish(runner.generate(run, experiment.served, generation)).records()
+    )
 
 
 def warm_up(runner: StageRunner, experiment: Experiment, adapter: Adapter) -> None:
@@ -242,7 +244,7 @@ def warm_up(runner: StageRunner, experiment: Experiment, adapter: Adapter) -> No
 def plain_pool(experiment: Experiment, responses: list[Record]) -> dict[str, float]:
     """Accepted extended words per second of 32 blocking workers that repeat whole records."""
     assert isinstance(experiment.engine, VllmSettings)
-    engine = VllmEngine(experiment, experiment.engine)
+    engine = VllmEngine(experiment.served, experiment.engine)
     with asyncio.Runner() as loop:
         loop.run(engine.get_ready())
         server = engine.server

@@ -40,7 +40,7 @@ def main() -> None:
     iterations = range(1, experiment.iterations + 1)
     keys = [StageKey(experiment.name, "extender_lora", i) for i in iterations]
     extenders = [base_model(experiment, "extender"), *(adapters.read(key).adapter for key in keys)]
-    engine = open_engine(experiment)
+    engine = open_engine(experiment.served)
     with asyncio.Runner() as loop:
         for iteration in iterations:
             stored = stages.read(StageKey(experiment.name, "initial_responses", iteration))

@@ -343,7 +343,7 @@ def _tried(
         for weights in (adapter, base_model(experiment, adapter.role))
         for prompt in prompts
     ]
-    texts = [completion.text for completion in runner.answers(experiment, requests, say)]
+    texts = [completion.text for completion in runner.answers(experiment.served, requests, say)]
     pairs = list(zip(texts[: len(prompts)], texts[len(prompts) :], strict=True))
     changed = [pair for pair in pairs if pair[0] != pair[1]]
     with_adapter, without = (changed or pairs)[0]

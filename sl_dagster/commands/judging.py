@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, Field
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment, judge_experiment
+from sl_dagster.experiment import Experiment
 from sl_dagster.inputs.json_lines import checked_lines
 from sl_dagster.resources.engines import Engine, open_engine
 from sl_dagster.resources.judge import Judge, Judgement, Question
@@ -56,10 +56,10 @@ def judge_answers(experiment: Experiment, answers: list[AnswerLine], data: Path)
     Raises:
         UserError: no judge is named, its engine failed, or it never answered with scores.
     """
-    judging = judge_experiment(experiment)
-    judge = Judge(judging, data)
+    served = experiment.served_judge
+    judge = Judge(served, data)
     assert experiment.judge
-    with contextlib.closing(open_engine(judging)) as engine:
+    with contextlib.closing(open_engine(served)) as engine:
         judged = asyncio.run(
             _judge_all(judge, engine, answers, experiment.judge.samples, experiment.judge.tries)
         )

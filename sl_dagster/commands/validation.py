@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment, VllmSettings, judge_experiment, load_experiment
+from sl_dagster.experiment import Experiment, ServedModel, VllmSettings, load_experiment
 from sl_dagster.experiment.chat import stop_tokens
 from sl_dagster.inputs.documents import read_documents
 from sl_dagster.inputs.instructions import read_instructions, read_seed_instructions
@@ -37,9 +37,9 @@ def validate_experiment(path: Path) -> list[str]:
     if experiment.control and not (path.parent / f"{experiment.control}.yaml").is_file():
         raise UserError(f"{path}: control: there is no experiment {experiment.control}.yaml")
     _check_tokenizer(path, experiment)
-    _check_engine(path, experiment)
+    _check_engine(path, experiment.served)
     if experiment.judge:
-        _check_engine(path, judge_experiment(experiment), "judge.")
+        _check_engine(path, experiment.served_judge, "judge.")
     return notes
 
 
@@ -53,10 +53,10 @@ def _check_documents(experiment: Experiment) -> None:
         )
 
 
-def _check_engine(path: Path, experiment: Experiment, section: str = "") -> None:
-    if isinstance(experiment.engine, VllmSettings) and vllm_server.is_installed():
+def _check_engine(path: Path, served: ServedModel, section: str = "") -> None:
+    if isinstance(served.engine, VllmSettings) and vllm_server.is_installed():
         try:
-            vllm_server.check_options(experiment, experiment.engine)
+            vllm_server.check_options(served, served.engine)
         except UserError as error:
             raise UserError(f"{path}: {section}{error}") from error
 

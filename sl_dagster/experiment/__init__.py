@@ -11,7 +11,7 @@ from sl_dagster.experiment.engines import (
     VllmSettings,
 )
 from sl_dagster.experiment.files import load_experiment, load_experiments
-from sl_dagster.experiment.model import Experiment, JudgeExperiment, judge_experiment
+from sl_dagster.experiment.model import Experiment
 from sl_dagster.experiment.problems import describe_problems
 from sl_dagster.experiment.sections import (
     Benchmark,
@@ -21,6 +21,7 @@ from sl_dagster.experiment.sections import (
     Sampling,
     SamplingChanges,
 )
+from sl_dagster.experiment.served import ServedModel
 from sl_dagster.experiment.stages import (
     ALIGNED_MODEL,
     BASE_MODEL,
@@ -40,7 +41,6 @@ __all__ = [
     "Experiment",
     "Extension",
     "Heldout",
-    "JudgeExperiment",
     "LengthControl",
     "Lora",
     "Method",
@@ -49,11 +49,11 @@ __all__ = [
     "Role",
     "Sampling",
     "SamplingChanges",
+    "ServedModel",
     "Training",
     "TransformersSettings",
     "VllmSettings",
     "describe_problems",
-    "judge_experiment",
     "load_experiment",
     "load_experiments",
     "loop_stages",

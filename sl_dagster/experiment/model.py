@@ -3,7 +3,7 @@
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
@@ -21,6 +21,7 @@ from sl_dagster.experiment.base import (
 )
 from sl_dagster.experiment.chat import Chat, checked_template_kwargs
 from sl_dagster.experiment.engines import EngineSettings, TransformersSettings
+from sl_dagster.experiment.judge import JudgeSettings
 from sl_dagster.experiment.problems import describe_problems
 from sl_dagster.experiment.sections import (
     Benchmark,
@@ -30,11 +31,11 @@ from sl_dagster.experiment.sections import (
     Heldout,
     InitialResponses,
     Instructions,
-    JudgeSettings,
     LengthControl,
     PlanThenWrite,
     Sampling,
 )
+from sl_dagster.experiment.served import ServedModel
 from sl_dagster.experiment.stages import (
     ALIGNED_MODEL,
     BASE_MODEL,
@@ -54,9 +55,6 @@ from sl_dagster.method.prompts import Prompts, read_prompts
 DOCUMENT_SUFFIXES = (".jsonl", ".txt", ".md")
 
 
-_JUDGEMENT_TOKENS = 256  # of which a model that sets it out prettily needs about 100
-
-
 def _owner(value: str) -> str:
     if not re.fullmatch(r"team:.+|[\w.%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", value, re.ASCII):
         raise ValueError(f"expected an e-mail address or team:name, found {value!r}")
@@ -70,7 +68,6 @@ class Experiment(Settings):
     """One experiment: one YAML file, one group of assets.
 
     Attributes:
-        runs_the_loop: whether its engine must know what the loop needs: begun turns and adapters.
         name: the file's name without its ending; prefix of the assets' keys.
         description: what the experiment is for; shown in the web UI.
         owners: who answers for it, shown in the web UI: e-mail addresses, or ``team:name``.
@@ -95,8 +92,6 @@ class Experiment(Settings):
         control: name of another experiment to be shown beside this one.
         judge: who grades the Generator's answers; nobody by default.
     """
-
-    runs_the_loop: ClassVar[bool] = True
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     description: str = ""
@@ -225,6 +220,41 @@ class Experiment(Settings):
         """How a message becomes a chat."""
         return Chat(system_prompt=self.system_prompt, template_kwargs=self.chat_template_kwargs)
 
+    @property
+    def served(self) -> ServedModel:
+        """The base model as its engine is to serve it, to every stage and with every adapter."""
+        stages: tuple[SamplingStage, ...] = (
+            "instructions",
+            "initial_responses",
+            "extension",
+            "plan_then_write",
+            "length_control",
+        )
+        return ServedModel(
+            name=self.name,
+            model=self.base_model,
+            revision=self.revision,
+            engine=self.engine,
+            chat=self.chat,
+            samplings=tuple(self.sampling_of(stage) for stage in stages),
+            forms=("begun", "choices"),
+            lora_rank=max(self.training.lora.rank, self.aligned_training.lora.rank),
+        )
+
+    @property
+    def served_judge(self) -> ServedModel:
+        """The judge as its engine is to serve it.
+
+        Raises:
+            UserError: the experiment names no judge.
+        """
+        if self.judge is None:
+            raise UserError(
+                f"{self.name}.yaml: judge: this section is missing: name the model that judges "
+                "(`judge: {model: ...}`)"
+            )
+        return self.judge.served(f"{self.name}/judge")
+
     @cached_property
     def prompts_by_language(self) -> dict[str, Prompts]:
         """The prompts to use, the user's where given."""
@@ -239,17 +269,6 @@ class Experiment(Settings):
             return self.sampling.overlaid(getattr(self, stage).sampling)
         answers = self.sampling_of("initial_responses")
         return answers.overlaid(self.heldout.sampling) if self.heldout else answers
-
-    @property
-    def all_samplings(self) -> list[Sampling]:
-        """How each of the stages samples."""
-        return [
-            self.sampling_of("instructions"),
-            self.sampling_of("initial_responses"),
-            self.sampling_of("extension"),
-            self.sampling_of("plan_then_write"),
-            self.sampling_of("length_control"),
-        ]
 
     def changed(self, changes: dict[str, Any]) -> "Experiment":
         """The experiment with some of its settings at other values.
@@ -308,46 +327,3 @@ class Experiment(Settings):
     def partitions(self) -> list[str]:
         """The keys of the iterations, "1" first."""
         return [str(iteration) for iteration in range(1, self.iterations + 1)]
-
-
-class JudgeExperiment(Experiment):
-    """An experiment's judge in the form in which engines take a model: see ``judge_experiment``."""
-
-    runs_the_loop: ClassVar[bool] = False
-
-
-def judge_experiment(experiment: Experiment) -> JudgeExperiment:
-    """The experiment's judge with its own engine, in the form in which engines take a model.
-
-    Raises:
-        UserError: the experiment names no judge.
-    """
-    judge = experiment.judge
-    if judge is None:
-        raise UserError(
-            f"{experiment.name}.yaml: judge: this section is missing: name the model that judges "
-            "(`judge: {model: ...}`)"
-        )
-    engine = judge.engine
-    if not isinstance(engine, TransformersSettings):
-        # A judgement is too short to go round in circles, and few endpoints know how to find out.
-        engine = engine.model_copy(update={"repetition_detection": None})
-    # Nothing but what every OpenAI-compatible endpoint knows.
-    sampling = Sampling(
-        temperature=judge.temperature,
-        top_p=1,
-        top_k=0,
-        repetition_penalty=1,
-        max_tokens=_JUDGEMENT_TOKENS,
-        stop=(),
-    )
-    return JudgeExperiment.model_construct(
-        name=f"{experiment.name}/judge",
-        base_model=judge.model,
-        revision=judge.revision,
-        seeds=experiment.seeds,
-        engine=engine,
-        system_prompt=judge.system_prompt,
-        chat_template_kwargs=judge.chat_template_kwargs,
-        sampling=sampling,
-    )

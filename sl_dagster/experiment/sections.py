@@ -5,7 +5,7 @@ Defaults are the paper's (arXiv 2410.23933) wherever it states one.
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -18,11 +18,8 @@ from sl_dagster.experiment.base import (
     Temperature,
     TopP,
     existing_file,
-    existing_model,
     looks_like_a_path,
 )
-from sl_dagster.experiment.chat import checked_template_kwargs
-from sl_dagster.experiment.engines import EngineSettings, TransformersSettings
 from sl_dagster.method.filters import Preset
 from sl_dagster.method.instructions import MAX_SIMILARITY
 
@@ -196,37 +193,3 @@ class LengthControl(Settings):
         if value <= info.data.get("min_words", 0):
             raise ValueError(f"expected more than min_words ({info.data['min_words']})")
         return value
-
-
-class JudgeSettings(Settings):
-    """The quality judge: a model that grades answers in seven dimensions, from 1 to 10.
-
-    Attributes:
-        model: a model's folder, its id on the Hugging Face hub, or its name at the endpoints of an
-            ``openai`` engine.
-        revision: the hub revision of ``model``.
-        engine: what it runs on; need not be the experiment's.
-        system_prompt, chat_template_kwargs: as in the experiment, but for this model.
-        temperature: of its judgements; at 0, all samples of an answer would be the same.
-        samples: judgements per answer.
-        tries: how often it is asked for a judgement if it answers with something else.
-    """
-
-    model: str
-    revision: str = "main"
-    engine: EngineSettings = TransformersSettings()
-    system_prompt: Annotated[str, Field(min_length=1)] | None = None
-    chat_template_kwargs: dict[str, Any] = Field(default={})
-    temperature: Temperature = 1.0
-    samples: Positive = 3
-    tries: Positive = 3
-
-    @field_validator("model")
-    @classmethod
-    def _find_model(cls, value: str, info: ValidationInfo) -> str:
-        return existing_model(value, info)
-
-    @field_validator("chat_template_kwargs")
-    @classmethod
-    def _check_template_kwargs(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return checked_template_kwargs(value)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sl_dagster.experiment import JudgeExperiment, OpenAISettings
+from sl_dagster.experiment import OpenAISettings, ServedModel
 from sl_dagster.identity import fingerprint, seed_from
 from sl_dagster.method.quality import quality_question, quality_schema, read_scores
 from sl_dagster.resources.adapters import Adapter, base_model_fingerprint
@@ -89,20 +89,20 @@ class Judge:
         identity: model, revision, prompt version, and a digest of all that the scores depend on.
     """
 
-    def __init__(self, experiment: JudgeExperiment, data_dir: Path) -> None:
+    def __init__(self, served: ServedModel, data_dir: Path) -> None:
         """A judge that remembers in a data folder; nothing is asked yet."""
-        self._sampling = experiment.sampling
-        engine = experiment.engine
-        served = engine.model if isinstance(engine, OpenAISettings) else None
-        base = base_model_fingerprint(experiment.base_model, experiment.revision)
+        [self._sampling] = served.samplings
+        engine = served.engine
+        called = engine.model if isinstance(engine, OpenAISettings) else None
+        base = base_model_fingerprint(served.model, served.revision)
         self._model = Adapter("generator", base)
         version = fingerprint(quality_question("", ""), quality_schema())
-        how = [experiment.chat.model_dump(), self._sampling.model_dump()]
+        how = [served.chat.model_dump(), self._sampling.model_dump()]
         self.identity = {
-            "model": served or experiment.base_model,
-            "revision": experiment.revision,
+            "model": called or served.model,
+            "revision": served.revision,
             "prompt_version": version,
-            "fingerprint": fingerprint(base, served, version, *how),
+            "fingerprint": fingerprint(base, called, version, *how),
         }
         self._path = data_dir / DATABASE_FILE
         # The same text may come twice at the same moment; the second waits for the first's answer.

@@ -17,7 +17,7 @@ import dagster as dg
 import pyarrow as pa
 from pydantic import PrivateAttr
 
-from sl_dagster.experiment import Experiment
+from sl_dagster.experiment import ServedModel
 from sl_dagster.identity import seed_from
 from sl_dagster.resources.engines import Completion, Engine, Request
 from sl_dagster.resources.engines.pool import EnginePool
@@ -159,14 +159,14 @@ class StageRunner(dg.ConfigurableResource):
     def generate(
         self,
         run: StageRun,
-        experiment: Experiment,
+        served: ServedModel,
         generation: Generation,
     ) -> StoredStage:
         """Make a stage that a model writes.
 
         Args:
             run: which stage.
-            experiment: whose engine.
+            served: which model.
             generation: what is asked, and how answers are judged.
 
         Returns:
@@ -175,7 +175,7 @@ class StageRunner(dg.ConfigurableResource):
         Raises:
             UserError: the engine failed, the disk is full, or another run works on the iteration.
         """
-        return self._made(run, lambda: self._generated(run, experiment, generation))
+        return self._made(run, lambda: self._generated(run, served, generation))
 
     def write(
         self,
@@ -205,36 +205,36 @@ class StageRunner(dg.ConfigurableResource):
         return self._made(run, written)
 
     def answers(
-        self, experiment: Experiment, requests: Sequence[Request], say: Callable[[str], None]
+        self, served: ServedModel, requests: Sequence[Request], say: Callable[[str], None]
     ) -> list[Completion]:
-        """What the experiment's engine answers to some requests, outside any stage.
+        """What a model answers to some requests, outside any stage.
 
         Args:
-            experiment: whose engine.
+            served: which model.
             requests: asked for at the same time.
             say: takes a line for the run's log.
 
         Raises:
             UserError: the engine failed, or cannot use the adapter.
         """
-        engine = self._engines.of(experiment, say)
+        engine = self._engines.of(served, say)
 
         async def ask_all() -> list[Completion]:
             return await asyncio.gather(*map(engine.complete, requests))
 
         return self._loop.run(ask_all())
 
-    def full_speed(self, experiment: Experiment, requests: Sequence[Request]) -> float:
-        """Tokens per second that the experiment's engine generates when it is full.
+    def full_speed(self, served: ServedModel, requests: Sequence[Request]) -> float:
+        """Tokens per second that a model's engine generates when it is full.
 
         Args:
-            experiment: whose engine.
+            served: which model.
             requests: asked for in turn until the engine has as many as it can take.
 
         Raises:
             UserError: the engine failed.
         """
-        engine = self._engines.of(experiment, lambda line: None)
+        engine = self._engines.of(served, lambda line: None)
 
         async def fill() -> int:
             waiting = (requests[k % len(requests)] for k in range(engine.concurrency))
@@ -253,15 +253,13 @@ class StageRunner(dg.ConfigurableResource):
             return stored
         return make()
 
-    def _generated(
-        self, run: StageRun, experiment: Experiment, generation: Generation
-    ) -> StoredStage:
+    def _generated(self, run: StageRun, served: ServedModel, generation: Generation) -> StoredStage:
         journal = self.stages.journal(run.key, run.fingerprint)
         try:
             if journal.outcomes:
                 run.say(f"continuing: {len(journal.outcomes)} records are in the journal")
             progress = Progress(run.say, generation.count, done=len(journal.outcomes))
-            engine = self._engines.of(experiment, run.say)
+            engine = self._engines.of(served, run.say)
             with disk_errors_explained(f"{run.key}: cannot write {journal.path}"):
                 self._run_async(_fill(generation, engine, journal, progress))
             with self.stages.draft(run.key, run.fingerprint, generation.schema) as draft:

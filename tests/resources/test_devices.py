@@ -45,6 +45,6 @@ def test_an_engine_knows_its_gpus(
     experiment = load_experiment(write_experiment(engine=engine))
     request.getfixturevalue("three_gpus")
     monkeypatch.setattr("sl_dagster.resources.engines.vllm_server.is_installed", lambda: True)
-    opened = open_engine(experiment)
+    opened = open_engine(experiment.served)
     assert opened.gpus == gpus
     opened.close()

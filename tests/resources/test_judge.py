@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import judge_experiment, load_experiment
+from sl_dagster.experiment import load_experiment
 from sl_dagster.method.quality import DIMENSIONS, quality_schema
 from sl_dagster.resources.engines import Completion
 from sl_dagster.resources.judge import DATABASE_FILE, Judge, Judgement, Question
@@ -23,7 +23,7 @@ QUESTION = Question("Write a story.", "Once.", sample=0, attempt=1)
 def judge(write_experiment: Callable[..., Path], tmp_path: Path) -> Callable[..., Judge]:
     def made(**settings) -> Judge:
         path = write_experiment(judge={"model": "judge/model"} | settings)
-        return Judge(judge_experiment(load_experiment(path)), tmp_path / "data")
+        return Judge(load_experiment(path).served_judge, tmp_path / "data")
 
     return made
 
@@ -140,4 +140,4 @@ def test_an_experiment_without_a_judge_is_told_where_to_name_one(
     write_experiment: Callable[..., Path],
 ) -> None:
     with pytest.raises(UserError, match=r"small\.yaml: judge: this section is missing"):
-        judge_experiment(load_experiment(write_experiment()))
+        _ = load_experiment(write_experiment()).served_judge

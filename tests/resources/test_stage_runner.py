@@ -54,7 +54,7 @@ class Workshop:
             slots=lambda: slots(fingerprint), count=SLOTS, tries=tries, attempt=attempt, **options
         )
         try:
-            stage = runner.generate(run, self.experiment, generation)
+            stage = runner.generate(run, self.experiment.served, generation)
             return self.stages.publish(stage), engine
         finally:
             runner.teardown_after_execution(None)  # type: ignore[arg-type]

@@ -145,7 +145,7 @@ def test_generation_shows_what_training_has_shown(job: TrainingJob, tmp_path: Pa
     )
     tokenizer = AutoTokenizer.from_pretrained(job.base_model)
     sampling = Sampling(temperature=0, repetition_penalty=1, max_tokens=3, stop=())
-    engine = open_engine(experiment)
+    engine = open_engine(experiment.served)
     try:
         for begun in ("", "It"):
             request = Request(user("Write 2."), sampling, 1, adapter, begun)

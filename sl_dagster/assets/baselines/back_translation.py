@@ -169,7 +169,7 @@ def _back_translate(
         attempt=attempt,
         choose=reasons_against_duplicates(settings.max_similarity),
     )
-    stage = runner.generate(run, experiment, generation)
+    stage = runner.generate(run, experiment.served, generation)
     more = {"documents_left_out": len(documents) - count}
     return stage_result(stage, [documents, model], more=more)
 

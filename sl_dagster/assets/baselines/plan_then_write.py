@@ -74,7 +74,7 @@ def _plans(experiment: Experiment) -> dg.AssetsDefinition:
             tries=changed.plan_then_write.tries,
             attempt=writer.plan,
         )
-        stage = runner.generate(run, changed, generation)
+        stage = runner.generate(run, changed.served, generation)
         return stage_result(stage, made_from, more=_outline_metadata(stage))
 
     return plans
@@ -115,7 +115,7 @@ def _planned_responses(experiment: Experiment) -> dg.AssetsDefinition:
             tries=changed.plan_then_write.tries,
             attempt=writer.write,
         )
-        return stage_result(runner.generate(run, changed, generation), made_from)
+        return stage_result(runner.generate(run, changed.served, generation), made_from)
 
     return planned_responses
 

@@ -66,7 +66,7 @@ def length_controlled_asset(experiment: Experiment) -> dg.AssetsDefinition:
             attempt=weaver.attempt,
             schema=PAIR_SCHEMA,
         )
-        stage = runner.generate(run, experiment, generation)
+        stage = runner.generate(run, experiment.served, generation)
         more = {"left_as_they_are": len(dataset) - count} | _types(stage)
         return stage_result(stage, [dataset, model], more=more)
 

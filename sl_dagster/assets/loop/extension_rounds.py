@@ -83,7 +83,7 @@ def _stage1(experiment: Experiment, number: int, source: str) -> dg.AssetsDefini
             # Without a prefix, stage 2 begins its turn from nothing.
             carried=lambda slot, failed: replace(failed, text="", tokens=0),
         )
-        stage = runner.generate(run, changed, generation)
+        stage = runner.generate(run, changed.served, generation)
         given = [count_words(first_half(str(record.text))) for record in responses.records()]
         return stage_result(stage, made_from, before=given)
 
@@ -129,7 +129,7 @@ def _stage2(experiment: Experiment, number: int) -> dg.AssetsDefinition:
             attempt=extender.continue_prefix,
             carried=unchanged,
         )
-        stage = runner.generate(run, changed, generation)
+        stage = runner.generate(run, changed.served, generation)
         given = [count_words(str(record.response)) for record in prefixes.records()]
         return stage_result(stage, made_from, before=given)
 

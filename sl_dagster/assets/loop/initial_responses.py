@@ -94,7 +94,7 @@ def make_responses(
         attempt=attempt,
         choose=selection if experiment.length_selection else None,
     )
-    return stage_result(runner.generate(run, experiment, generation), made_from)
+    return stage_result(runner.generate(run, experiment.served, generation), made_from)
 
 
 async def response_attempt(

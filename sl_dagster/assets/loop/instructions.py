@@ -126,7 +126,7 @@ def make_instructions(
         attempt=writer.attempt,
         choose=reasons_against_duplicates(settings.max_similarity),
     )
-    stage = runner.generate(run, experiment, generation)
+    stage = runner.generate(run, experiment.served, generation)
     return stage_result(stage, [*sources, model], more=_diversity(stage, pool))
 
 

@@ -40,7 +40,7 @@ def engine_speed_asset(experiment: Experiment) -> dg.AssetsDefinition:
             Request(message, sampling, 0, base_model(experiment)).limited_to(_TOKENS)
             for message in messages
         ]
-        speed = runner.full_speed(experiment, requests)
+        speed = runner.full_speed(experiment.served, requests)
         return dg.MaterializeResult(metadata={TOKENS_PER_SECOND: speed})
 
     return engine_speed

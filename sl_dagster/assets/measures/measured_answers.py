@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from sl_dagster.assets.loop.initial_responses import response_attempt
 from sl_dagster.assets.stage.config import StageConfig
-from sl_dagster.assets.stage.run import asked, begin, slots_from
+from sl_dagster.assets.stage.run import begin, served_with, slots_from
 from sl_dagster.experiment import Experiment, Sampling
 from sl_dagster.identity import seed_from
 from sl_dagster.method.prompts import Message
@@ -53,7 +53,7 @@ def measured_answers(
 ) -> StoredStage:
     """Let a model answer, and measure every answer."""
     sources, sampling = measurement.sources, measurement.sampling
-    answering, weights = asked(experiment, model)
+    served, weights = served_with(experiment, model)
     run = begin(
         context,
         config,
@@ -79,4 +79,4 @@ def measured_answers(
         attempt=attempt,
         schema=measurement.schema,
     )
-    return runner.generate(run, answering, generation)
+    return runner.generate(run, served, generation)

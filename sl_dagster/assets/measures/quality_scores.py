@@ -12,7 +12,7 @@ from sl_dagster.assets.stage.description import stage_result
 from sl_dagster.assets.stage.run import begin, slots_from
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import BASE_MODEL, Experiment, judge_experiment
+from sl_dagster.experiment import BASE_MODEL, Experiment
 from sl_dagster.resources.judge import Judge, Question
 from sl_dagster.resources.records import JUDGEMENT_SCHEMA, Record
 from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRunner
@@ -83,8 +83,8 @@ def _judge(
 ) -> dg.MaterializeResult:
     """Judge a stage of records with an instruction and a text."""
     assert experiment.judge
-    judging = judge_experiment(experiment)
-    judge = Judge(judging, Path(runner.stages.data_dir))
+    served = experiment.served_judge
+    judge = Judge(served, Path(runner.stages.data_dir))
     samples, tries = experiment.judge.samples, experiment.judge.tries
     settings = [judge.identity["fingerprint"], samples, tries]
     run = begin(context, config, experiment, made_from=[answers], settings=settings)
@@ -115,7 +115,7 @@ def _judge(
     )
     # The judge may need the memory that the experiment's own engine holds.
     runner.engines.release()
-    stage = runner.generate(run, judging, generation)
+    stage = runner.generate(run, served, generation)
     return stage_result(stage, [answers], more=_metadata(quality_row(stage)))
 
 

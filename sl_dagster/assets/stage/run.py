@@ -9,7 +9,7 @@ import dagster as dg
 from sl_dagster.assets.stage.asset import key_of
 from sl_dagster.assets.stage.config import StageConfig
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment
+from sl_dagster.experiment import Experiment, ServedModel
 from sl_dagster.identity import fingerprint
 from sl_dagster.resources.adapters import Adapter, AnyRole, base_model_fingerprint
 from sl_dagster.resources.records import Record
@@ -70,25 +70,27 @@ def base_model(experiment: Experiment, role: AnyRole = "generator") -> Adapter:
     return Adapter(role, base_model_fingerprint(experiment.base_model, experiment.revision))
 
 
-def asked(experiment: Experiment, adapter: Adapter) -> tuple[Experiment, Adapter]:
-    """Whose engine to ask, and for which weights, to hear what these weights write.
+def served_with(experiment: Experiment, adapter: Adapter) -> tuple[ServedModel, Adapter]:
+    """Which model to ask, and with which adapter, to hear what these weights write.
 
-    An adapter is asked for on the experiment's own engine. A whole model, as ``aligned_model``
+    An adapter is served beside the base model. A whole model, as ``aligned_model``
     makes it with ``method: full``, gets an engine of its own, in the base model's place.
 
     Raises:
         UserError: the engine is somebody else's and serves only the base model.
     """
     if not adapter.is_whole_model:
-        return experiment, adapter
+        return experiment.served, adapter
     if experiment.engine.type == "openai":
         raise UserError(
             f"engine: the endpoints serve {experiment.base_model}, and not the model in "
             f"{adapter.path}: use the engine vllm or transformers for it, or `aligned_model: "
             "{method: lora}`"
         )
-    own = {"name": f"{experiment.name}_aligned", "base_model": adapter.path, "revision": "main"}
-    return experiment.model_copy(update=own), replace(adapter, path=None)
+    assert adapter.path
+    own = f"{experiment.name}_aligned"
+    whole = replace(experiment.served, name=own, model=adapter.path, revision="main")
+    return whole, replace(adapter, path=None)
 
 
 def slots_from(

@@ -1,8 +1,8 @@
 """Engines: what turns requests into completions. One module per engine, one protocol for all."""
 
 from sl_dagster.experiment import (
-    Experiment,
     OpenAISettings,
+    ServedModel,
     TransformersSettings,
     VllmSettings,
 )
@@ -11,20 +11,20 @@ from sl_dagster.resources.engines.protocol import Completion, Engine, Request
 __all__ = ["Completion", "Engine", "Request", "open_engine"]
 
 
-def open_engine(experiment: Experiment) -> Engine:
-    """The engine an experiment asks for; it gets ready at the first request."""
-    settings = experiment.engine
+def open_engine(served: ServedModel) -> Engine:
+    """The engine that a model is to run on; it gets ready at the first request."""
+    settings = served.engine
     # Imported late, because an engine's libraries take seconds to load.
     match settings:
         case VllmSettings():
             from sl_dagster.resources.engines.vllm_engine import VllmEngine
 
-            return VllmEngine(experiment, settings)
+            return VllmEngine(served, settings)
         case OpenAISettings():
             from sl_dagster.resources.engines.openai_engine import OpenAIEngine
 
-            return OpenAIEngine(experiment, settings)
+            return OpenAIEngine(served, settings)
         case TransformersSettings():
             from sl_dagster.resources.engines.transformers_engine import TransformersEngine
 
-            return TransformersEngine(experiment, settings)
+            return TransformersEngine(served, settings)

@@ -13,7 +13,7 @@ import openai
 import tenacity
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment, OpenAISettings, VllmSettings
+from sl_dagster.experiment import OpenAISettings, ServedModel, VllmSettings
 from sl_dagster.resources.engines.endpoint import PASSING_ERRORS, Endpoint
 from sl_dagster.resources.engines.protocol import Completion, Engine, Request
 
@@ -26,9 +26,9 @@ _NO_FORMAT = {"type": "nonsense"}
 class RemoteEngine(Engine):
     """A client of endpoints: it spreads requests over them and asks again when one stumbles."""
 
-    def __init__(self, experiment: Experiment, settings: OpenAISettings | VllmSettings) -> None:
+    def __init__(self, served: ServedModel, settings: OpenAISettings | VllmSettings) -> None:
         super().__init__()
-        self._experiment = experiment
+        self._served = served
         self._settings = settings
         self._endpoints: list[Endpoint] = []
         self._getting_ready = asyncio.Lock()
@@ -75,7 +75,7 @@ class RemoteEngine(Engine):
 
 
 class OpenAIEngine(RemoteEngine):
-    """See ``Engine``; settings are ``experiment.engine``."""
+    """See ``Engine``; settings are ``served.engine``."""
 
     _settings: OpenAISettings
 
@@ -100,7 +100,7 @@ class OpenAIEngine(RemoteEngine):
         """Nothing here is ours to end."""
 
     async def _examine(self, endpoint: Endpoint) -> None:
-        """Refuse an endpoint that cannot do what the experiment needs, naming the option.
+        """Refuse an endpoint that cannot do what will be asked for, naming the option.
 
         An endpoint that does not know a field ignores it, so it is asked for something impossible:
         who knows the field finds fault with it.
@@ -110,13 +110,12 @@ class OpenAIEngine(RemoteEngine):
             for option, advice, fields in self._needs():
                 if not await endpoint.finds_fault_with(**fields):
                     raise UserError(f"{endpoint.url} does not know {option}: {advice}")
-            if self._experiment.runs_the_loop:
-                await self._examine_for_the_loop(endpoint)
-            elif not await endpoint.finds_fault_with(response_format=_NO_FORMAT):
-                self.say(
-                    f"{endpoint.url} does not know response_format: the judge's answers may be "
-                    "something else than the JSON that is asked for; such answers are dropped"
+            if self._served.lora_rank and not await endpoint.can_load_adapters():
+                raise UserError(
+                    f"{endpoint.url} cannot load LoRA adapters while it runs: start vLLM with "
+                    "--enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"
                 )
+            await self._examine_forms(endpoint)
         except openai.AuthenticationError as error:
             raise UserError(
                 f"{endpoint.url} does not accept the key: set engine.api_key_env to the "
@@ -125,21 +124,26 @@ class OpenAIEngine(RemoteEngine):
         except openai.OpenAIError as error:
             raise UserError(f"engine.base_urls: {endpoint.url} cannot be used: {error}") from error
 
-    async def _examine_for_the_loop(self, endpoint: Endpoint) -> None:
-        if not await endpoint.can_load_adapters():
-            raise UserError(
-                f"{endpoint.url} cannot load LoRA adapters while it runs: start vLLM with "
-                "--enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"
-            )
-        endpoint.knows_choices = await endpoint.finds_fault_with(structured_outputs=_TWO_RULES)
-        if not endpoint.knows_choices:
+    async def _examine_forms(self, endpoint: Endpoint) -> None:
+        """Mention the forms of answers to which it cannot be held; other answers are dropped."""
+        forms, url = self._served.forms, endpoint.url
+        if "choices" in forms:
+            endpoint.knows_choices = await endpoint.finds_fault_with(structured_outputs=_TWO_RULES)
+            if not endpoint.knows_choices:
+                self.say(
+                    f"{url} does not know structured_outputs: where one of several "
+                    "answers is asked for, as of the judge, it may say something else"
+                )
+        if "json_schema" in forms and not await endpoint.finds_fault_with(
+            response_format=_NO_FORMAT
+        ):
             self.say(
-                f"{endpoint.url} does not know structured_outputs: where one of several "
-                "answers is asked for, as of the judge, it may say something else"
+                f"{url} does not know response_format: the judge's answers may be "
+                "something else than the JSON that is asked for; such answers are dropped"
             )
 
     async def _examine_model(self, endpoint: Endpoint) -> None:
-        name = self._settings.model or self._experiment.base_model
+        name = self._settings.model or self._served.model
         served = await endpoint.models()
         if name not in served:
             raise UserError(
@@ -147,19 +151,19 @@ class OpenAIEngine(RemoteEngine):
             )
 
     def _needs(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """The extensions that the experiment needs: name, what to do without, impossible value."""
+        """The extensions that will be needed: name, what to do without, impossible value."""
         both: dict[str, Any] = {"continue_final_message": True, "add_generation_prompt": True}
         needs: list[tuple[str, str, dict[str, Any]]] = []
-        if self._experiment.runs_the_loop:
+        if "begun" in self._served.forms:
             begun = "begun assistant turns (continue_final_message)"
             needs.append((begun, "use a vLLM endpoint", both))
-        samplings = self._experiment.all_samplings
+        samplings = self._served.samplings
         if any(sampling.top_k for sampling in samplings):
             needs.append(("sampling.top_k", "set it to 0 everywhere", {"top_k": -7}))
         if any(sampling.repetition_penalty != 1 for sampling in samplings):
             penalty = {"repetition_penalty": -1.0}
             needs.append(("sampling.repetition_penalty", "set it to 1.0 everywhere", penalty))
-        if self._experiment.chat_template_kwargs:
+        if self._served.chat.template_kwargs:
             kwargs = {"chat_template_kwargs": "none"}
             needs.append(("chat_template_kwargs", "use a vLLM endpoint", kwargs))
         if self._settings.repetition_detection:
@@ -169,9 +173,9 @@ class OpenAIEngine(RemoteEngine):
 
     def _client(self, url: str, key: str | None) -> Endpoint:
         settings = self._settings
-        model = settings.model or self._experiment.base_model
+        model = settings.model or self._served.model
         detection = settings.repetition_detection
-        chat = self._experiment.chat
+        chat = self._served.chat
         return Endpoint(url, key, model, settings.request_timeout, detection, chat)
 
     def _key(self) -> str | None:

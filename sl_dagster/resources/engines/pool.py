@@ -2,22 +2,22 @@
 
 from collections.abc import Callable
 
-from sl_dagster.experiment import Experiment
+from sl_dagster.experiment import ServedModel
 from sl_dagster.resources.engines import open_engine
 from sl_dagster.resources.engines.protocol import Engine
 
 
 class EnginePool:
-    """One engine per experiment, shared by all stages of a run."""
+    """One engine per model, shared by all stages of a run."""
 
     def __init__(self) -> None:
         self._open: dict[str, Engine] = {}
 
-    def of(self, experiment: Experiment, say: Callable[[str], None]) -> Engine:
-        """The experiment's engine, which from now on reports to this log."""
-        if experiment.name not in self._open:
-            self._open[experiment.name] = open_engine(experiment)
-        engine = self._open[experiment.name]
+    def of(self, served: ServedModel, say: Callable[[str], None]) -> Engine:
+        """Its engine, which from now on reports to this log."""
+        if served.name not in self._open:
+            self._open[served.name] = open_engine(served)
+        engine = self._open[served.name]
         engine.say = say
         return engine
 

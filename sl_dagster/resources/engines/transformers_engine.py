@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment, TransformersSettings
+from sl_dagster.experiment import ServedModel, TransformersSettings
 from sl_dagster.experiment.chat import stop_tokens
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines.decoding import DecodingBatch, Row
@@ -39,11 +39,11 @@ class _Job:
 
 
 class TransformersEngine(Engine):
-    """See ``Engine``; settings are ``experiment.engine``."""
+    """See ``Engine``; settings are ``served.engine``."""
 
-    def __init__(self, experiment: Experiment, settings: TransformersSettings) -> None:
+    def __init__(self, served: ServedModel, settings: TransformersSettings) -> None:
         super().__init__()
-        self._experiment = experiment
+        self._served = served
         self._settings = settings
         self._loaded: _LoadedModel | None = None
         self._inbox: queue.Queue[_Job | None] = queue.Queue()  # None: close
@@ -94,7 +94,7 @@ class TransformersEngine(Engine):
         running: dict[int, _Job] = {}
         try:
             if self._loaded is None:
-                self._loaded = _LoadedModel(self._experiment, self._settings)
+                self._loaded = _LoadedModel(self._served, self._settings)
             model = self._loaded
             batch = model.batch_for(adapter)
             while not self._closing:
@@ -165,13 +165,13 @@ def _device(settings: TransformersSettings) -> str:
 class _LoadedModel:
     """The base model with its tokenizer, and the adapters loaded beside it."""
 
-    def __init__(self, experiment: Experiment, settings: TransformersSettings) -> None:
+    def __init__(self, served: ServedModel, settings: TransformersSettings) -> None:
         device = _device(settings)
         dtype = settings.dtype
         if dtype == "auto":
             dtype = "bfloat16" if device == "cuda" else "float32"
         transformers_logging.disable_progress_bar()
-        name, revision = experiment.base_model, experiment.revision
+        name, revision = served.model, served.revision
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
             model: Any = AutoModelForCausalLM.from_pretrained(
@@ -188,7 +188,7 @@ class _LoadedModel:
         self._model: Any = model.to(device).eval()
         self._adapters: set[str] = set()
         self._max_length: int = getattr(model.config, "max_position_embeddings", 1 << 20)
-        self._chat = experiment.chat
+        self._chat = served.chat
         self._end_tokens = stop_tokens(model.generation_config, self.tokenizer)
 
     def batch_for(self, adapter: Adapter) -> DecodingBatch:

@@ -4,7 +4,7 @@ import asyncio
 import math
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment, VllmSettings
+from sl_dagster.experiment import ServedModel, VllmSettings
 from sl_dagster.resources.devices import visible_gpus
 from sl_dagster.resources.engines.endpoint import Endpoint
 from sl_dagster.resources.engines.openai_engine import RemoteEngine
@@ -16,7 +16,7 @@ _PARALLEL = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_si
 
 
 class VllmEngine(RemoteEngine):
-    """See ``Engine``; settings are ``experiment.engine``.
+    """See ``Engine``; settings are ``served.engine``.
 
     The server starts at the first request. If it dies in between it is started once more, and what
     was under way is asked again; a second death ends the run.
@@ -25,10 +25,10 @@ class VllmEngine(RemoteEngine):
         server: the server.
     """
 
-    def __init__(self, experiment: Experiment, settings: VllmSettings) -> None:
-        super().__init__(experiment, settings)
+    def __init__(self, served: ServedModel, settings: VllmSettings) -> None:
+        super().__init__(served, settings)
         self._vllm = settings
-        self.server = VllmServer(experiment, settings, lambda line: self.say(line))
+        self.server = VllmServer(served, settings, lambda line: self.say(line))
         self._deaths = 0
         self._asleep = False
         self._left: list[Endpoint] = []  # of servers that were stopped, still to be closed
@@ -65,7 +65,7 @@ class VllmEngine(RemoteEngine):
                 SERVED_NAME,
                 self._vllm.request_timeout,
                 self._vllm.repetition_detection,
-                self._experiment.chat,
+                self._served.chat,
             )
         ]
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment, VllmSettings
+from sl_dagster.experiment import ServedModel, VllmSettings
 from sl_dagster.paths import data_dir
 
 SERVED_NAME = "base"
@@ -70,11 +70,11 @@ class VllmServer:
     """
 
     def __init__(
-        self, experiment: Experiment, settings: VllmSettings, say: Callable[[str], None]
+        self, served: ServedModel, settings: VllmSettings, say: Callable[[str], None]
     ) -> None:
         self.api_key = secrets.token_urlsafe(24)
         self.url = ""
-        self._experiment = experiment
+        self._served = served
         self._settings = settings
         self._say = say
         self._process: subprocess.Popen[bytes] | None = None
@@ -82,7 +82,7 @@ class VllmServer:
         self._reader: threading.Thread | None = None
         self._ready = False
         self._stopping = threading.Event()
-        self.log_file = data_dir() / experiment.name / "vllm.log"
+        self.log_file = data_dir() / served.name / "vllm.log"
 
     @property
     def alive(self) -> bool:
@@ -169,21 +169,20 @@ class VllmServer:
 
     def arguments(self, port: int) -> list[str]:
         """The server's command line, after the name of the program."""
-        experiment = self._experiment
-        rank = max(experiment.training.lora.rank, experiment.aligned_training.lora.rank)
+        served = self._served
         ours: dict[str, Any] = {
             "host": "127.0.0.1",
             "port": port,
-            "model": experiment.base_model,
+            "model": served.model,
             "served_model_name": SERVED_NAME,
-            "enable_lora": experiment.runs_the_loop,
-            "max_lora_rank": next((r for r in _LORA_RANKS if r >= rank), rank),
+            "enable_lora": served.lora_rank is not None,
+            "max_lora_rank": _lora_rank(served.lora_rank),
             # The model's own sampling defaults must not mix with the experiment's.
             "generation_config": "vllm",
             "enable_sleep_mode": self._sleeps,
         }
-        if not Path(experiment.base_model).is_dir():
-            ours["revision"] = experiment.revision
+        if not Path(served.model).is_dir():
+            ours["revision"] = served.revision
         defaults = {
             "max_num_seqs": max_num_seqs(self._settings),
             "max_loras": _LORA_SLOTS,
@@ -259,18 +258,23 @@ def is_cpu_build() -> bool:
     return False
 
 
-def check_options(experiment: Experiment, settings: VllmSettings) -> None:
-    """Ask vLLM's own argument parser about the options of an experiment.
+def check_options(served: ServedModel, settings: VllmSettings) -> None:
+    """Ask vLLM's own argument parser about the options of a model.
 
     Raises:
         UserError: it does not accept them; the message has what it says.
     """
-    server = VllmServer(experiment, settings, say=lambda line: None)
+    server = VllmServer(served, settings, say=lambda line: None)
     parser = [sys.executable, "-m", "sl_dagster.resources.engines.vllm_arguments"]
     parsed = subprocess.run([*parser, *server.arguments(port=0)], capture_output=True, text=True)
     if parsed.returncode:
         said = parsed.stderr.strip().splitlines() or ["it did not say why"]
         raise UserError(f"engine.options: vLLM does not accept them: {said[-1]}")
+
+
+def _lora_rank(needed: int | None) -> int | None:
+    """The smallest rank that vLLM offers and that is enough."""
+    return needed and next((rank for rank in _LORA_RANKS if rank >= needed), needed)
 
 
 def command_line(options: dict[str, Any]) -> list[str]:

@@ -1,11 +1,11 @@
-"""Whom a stage asks."""
+"""Which model a stage asks."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sl_dagster.assets.stage.run import asked
+from sl_dagster.assets.stage.run import served_with
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
 from sl_dagster.resources.adapters import CONFIG_FILE, Adapter
@@ -19,22 +19,22 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_an_adapter_is_asked_for_on_the_experiments_engine(
+def test_an_adapter_is_served_beside_the_base_model(
     write_experiment: Callable[..., Path], folder: Path
 ) -> None:
     (folder / CONFIG_FILE).write_text("{}")
     experiment = load_experiment(write_experiment())
     adapter = Adapter("aligned", "f1", str(folder))
-    assert asked(experiment, adapter) == (experiment, adapter)
+    assert served_with(experiment, adapter) == (experiment.served, adapter)
 
 
 def test_a_whole_model_takes_the_base_models_place(
     write_experiment: Callable[..., Path], folder: Path
 ) -> None:
     experiment = load_experiment(write_experiment())
-    changed, adapter = asked(experiment, Adapter("aligned", "f1", str(folder)))
-    assert (changed.base_model, adapter.path) == (str(folder), None)
-    assert changed.name != experiment.name
+    served, adapter = served_with(experiment, Adapter("aligned", "f1", str(folder)))
+    assert (served.model, adapter.path) == (str(folder), None)
+    assert served.name != experiment.served.name
     assert adapter.fingerprint == "f1"
 
 
@@ -44,4 +44,4 @@ def test_endpoints_cannot_serve_a_whole_model(
     engine = {"type": "openai", "base_urls": ["http://here/v1"]}
     experiment = load_experiment(write_experiment(engine=engine))
     with pytest.raises(UserError, match="engine: the endpoints serve some/model, and not"):
-        asked(experiment, Adapter("aligned", "f1", str(folder)))
+        served_with(experiment, Adapter("aligned", "f1", str(folder)))

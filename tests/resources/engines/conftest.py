@@ -64,7 +64,7 @@ def open_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     def opened(kind: str) -> Engine:
         if kind not in engines:
             folder = tmp_path_factory.mktemp(kind)
-            engines[kind] = open_engine(mini_experiment(folder, engine=ENGINES[kind]))
+            engines[kind] = open_engine(mini_experiment(folder, engine=ENGINES[kind]).served)
         return engines[kind]
 
     yield opened

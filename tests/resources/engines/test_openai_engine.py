@@ -11,7 +11,7 @@ import pytest
 import tenacity
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Sampling, judge_experiment
+from sl_dagster.experiment import Sampling
 from sl_dagster.resources.engines import Engine, open_engine
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
 from tests.resources.engines.conftest import SAMPLED, TOPICS, complete, mini_experiment, request
@@ -100,7 +100,7 @@ def connect(endpoint: Endpoint, tmp_path: Path, monkeypatch) -> Callable[..., En
         experiment = mini_experiment(
             tmp_path, engine=engine | settings.pop("engine", {}), **settings
         )
-        return open_engine(experiment)
+        return open_engine(experiment.served)
 
     return opened
 
@@ -230,12 +230,12 @@ def test_a_judge_needs_no_more_than_the_standard(endpoint: Endpoint, tmp_path: P
     endpoint.adapters = False
     settings = {"type": "openai", "base_urls": [endpoint.url]}
     judge = {"model": "plain", "engine": settings}
-    judging = judge_experiment(mini_experiment(tmp_path, judge=judge))
-    engine = open_engine(judging)
+    served = mini_experiment(tmp_path, judge=judge).served_judge
+    engine = open_engine(served)
     said: list[str] = []
     engine.say = said.append
     schema = {"type": "object"}
-    complete(engine, request(TOPICS[0], judging.sampling, json_schema=schema))
+    complete(engine, request(TOPICS[0], served.samplings[0], json_schema=schema))
     asked = endpoint.asked[-1]
     assert asked["response_format"]["json_schema"]["schema"] == schema
     assert asked.keys() == {
@@ -250,9 +250,9 @@ def test_an_endpoint_that_does_not_know_json_schemas_is_mentioned(
 ) -> None:
     endpoint.knows = set()
     judge = {"model": "plain", "engine": {"type": "openai", "base_urls": [endpoint.url]}}
-    judging = judge_experiment(mini_experiment(tmp_path, judge=judge))
-    engine = open_engine(judging)
+    served = mini_experiment(tmp_path, judge=judge).served_judge
+    engine = open_engine(served)
     said: list[str] = []
     engine.say = said.append
-    complete(engine, request(TOPICS[0], judging.sampling))
+    complete(engine, request(TOPICS[0], served.samplings[0]))
     assert any("does not know response_format" in line for line in said)

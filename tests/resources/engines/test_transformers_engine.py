@@ -29,7 +29,7 @@ def test_memory_can_be_released_in_between(engine: Engine) -> None:
 def test_a_model_that_cannot_be_loaded_is_named(experiment: Experiment, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     broken = experiment.model_copy(update={"base_model": str(tmp_path)})
-    engine = open_engine(broken)
+    engine = open_engine(broken.served)
     with pytest.raises(UserError, match=f"base_model: {tmp_path} cannot be loaded"):
         complete(engine, request(TOPICS[0]))
     engine.close()
@@ -41,14 +41,14 @@ def test_a_tokenizer_without_a_chat_template_is_named(
     for path in DEMO_MODEL.iterdir():
         if path.suffix != ".jinja":
             (tmp_path / path.name).write_bytes(path.read_bytes())
-    engine = open_engine(experiment.model_copy(update={"base_model": str(tmp_path)}))
+    engine = open_engine(experiment.model_copy(update={"base_model": str(tmp_path)}).served)
     with pytest.raises(UserError, match="has no chat template"):
         complete(engine, request(TOPICS[0]))
     engine.close()
 
 
 def test_closing_ends_what_waits(experiment: Experiment) -> None:
-    engine = open_engine(experiment)
+    engine = open_engine(experiment.served)
     requests = [request(TOPICS[0], seed=seed) for seed in range(50 * engine.concurrency)]
 
     async def close_after_the_first() -> list[Completion | BaseException]:

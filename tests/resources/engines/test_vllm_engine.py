@@ -73,7 +73,7 @@ def test_a_loop_is_ended_early_and_named(vllm: VllmEngine) -> None:
 
 
 def test_a_server_that_dies_is_started_once_more(tmp_path: Path) -> None:
-    engine = open_engine(mini_experiment(tmp_path, engine=VLLM))
+    engine = open_engine(mini_experiment(tmp_path, engine=VLLM).served)
     assert isinstance(engine, VllmEngine)
     said: list[str] = []
     engine.say = said.append
@@ -99,7 +99,7 @@ def test_a_server_that_dies_is_started_once_more(tmp_path: Path) -> None:
 
 
 def test_closing_leaves_nothing_behind_and_the_next_request_starts_anew(tmp_path: Path) -> None:
-    engine = open_engine(mini_experiment(tmp_path, engine=VLLM))
+    engine = open_engine(mini_experiment(tmp_path, engine=VLLM).served)
     assert isinstance(engine, VllmEngine)
     first = complete(engine, request(TOPICS[0], GREEDY))
     processes = server_processes(engine)
@@ -124,7 +124,7 @@ def test_an_endpoint_that_others_run_can_be_used(
         "api_key_env": "THE_KEY",
         "model": "base",
     }
-    engine = open_engine(mini_experiment(tmp_path, engine=settings))
+    engine = open_engine(mini_experiment(tmp_path, engine=settings).served)
     said: list[str] = []
     engine.say = said.append
     assert complete(engine, request(TOPICS[0], GREEDY)) == expected
@@ -156,6 +156,6 @@ def test_an_endpoint_that_cannot_be_used_says_why(
         "api_key_env": "THE_KEY",
         "model": "base",
     }
-    engine = open_engine(mini_experiment(tmp_path, engine=settings | changes))
+    engine = open_engine(mini_experiment(tmp_path, engine=settings | changes).served)
     with pytest.raises(UserError, match=expected):
         complete(engine, request(TOPICS[0]))

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import VllmSettings, judge_experiment
+from sl_dagster.experiment import VllmSettings
 from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.engines import open_engine
 from sl_dagster.resources.engines.vllm_server import (
@@ -36,7 +36,7 @@ signal.signal(signal.SIGTERM, signal.SIG_DFL)  # pytest may ignore it, and would
 from pathlib import Path
 from tests.resources.engines.conftest import GREEDY, VLLM, mini_experiment, request
 from sl_dagster.resources.engines import open_engine
-engine = open_engine(mini_experiment(Path(sys.argv[1]), engine=VLLM))
+engine = open_engine(mini_experiment(Path(sys.argv[1]), engine=VLLM).served)
 asyncio.run(engine.complete(request("the old mill", GREEDY)))
 print(engine.server._process.pid, flush=True)
 import time; time.sleep(600)
@@ -68,7 +68,7 @@ def test_a_dead_run_leaves_no_server_behind(tmp_path: Path, how: signal.Signals)
 )
 def test_wrong_options_are_named(tmp_path: Path, options: dict, expected: str) -> None:
     settings = VLLM | {"options": VLLM["options"] | options}
-    engine = open_engine(mini_experiment(tmp_path, engine=settings))
+    engine = open_engine(mini_experiment(tmp_path, engine=settings).served)
     with pytest.raises(UserError, match=f"(?s){expected}"):
         complete(engine, request(TOPICS[0]))
     engine.close()
@@ -90,15 +90,15 @@ def test_vllm_checks_its_options_before_anything_runs(
     experiment = mini_experiment(tmp_path, engine=VLLM | {"options": VLLM["options"] | options})
     assert isinstance(experiment.engine, VllmSettings)
     if said is None:
-        check_options(experiment, experiment.engine)
+        check_options(experiment.served, experiment.engine)
     else:
         with pytest.raises(UserError, match=f"engine.options: .*{said}"):
-            check_options(experiment, experiment.engine)
+            check_options(experiment.served, experiment.engine)
 
 
 def test_an_unknown_architecture_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "no_such_architecture"}')
-    engine = open_engine(mini_experiment(tmp_path, base_model=str(tmp_path), engine=VLLM))
+    engine = open_engine(mini_experiment(tmp_path, base_model=str(tmp_path), engine=VLLM).served)
     with pytest.raises(UserError, match=r"(?s)vLLM did not start: .*base_model"):
         complete(engine, request(TOPICS[0]))
     engine.close()
@@ -106,7 +106,7 @@ def test_an_unknown_architecture_is_named(tmp_path: Path) -> None:
 
 def test_where_vllm_is_not_installed_it_says_how_to_get_it(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    engine = open_engine(mini_experiment(tmp_path, engine=VLLM))
+    engine = open_engine(mini_experiment(tmp_path, engine=VLLM).served)
     with pytest.raises(UserError, match="vLLM is not installed here: run `make vllm`"):
         complete(engine, request(TOPICS[0]))
 
@@ -142,9 +142,9 @@ def test_options_become_a_command_line() -> None:
 def test_a_judges_server_has_no_adapters(tmp_path: Path) -> None:
     judge = {"model": "some/judge", "engine": {"type": "vllm"}}
     experiment = mini_experiment(tmp_path, judge=judge, engine={"type": "vllm"})
-    expected = ((experiment, "--enable-lora"), (judge_experiment(experiment), "--no-enable-lora"))
+    expected = ((experiment.served, "--enable-lora"), (experiment.served_judge, "--no-enable-lora"))
     for served, flag in expected:
         assert isinstance(served.engine, VllmSettings)
         arguments = VllmServer(served, served.engine, say=print).arguments(1)
         assert [one for one in arguments if one.endswith("enable-lora")] == [flag]
-        assert arguments[arguments.index("--model") + 1] == served.base_model
+        assert arguments[arguments.index("--model") + 1] == served.model
