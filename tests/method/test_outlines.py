@@ -1,6 +1,10 @@
 """Outlines as models write them, and which of them can be written to."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sl_dagster.method.outlines import (
     Section,
@@ -8,6 +12,7 @@ from sl_dagster.method.outlines import (
     parse_outline,
     section_drop_reason,
 )
+from tests.method.texts import texts
 
 BRIDGE = [Section("The old bridge"), Section("The storm"), Section("The end")]
 
@@ -33,6 +38,41 @@ BRIDGE = [Section("The old bridge"), Section("The storm"), Section("The end")]
         "第1章 The old bridge\n第2章 The storm\n第3章 The end",
         "1、The old bridge\n2、The storm\n3、The end",
         "１. The old bridge\n２．The storm\n３：The end",
+        "Chapter Eleven: The old bridge\nChapter Twelve: The storm\nChapter Twenty-One: The end",
+        "CHAPTER XI. The old bridge\nCHAPTER XII. The storm\nCHAPTER XIV. The end",
+        "Step 1: The old bridge\nStep 2: The storm\nStep 3: The end",
+        "Act I - The old bridge\nAct II - The storm\nAct III - The end",
+        "[Part 1] The old bridge\n[Part 2] The storm\n[Part 3] The end",
+        "**Scene 1: The old bridge**\n**Scene 2: The storm**\n**Scene 3:** The end",
+        "第一幕：The old bridge\n第二幕：The storm\n第三幕：The end",
+        "第十一章　The old bridge\n第十二章　The storm\n第二十章　The end",
+        "【第一回】The old bridge\n【第二回】The storm\n【第三回】The end",
+        "步骤一：The old bridge\n步骤二：The storm\n步骤三：The end",
+        "第一，The old bridge\n第二，The storm\n第三，The end",
+        "① The old bridge\n② The storm\n③ The end",
+        "❶The old bridge\n❷The storm\n❸The end",
+        "⑴ The old bridge\n⑵ The storm\n⑶ The end",
+        "1\ufe0f\u20e3 The old bridge\n2\ufe0f\u20e3 The storm\n3\ufe0f\u20e3 The end",
+        "A. The old bridge\nB. The storm\nC. The end",
+        "(a) The old bridge\n(b) The storm\n(c) The end",
+        "i. The old bridge\nii. The storm\niii. The end",
+        "(I) The old bridge\n(II) The storm\n(III) The end",
+        "Ⅰ、The old bridge\nⅡ、The storm\nⅢ、The end",
+        "1 - The old bridge\n2 - The storm\n3 - The end",
+        "[1] The old bridge\n[2] The storm\n[3] The end",
+        "1\\. The old bridge\n2\\. The storm\n3\\. The end",
+        "1. **The old bridge**\n2. **The storm**\n3. *The end*",
+        "- **The old bridge**\n- **The storm**\n- **The end**",
+        "**- The old bridge**\n**- The storm**\n**- The end**",
+        "- **Chapter 1:** The old bridge\n- **Chapter 2:** The storm\n- **Chapter 3:** The end",
+        "● The old bridge\n● The storm\n● The end",
+        "•The old bridge\n◦The storm\n▪The end",
+        "- [ ] The old bridge\n- [ ] The storm\n- [x] The end",
+        "> 1. The old bridge\n> 2. The storm\n> 3. The end",
+        "| No. | Section |\n|---|---|\n| 1 | The old bridge |\n| 2 | The storm |\n| 3 | The end |",
+        "# A plan\n\n## The old bridge\n\n## The storm\n\n## The end",
+        "**The old bridge**\n\n**The storm**\n\n**The end**",
+        "__The old bridge__\n__The storm__\n__The end__",
     ],
 )
 def test_kinds_of_lists(outline: str) -> None:
@@ -48,6 +88,61 @@ def test_what_stands_below_a_section_belongs_to_it() -> None:
     outline = "1. The bridge\n    1. its stones\n2. The storm"
     texts = [section.text for section in parse_outline(outline)]
     assert texts == ["The bridge its stones", "The storm"]
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [
+        "1. The bridge\n1.1 stones\n1.2 wood\n2. The storm\n2.1 night\n2.2 dawn",
+        "1. The bridge\n   a) stones\n   b) wood\n2. The storm\n   a) night\n   b) dawn",
+        "1. The bridge\na. stones\nb. wood\n2. The storm\na. night\nb. dawn",
+        "I. The bridge\n  1. stones\n  2. wood\nII. The storm\n  1. night\n  2. dawn",
+        "- The bridge\n  - stones\n  - wood\n- The storm\n  - night\n  - dawn",
+        "一、The bridge\n（一）stones\n（二）wood\n二、The storm\n（一）night\n（二）dawn",
+        "第一章 The bridge\n第一节 stones\n第二节 wood\n"
+        "第二章 The storm\n第一节 night\n第二节 dawn",
+        "Part 1: The bridge\nChapter 1: stones\nChapter 2: wood\n"
+        "Part 2: The storm\nChapter 3: night\nChapter 4: dawn",
+        "**The bridge**\n- stones\n- wood\n\n**The storm**\n- night\n- dawn",
+        "## The bridge\n\n- stones\n- wood\n\n## The storm\n\n- night\n- dawn",
+        "## The bridge\n1. stones\n2. wood\n## The storm\n1. night\n2. dawn",
+        "### The bridge\n#### stones\n#### wood\n### The storm\n#### night\n#### dawn",
+    ],
+)
+def test_nested_lists(outline: str) -> None:
+    found = [re.sub(r"\d\.\d ", "", section.text) for section in parse_outline(outline)]
+    assert found == ["The bridge stones wood", "The storm night dawn"]
+
+
+def test_a_title_or_a_single_part_is_no_section() -> None:
+    sections = [Section("stones"), Section("wood")]
+    assert parse_outline("# The bridge\n\n1. stones\n2. wood") == sections
+    assert parse_outline("**The bridge**\n**Outline**\n- stones\n- wood") == sections
+    assert parse_outline("Part 1: The bridge\n  Chapter 1: stones\n  Chapter 2: wood") == sections
+
+
+def test_letters_go_on_where_they_are_also_roman_numerals() -> None:
+    letters = "ABCDEFGHIJKL"
+    outline = "\n".join(f"{letter}. Stone {number}" for number, letter in enumerate(letters))
+    assert parse_outline(outline) == [Section(f"Stone {number}") for number in range(len(letters))]
+
+
+def test_every_section_keeps_its_paragraphs_but_no_remark_follows() -> None:
+    outline = "## 1. The bridge\n\nWho built it.\n\n## 2. The storm\n\nOne night.\n\nShall I begin?"
+    texts = [section.text for section in parse_outline(outline)]
+    assert texts == ["The bridge Who built it.", "The storm One night."]
+
+
+@given(st.sampled_from(["Chapter {}: ", "Step {} - ", "{}. "]), st.integers(2, 60))
+def test_outlines_of_any_length(mark: str, count: int) -> None:
+    expected = [Section(f"About stone {'x' * number}") for number in range(1, count + 1)]
+    lines = [mark.format(number) + expected[number - 1].text for number in range(1, count + 1)]
+    assert parse_outline("\n".join(lines)) == expected
+
+
+@given(texts)
+def test_any_text_can_be_read(text: str) -> None:
+    assert all(section.text.strip() == section.text for section in parse_outline(text))
 
 
 def test_a_number_with_decimals_is_no_mark() -> None:
@@ -67,6 +162,10 @@ def test_a_number_with_decimals_is_no_mark() -> None:
         ("老桥的来历（约500字）", 500),
         ("老桥的来历，500至700个字", 600),
         ("老桥的来历。字数：800", 800),
+        ("The old bridge, 1k-2k words", 1500),
+        ("The old bridge, three hundred words", 300),
+        ("老桥的来历，三百字左右", 300),
+        ("老桥的来历。字数在500以内", 500),
         ("The year 1900", None),
     ],
 )

@@ -50,6 +50,7 @@ def _plans(experiment: Experiment) -> dg.AssetsDefinition:
             "plan_then_write.sampling",
         ),
         on_gpu=True,
+        code_version="2",
     )
     def plans(
         context: dg.AssetExecutionContext,
@@ -92,6 +93,7 @@ def _planned_responses(experiment: Experiment) -> dg.AssetsDefinition:
         inputs=("plans",),
         settings=("plan_then_write.tries", "plan_then_write.sampling", "filter.preset"),
         on_gpu=True,
+        code_version="2",
     )
     def planned_responses(
         context: dg.AssetExecutionContext,
