@@ -44,6 +44,7 @@ real: $(VLLM_READY) $(SMOLLM2)  ## Run a real model through the loop, on CPUs: h
 	$(BIN)/sl-dagster evaluate --experiment smollm2_135m
 	$(BIN)/sl-dagster evaluate --experiment smollm2_135m_planned
 	$(BIN)/sl-dagster compare --experiment smollm2_135m --experiment smollm2_135m_planned
+	$(BIN)/python -m smollm2.measure smollm2_135m smollm2_135m_control smollm2_135m_planned
 	$(BIN)/sl-dagster growth --experiment smollm2_135m
 
 ui: $(READY)  ## Open the web UI on the history of all runs.
