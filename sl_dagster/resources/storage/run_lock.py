@@ -1,43 +1,178 @@
-"""Keeping two runs from working on the same iteration of an experiment at the same time."""
+"""Keeping two runs from working on the same iteration of an experiment at the same time.
 
+On one machine the system's file lock decides, which is free again as soon as its holder is dead.
+Such locks do not reach another machine over every shared folder. So a small file beside the lock
+says who holds it, and the holder touches it as long as it lives: a run on another machine takes the
+iteration over only when that has stopped.
+"""
+
+import errno
+import json
+import logging
+import os
+import platform
+import threading
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from sl_dagster.errors import UserError
+from sl_dagster.resources.storage.stage_store import disk_errors_explained
+
+_BEAT = 5.0  # seconds between two touches
+_SILENCE = 60.0  # seconds without one after which a holder elsewhere is dead
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who has claimed an iteration.
+
+    Attributes:
+        run_id: the Dagster run.
+        machine: identifies a machine since it was started; containers on it share it.
+        host, process: for people.
+    """
+
+    run_id: str
+    machine: str
+    host: str
+    process: int
+
+    @classmethod
+    def this(cls, run_id: str) -> "Holder":
+        """This process."""
+        return cls(run_id, machine(), platform.node(), os.getpid())
+
+    @classmethod
+    def read(cls, path: Path) -> "Holder | None":
+        """The holder that a file names; None if it names none."""
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return (
+                None  # no such file, or one of an earlier version, which said nothing of machines
+            )
+
+    def __str__(self) -> str:
+        return f"(run {self.run_id}), process {self.process} on {self.host}"
 
 
 class RunLock:
-    """Locks held from their first use until the run ends; the system frees them if it is killed."""
+    """Locks held from their first use until the run ends; a holder that is killed frees them."""
 
     def __init__(self) -> None:
-        self._held: dict[Path, FileLock] = {}
+        self._held: dict[Path, tuple[Holder, FileLock]] = {}
+        self._ended = threading.Event()
+        self._heart: threading.Thread | None = None
 
     def hold(self, data_dir: Path, experiment: str, iteration: int | None, run_id: str) -> None:
         """Claim an iteration for this run; claiming it again changes nothing.
 
         Raises:
-            UserError: another run has it.
+            UserError: another run has it, or has taken it over; or the folder cannot be written.
         """
         path = data_dir / experiment / f".iteration={iteration or 0}.lock"
+        note = path.with_suffix(".run")
+        what = f"iteration {iteration}" if iteration else "the stages outside the iterations"
+        what = f"{what} of {experiment}"
         if path in self._held:
+            if Holder.read(note) != self._held[path][0]:
+                raise UserError(
+                    f"another run {Holder.read(note) or '(run unknown)'} has taken over {what}, "
+                    f"because this machine was silent for more than {_SILENCE:.0f} seconds: run "
+                    "again when that has ended"
+                )
             return
-        holder = path.with_suffix(".run")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path, timeout=0, thread_local=False)
-        try:
-            lock.acquire()
-        except Timeout:
-            other = holder.read_text(encoding="utf-8") if holder.exists() else "unknown"
-            what = f"iteration {iteration}" if iteration else "the stages outside the iterations"
-            raise UserError(
-                f"another run is working on {what} of {experiment} (run {other}): wait until it "
-                "has ended, or cancel it"
-            ) from None
-        holder.write_text(run_id, encoding="utf-8")
-        self._held[path] = lock
+        with disk_errors_explained(f"{data_dir}: cannot claim {what}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = _locked(path)
+            other = Holder.read(note)
+            if lock is None or (other and _lives_elsewhere(other, note, path)):
+                if lock:
+                    lock.release()
+                raise UserError(
+                    f"another run is working on {what} {other or '(run unknown)'}: wait until it "
+                    "has ended, or cancel it"
+                )
+            me = Holder.this(run_id)
+            draft = note.with_suffix(f".{me.process}")
+            draft.write_text(json.dumps(asdict(me)), encoding="utf-8")
+            draft.replace(note)
+        self._held[path] = (me, lock)
+        self._beat()
 
     def free(self) -> None:
         """Free all locks."""
+        self._ended.set()
+        if self._heart:
+            self._heart.join()
+            self._heart = None
         while self._held:
-            self._held.popitem()[1].release()
+            path, (me, lock) = self._held.popitem()
+            note = path.with_suffix(".run")
+            with suppress(OSError):
+                if Holder.read(note) == me:
+                    note.unlink()
+            lock.release()
+
+    def _beat(self) -> None:
+        """Show that this process lives, from a thread, until the locks are freed."""
+        if self._heart:
+            return
+
+        def touch() -> None:
+            while not self._ended.wait(_BEAT):
+                for path, (me, _) in list(self._held.items()):
+                    note = path.with_suffix(".run")
+                    if Holder.read(note) == me:
+                        with suppress(OSError):
+                            os.utime(note)
+
+        self._ended.clear()
+        self._heart = threading.Thread(target=touch, name="run-lock", daemon=True)
+        self._heart.start()
+
+
+def machine() -> str:
+    """Identifies this machine since it was started."""
+    try:
+        return _BOOT.read_text().strip()
+    except OSError:  # no Linux
+        return platform.node()
+
+
+def _locked(path: Path) -> FileLock | None:
+    """The system's lock; None if another process has it."""
+    lock = FileLock(path, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        return None
+    except OSError as error:
+        if error.errno in (errno.ENOLCK, errno.ENOTSUP):
+            raise UserError(
+                f"{path}: the file system knows no locks ({error.strerror}): mount it with them, "
+                "or keep the data on another one (SL_DAGSTER_DATA)"
+            ) from error
+        raise
+    return lock
+
+
+def _lives_elsewhere(holder: Holder, note: Path, lock_file: Path) -> bool:
+    """Whether a holder on another machine has shown itself lately.
+
+    Both times are of the file system's clock, which all machines share.
+    """
+    if holder.machine == machine():
+        return False  # it has lost the system's lock, so it is dead
+    with suppress(FileNotFoundError):
+        os.utime(lock_file)
+        silence = lock_file.stat().st_mtime - note.stat().st_mtime
+        if silence < _SILENCE:
+            return True
+        _log.warning("%s has been silent for %.0f seconds: its work is taken over", holder, silence)
+    return False

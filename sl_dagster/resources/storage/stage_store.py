@@ -33,6 +33,7 @@ _REJECTED = "rejected/records.parquet"
 _DRAFT = ".draft-"
 _MODEL = "/model="
 _MANIFEST_KEY = "sl_dagster"
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
 _BATCH_CHARACTERS = 8_000_000
 _BATCH_ROWS = 10_000
 
@@ -415,6 +416,9 @@ def disk_errors_explained(what: str) -> Iterator[None]:
             raise UserError(
                 f"{what}: the disk is full ({error.strerror}); free some space and run again"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise UserError(f"{what}: {error.strerror}: {error.filename}") from error
+        if error.errno in _NOT_WRITABLE:
+            raise UserError(
+                f"{what}: {error.strerror}: {error.filename}; make it writable, or keep the data "
+                "in another folder (SL_DAGSTER_DATA)"
+            ) from error
         raise

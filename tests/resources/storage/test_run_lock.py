@@ -1,11 +1,44 @@
 """Two runs on one iteration."""
 
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from sl_dagster.errors import UserError
-from sl_dagster.resources.storage.run_lock import RunLock
+from sl_dagster.resources.storage import run_lock
+from sl_dagster.resources.storage.run_lock import Holder, RunLock
+
+# Holds iteration 1 of e. On "another machine" the locks of the system are its own, not seen here.
+PROGRAM = """
+import sys
+from pathlib import Path
+from sl_dagster.resources.storage import run_lock
+if sys.argv[2] == "elsewhere":
+    run_lock.machine = lambda: "another machine"
+    real = run_lock._locked
+    run_lock._locked = lambda path: real(path.with_suffix(".other"))
+run_lock._BEAT = 0.1
+run_lock.RunLock().hold(Path(sys.argv[1]), "e", 1, "run-one")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held(folder: Path, where: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", PROGRAM, str(folder), where]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout and process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
 
 
 def test_the_second_run_is_told_who_works_there(tmp_path: Path) -> None:
@@ -19,3 +52,69 @@ def test_the_second_run_is_told_who_works_there(tmp_path: Path) -> None:
     first.free()
     second.hold(tmp_path, "e", 1, "run-two")
     second.free()
+    assert not list(tmp_path.glob("*/*.run")), "nothing says that somebody works there"
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_a_run_in_another_process_or_on_another_machine_is_seen(
+    tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_lock, "_SILENCE", 1.0)
+    with held(tmp_path, where) as process:
+        time.sleep(1.5)  # longer than the silence: it keeps itself alive
+        with pytest.raises(UserError, match=rf"\(run run-one\), process {process.pid} on "):
+            RunLock().hold(tmp_path, "e", 1, "run-two")
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_a_run_that_is_killed_blocks_nobody(
+    tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once on the same machine; after a silence if it was on another."""
+    monkeypatch.setattr(run_lock, "_SILENCE", 1.0)
+    with held(tmp_path, where) as process:
+        process.kill()
+        process.wait()
+    second = RunLock()
+    if where == "elsewhere":
+        with pytest.raises(UserError, match=r"\(run run-one\)"):
+            second.hold(tmp_path, "e", 1, "run-two")
+        time.sleep(1.2)
+    second.hold(tmp_path, "e", 1, "run-two")
+    note = Holder.read(tmp_path / "e" / ".iteration=1.run")
+    assert note and note.run_id == "run-two"
+    second.free()
+
+
+def test_a_run_whose_machine_was_asleep_goes_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = RunLock()
+    first.hold(tmp_path, "e", 1, "run-one")
+    note = tmp_path / "e" / ".iteration=1.run"
+    long_ago = time.time() - 1000
+    os.utime(note, (long_ago, long_ago))
+    monkeypatch.setattr(run_lock, "machine", lambda: "another machine")
+    locked = run_lock._locked
+    monkeypatch.setattr(run_lock, "_locked", lambda path: locked(path.with_suffix(".other")))
+    second = RunLock()
+    second.hold(tmp_path, "e", 1, "run-two")
+    with pytest.raises(UserError, match=r"run \(run run-two\).* has taken over iteration 1 of e"):
+        first.hold(tmp_path, "e", 1, "run-one")
+    first.free()
+    assert note.exists(), "it is the other's"
+    second.free()
+
+
+def test_the_note_of_an_earlier_version_blocks_nobody(tmp_path: Path) -> None:
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / ".iteration=1.run").write_text("a-run-of-last-week")
+    lock = RunLock()
+    lock.hold(tmp_path, "e", 1, "run-two")
+    lock.free()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file, not a folder")
+    with pytest.raises(UserError, match=r"data: cannot claim iteration 1 of e: .*Not a directory"):
+        RunLock().hold(tmp_path / "data", "e", 1, "run-one")
