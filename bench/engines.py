@@ -30,7 +30,8 @@ from transformers import AutoTokenizer
 from sl_dagster.assets.loop.extension_rounds import Extender, unchanged
 from sl_dagster.assets.stage.run import base_model, slots_from
 from sl_dagster.experiment import Experiment, Sampling, VllmSettings, load_experiment
-from sl_dagster.inputs.instructions import read_instructions, read_seed_instructions
+from sl_dagster.inputs.instructions import read_instructions
+from sl_dagster.inputs.seeds import read_seed_instructions
 from sl_dagster.method.filters import drop_reason
 from sl_dagster.method.paragraphs import first_half, first_two_thirds
 from sl_dagster.method.prompts import Message
@@ -92,7 +93,8 @@ def main() -> None:
 
 def some_instructions(experiment: Experiment, count: int) -> list[str]:
     """Seeds and held-out instructions, repeated until there are enough."""
-    lines = read_seed_instructions(experiment.seeds, experiment.languages)
+    seeds = read_seed_instructions(experiment.seeds, experiment.languages)
+    lines = [seed.line for seed in seeds]
     if experiment.heldout:
         lines += read_instructions(experiment.heldout.file, experiment.languages)
     texts = [line.instruction for line in lines]

@@ -504,7 +504,10 @@ def validate(
 def check_seeds(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Seed files (JSON lines); those of the project by default."),
+        typer.Argument(
+            help="Seed files (JSON lines, JSON, CSV, Parquet), or ids of data sets on the Hugging "
+            "Face hub; the project's seeds by default."
+        ),
     ] = None,
 ) -> None:
     """Look for duplicates and other mistakes in seed files; show their lengths and balance.
@@ -516,12 +519,14 @@ def check_seeds(
         length_table,
         own_seed_files,
         problems,
-        read_seeds,
     )
+    from sl_dagster.inputs.seeds import detection_note, read_seeds
 
     seeds = read_seeds(files or own_seed_files())
     if not seeds:
         raise UserError(f"{', '.join(map(str, files or []))}: no seed instruction in it")
+    if note := detection_note(seeds):
+        _console.print(note)
     _console.print(balance_table(seeds))
     _console.print(length_table(seeds))
     found = problems(seeds)

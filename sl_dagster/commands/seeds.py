@@ -1,15 +1,14 @@
 """Checking seed instructions: what a person should mend before a model makes up more like them."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 from rich import box
 from rich.table import Table
 
-from sl_dagster.inputs.instructions import InstructionLine, numbered_instructions
+from sl_dagster.inputs.seeds import Seed
 from sl_dagster.method.diversity import SimilarTexts, distinct_n
 from sl_dagster.method.filters import Language
 from sl_dagster.method.instructions import MAX_SIMILARITY, Kind, instruction_drop_reason
@@ -18,30 +17,9 @@ from sl_dagster.method.words import count_words
 from sl_dagster.paths import PROJECT_ROOT
 
 
-@dataclass(frozen=True)
-class Seed:
-    """A seed instruction and where it stands."""
-
-    place: str
-    line: InstructionLine
-
-
 def own_seed_files() -> list[Path]:
     """The seed files that come with the project, one per language."""
     return [PROJECT_ROOT / "seeds" / f"{language}.jsonl" for language in get_args(Language)]
-
-
-def read_seeds(files: Iterable[Path]) -> list[Seed]:
-    """The seeds of several files, each with its place as ``file:line``.
-
-    Raises:
-        UserError: a file cannot be read, or naming the line that is no instruction.
-    """
-    return [
-        Seed(f"{path}:{number}", line)
-        for path in files
-        for number, line in numbered_instructions(path)
-    ]
 
 
 def problems(seeds: Sequence[Seed]) -> list[str]:

@@ -6,8 +6,9 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, ServedModel, VllmSettings, load_experiment
 from sl_dagster.experiment.chat import stop_tokens
 from sl_dagster.inputs.documents import read_documents
-from sl_dagster.inputs.instructions import read_instructions, read_seed_instructions
+from sl_dagster.inputs.instructions import read_instructions
 from sl_dagster.inputs.queries import read_queries
+from sl_dagster.inputs.seeds import detection_note, read_seed_instructions
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.engines import vllm_server
 
@@ -18,19 +19,20 @@ def validate_experiment(path: Path) -> list[str]:
     vLLM's options are checked by vLLM, where it is installed.
 
     Returns:
-        What one should know, although nothing is wrong: queries of benchmarks that are left out.
+        What one should know, although nothing is wrong: what was detected, and queries
+            of benchmarks that are left out.
 
     Raises:
         UserError: naming the file and field (or line), what is wrong and what was expected.
     """
     experiment = load_experiment(path)
+    notes = []
     if experiment.method == "back_translation":
         _check_documents(experiment)
-    else:
-        read_seed_instructions(experiment.seeds, experiment.languages)
+    elif note := detection_note(read_seed_instructions(experiment.seeds, experiment.languages)):
+        notes.append(f"seeds: {note}")
     if experiment.heldout:
         read_instructions(experiment.heldout.file, experiment.languages)
-    notes = []
     for name, benchmark in experiment.benchmarks.items():
         if note := read_queries(name, benchmark, experiment.languages).note:
             notes.append(f"benchmarks.{name}: {note}")

@@ -4,6 +4,7 @@ What belongs here: fields, defaults and checks. What the settings do belongs to 
 them.
 """
 
+from sl_dagster.experiment.base import is_hub_id
 from sl_dagster.experiment.engines import (
     OpenAISettings,
     RepetitionDetection,
@@ -54,6 +55,7 @@ __all__ = [
     "TransformersSettings",
     "VllmSettings",
     "describe_problems",
+    "is_hub_id",
     "load_experiment",
     "load_experiments",
     "loop_stages",

@@ -3,6 +3,7 @@
 What a file may hold is checked where it is read (``inputs``); here, only that it is there.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,10 @@ TopP = Annotated[float, Field(gt=0, le=1)]
 RepetitionPenalty = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+
+
+# What ends so is a file, although its path may look like the id of a data set.
+_FILES = {".jsonl", ".json", ".csv", ".tsv", ".parquet"}
 
 
 class Settings(BaseModel):
@@ -32,6 +37,12 @@ def missing() -> PydanticCustomError:
 def looks_like_a_path(value: str) -> bool:
     """Whether a model or a data set is named by a path, and not by its id on the hub."""
     return value.startswith((".", "/", "~"))
+
+
+def is_hub_id(value: str) -> bool:
+    """Whether this can be the id of a data set on the hub, ``owner/name``, and is no file."""
+    named = re.fullmatch(r"[\w.-]+/[\w.-]+", value) and not looks_like_a_path(value)
+    return bool(named) and Path(value).suffix not in _FILES
 
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
@@ -55,6 +66,13 @@ def existing_file(path: Path, info: ValidationInfo) -> Path:
     if not resolved.is_file():
         raise ValueError(f"there is no file {resolved}")
     return resolved
+
+
+def existing_seeds(path: Path, info: ValidationInfo) -> Path:
+    """The same, or the id of a data set on the hub as it is."""
+    if is_hub_id(str(path)) and not _resolve(path, info).is_file():
+        return path
+    return existing_file(path, info)
 
 
 def read_yaml(path: Path) -> Any:

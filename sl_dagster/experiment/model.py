@@ -16,6 +16,7 @@ from sl_dagster.experiment.base import (
     Settings,
     existing_file,
     existing_model,
+    existing_seeds,
     merged,
     missing,
 )
@@ -76,7 +77,8 @@ class Experiment(Settings):
         method: how ``extended_responses`` come about: by ``self_lengthen``, or by one of the
             baselines, ``plan_then_write`` and ``back_translation``.
         languages: of the instructions, which take turns; each needs seeds and prompts.
-        seeds: a file of seed instructions, or a list of files; ``back_translation`` needs none.
+        seeds: a file of seed instructions (JSON lines, JSON, CSV or Parquet), the id of a data set
+            on the Hugging Face hub, or a list of these; ``back_translation`` needs none.
         documents: ``back_translation`` only: files of the texts to learn from, ``.jsonl`` with a
             ``text`` and perhaps a ``language`` in every line, or ``.txt`` and ``.md``, each of
             which is one document.
@@ -139,7 +141,7 @@ class Experiment(Settings):
     def _find_seeds(cls, value: tuple[Path, ...], info: ValidationInfo) -> tuple[Path, ...]:
         if not value and info.data.get("method") != "back_translation":
             raise missing()
-        return tuple(existing_file(path, info) for path in value)
+        return tuple(existing_seeds(path, info) for path in value)
 
     @field_validator("documents")
     @classmethod

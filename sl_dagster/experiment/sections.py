@@ -3,7 +3,6 @@
 Defaults are the paper's (arXiv 2410.23933) wherever it states one.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,12 +17,11 @@ from sl_dagster.experiment.base import (
     Temperature,
     TopP,
     existing_file,
+    is_hub_id,
     looks_like_a_path,
 )
 from sl_dagster.method.filters import Preset
 from sl_dagster.method.instructions import MAX_SIMILARITY
-
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class Sampling(Settings):
@@ -151,7 +149,7 @@ class Benchmark(Settings):
     def _find_queries(cls, value: str, info: ValidationInfo) -> str:
         if looks_like_a_path(value) or value.endswith(".jsonl"):
             return str(existing_file(Path(value), info))
-        if not _HUB_ID.fullmatch(value):
+        if not is_hub_id(value):
             raise ValueError(
                 f"{value} is neither a file (.jsonl) nor an id on the hub (owner/name)"
             )

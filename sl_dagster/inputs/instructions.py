@@ -1,6 +1,5 @@
-"""Reading files of instructions: one JSON object per line, checked line by line."""
+"""Reading files of held-out instructions: one JSON object per line, checked line by line."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -45,24 +44,6 @@ def read_instructions(path: Path, languages: tuple[Language, ...]) -> list[Instr
         found = "the file is empty" if not lines else f"its {len(lines)} lines are in others"
         raise UserError(f"{path}: no instruction in {' or '.join(languages)}: {found}")
     return chosen
-
-
-def read_seed_instructions(
-    paths: Sequence[Path], languages: tuple[Language, ...]
-) -> list[InstructionLine]:
-    """Read files of seeds, leaving out other languages than those asked for.
-
-    Raises:
-        UserError: naming the line and what is wrong with it, or the language that has no seed.
-    """
-    lines = [line for path in paths for _, line in numbered_instructions(path)]
-    for language in languages:
-        if all(line.language != language for line in lines):
-            raise UserError(
-                f"{', '.join(map(str, paths))}: no instruction in {language}: add some, or take "
-                f"{language} out of `languages` in the experiment file"
-            )
-    return [line for line in lines if line.language in languages]
 
 
 def numbered_instructions(path: Path) -> list[tuple[int, InstructionLine]]:

@@ -20,6 +20,7 @@ from sl_dagster.method.plain_text import REPLACEMENT, plain_content
 
 STDIN = "-"
 _WRONG_BYTES = 0.1  # more of them among the characters are another encoding
+_ZERO_BYTES = 0.2  # more of them are the other halves of characters of UTF-16
 _log = logging.getLogger(__name__)
 
 Kind = TypeVar("Kind", bound=BaseModel)
@@ -75,16 +76,36 @@ def decoded(content: bytes) -> str:
     """Bytes of UTF-8 as text, a few wrong ones replaced.
 
     Raises:
-        ValueError: so many are wrong that it is another encoding.
+        ValueError: so many are wrong that it is another encoding, which is named if it is known.
     """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (
+        content.count(0) > _ZERO_BYTES * len(content)
+    ):
+        raise ValueError(_in_other_encoding("UTF-16", "UTF-16"))
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         text = content.decode("utf-8", "replace")
         if text.count(REPLACEMENT) > _WRONG_BYTES * len(text):
+            if _is_gbk(content):
+                raise ValueError(_in_other_encoding("GBK", "GB18030")) from None
             why = f"is not UTF-8 text ({error.reason}, byte {error.start + 1})"
             raise ValueError(why) from None
         return text
+
+
+def _in_other_encoding(name: str, codec: str) -> str:
+    return f"is {name} text, not UTF-8; convert the file: iconv -f {codec} -t UTF-8 FILE > NEW_FILE"
+
+
+def _is_gbk(content: bytes) -> bool:
+    """Whether most of what is no ASCII is a Chinese character in GBK's extension GB 18030."""
+    try:
+        text = content.decode("gb18030")
+    except UnicodeDecodeError:
+        return False
+    others = [sign for sign in text if not sign.isascii()]
+    return sum("\u3000" <= sign <= "\u9fff" for sign in others) > len(others) / 2
 
 
 def numbered_objects(lines: Iterable[bytes], file: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -93,19 +114,24 @@ def numbered_objects(lines: Iterable[bytes], file: str) -> Iterator[tuple[int, d
     Raises:
         UserError: naming the first line that holds none.
     """
-    replaced: dict[int, int] = {}
+    replaced: dict[str, int] = {}
     for number, line in numbered_lines(lines):
         try:
             content = parse_object(line)
         except ValueError as error:
             raise UserError(f"{name_of(file)}, line {number}: {error}") from None
         if count := str(content).count(REPLACEMENT):
-            replaced[number] = count
+            replaced[f"line {number}"] = count
         yield number, content
-    if replaced:
+    warn_of_replaced(name_of(file), replaced)
+
+
+def warn_of_replaced(file: str, counts: dict[str, int]) -> None:
+    """Log how many characters of a file were no text, by where they stand, in order."""
+    if counts:
         _log.warning(
-            "%s: %d characters are no text and have been replaced by %s, the first in line %d",
-            name_of(file), sum(replaced.values()), REPLACEMENT, min(replaced),
+            "%s: %d characters are no text and have been replaced by %s, the first in %s",
+            file, sum(counts.values()), REPLACEMENT, next(iter(counts)),
         )  # fmt: skip
 
 

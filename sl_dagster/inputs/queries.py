@@ -9,6 +9,7 @@ from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.benchmarks.query import Query
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Benchmark
+from sl_dagster.inputs.hub import hub_rows
 from sl_dagster.inputs.json_lines import checked, numbered_objects, open_lines
 from sl_dagster.method.filters import Language
 
@@ -71,24 +72,8 @@ def _rows(queries: str) -> Iterator[tuple[str, Any]]:
             for number, content in numbered_objects(lines, queries):
                 yield f"{queries}, line {number}", content
     else:
-        yield from _hub_rows(queries)
-
-
-def _hub_rows(dataset: str) -> Iterator[tuple[str, Any]]:
-    # Imported late: it takes seconds.
-    from datasets import DatasetDict, load_dataset
-
-    try:
-        splits = load_dataset(dataset)
-    except Exception as error:  # of many libraries: network, hub, formats
-        raise UserError(
-            f"{dataset}: cannot be loaded from the Hugging Face hub ({error}): check the id and "
-            "the network, or download the file and name it under `queries`"
-        ) from error
-    assert isinstance(splits, DatasetDict)
-    for split, rows in splits.items():
-        for number, row in enumerate(rows, start=1):
-            yield f"{dataset}, split {split}, row {number}", row
+        for split, number, content in hub_rows(queries, "queries"):
+            yield f"{queries}, split {split}, row {number}", content
 
 
 def _scaled(found: list[tuple[str, Query]], scale: float) -> Queries:

@@ -7,8 +7,9 @@ from typing import get_args
 
 import pytest
 
-from sl_dagster.commands.seeds import own_seed_files, problems, read_seeds
+from sl_dagster.commands.seeds import own_seed_files, problems
 from sl_dagster.inputs.instructions import read_instructions
+from sl_dagster.inputs.seeds import read_seeds
 from sl_dagster.method.filters import Language
 from sl_dagster.method.instructions import Kind
 

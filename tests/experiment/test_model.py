@@ -64,6 +64,11 @@ def test_seeds_are_one_file_or_several(write_experiment: Write) -> None:
     one = load_experiment(write_experiment()).seeds
     assert [path.name for path in one] == ["seeds.jsonl"]
     assert load_experiment(write_experiment(seeds=["seeds.jsonl", "seeds.jsonl"])).seeds == one * 2
+    on_hub = load_experiment(write_experiment(seeds="owner/seeds")).seeds
+    assert [str(path) for path in on_hub] == ["owner/seeds"]
+    for name in ("folder/none.csv", "../folder/none", "none"):
+        with pytest.raises(UserError, match=r"seeds: there is no file .*none"):
+            load_experiment(write_experiment(seeds=name))
     with pytest.raises(UserError, match=r"seeds: there is no file .*none"):
         load_experiment(write_experiment(seeds=["seeds.jsonl", "none.jsonl"]))
 

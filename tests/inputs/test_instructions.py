@@ -5,11 +5,7 @@ from pathlib import Path
 import pytest
 
 from sl_dagster.errors import UserError
-from sl_dagster.inputs.instructions import (
-    numbered_instructions,
-    read_instructions,
-    read_seed_instructions,
-)
+from sl_dagster.inputs.instructions import numbered_instructions, read_instructions
 
 GOOD = '{"instruction": " Write a story. ", "language": "en", "kind": "literature"}'
 
@@ -64,13 +60,3 @@ def test_nothing_in_the_language(tmp_path: Path) -> None:
     file.write_bytes(b"\xff")
     with pytest.raises(UserError, match="line 1: is not UTF-8 text"):
         read_instructions(file, ("en",))
-
-
-def test_every_language_needs_seeds_in_one_of_the_files(tmp_path: Path) -> None:
-    english, chinese = tmp_path / "en.jsonl", tmp_path / "zh.jsonl"
-    english.write_text(GOOD)
-    chinese.write_text('{"instruction": "写一个故事", "language": "zh"}')
-    seeds = read_seed_instructions((english, chinese), ("en", "zh"))
-    assert [line.language for line in seeds] == ["en", "zh"]
-    with pytest.raises(UserError, match=r"en\.jsonl: no instruction in zh: add some"):
-        read_seed_instructions((english,), ("en", "zh"))

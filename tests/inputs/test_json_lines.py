@@ -19,7 +19,12 @@ def test_objects_have_the_numbers_of_their_lines() -> None:
     [
         (b"oops", "is not JSON"),
         (b"[]", "it is not a JSON object"),
-        ('{"text": "他写了一封信。"}'.encode("gbk"), "is not UTF-8 text"),
+        (
+            '{"text": "他写了一封信。"}'.encode("gbk"),
+            "is GBK text, not UTF-8; convert the file:",
+        ),
+        ('{"text": "A letter."}'.encode("utf-16"), "is UTF-16 text, not UTF-8; convert the file"),
+        ('{"text": "Привет, мир"}'.encode("koi8-r"), "is not UTF-8 text"),
     ],
 )
 def test_a_bad_line_is_named(line: bytes, problem: str) -> None:

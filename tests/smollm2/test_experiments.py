@@ -8,7 +8,8 @@ import pytest
 from sl_dagster import demo
 from sl_dagster.commands.validation import validate_experiment
 from sl_dagster.experiment import load_experiment
-from sl_dagster.inputs.instructions import read_instructions, read_seed_instructions
+from sl_dagster.inputs.instructions import read_instructions
+from sl_dagster.inputs.seeds import read_seed_instructions
 from sl_dagster.method.diversity import SimilarTexts
 from sl_dagster.method.instructions import MAX_SIMILARITY
 from sl_dagster.method.lengths import length_named_in
@@ -56,14 +57,15 @@ def test_it_is_as_large_as_the_issue_of_a_real_model_asks(experiment, heldout):
 
 
 def test_there_are_ten_seeds_of_each_kind(experiment):
-    seeds = Counter(line.kind for line in read_seed_instructions(experiment.seeds, ("en",)))
+    seeds = Counter(seed.line.kind for seed in read_seed_instructions(experiment.seeds, ("en",)))
     assert seeds.keys() == KINDS
     assert min(seeds.values()) >= 10
 
 
 def test_no_held_out_instruction_is_like_a_seed_or_like_another(experiment, heldout):
     known = SimilarTexts()
-    for line in (*read_seed_instructions(experiment.seeds, ("en",)), *heldout):
+    seeds = [seed.line for seed in read_seed_instructions(experiment.seeds, ("en",))]
+    for line in (*seeds, *heldout):
         assert line.instruction not in known
         assert not known.most_similar(line.instruction, MAX_SIMILARITY), line.instruction
         known.add(line.instruction)

@@ -8,7 +8,8 @@ from sl_dagster.assets.stage.description import stage_result
 from sl_dagster.assets.stage.run import begin
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import fingerprint
-from sl_dagster.inputs.instructions import InstructionLine, read_seed_instructions
+from sl_dagster.inputs.instructions import InstructionLine
+from sl_dagster.inputs.seeds import detection_note, read_seed_instructions
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.stage_runner import StageRun, StageRunner
 
@@ -27,13 +28,19 @@ def seeds_asset(experiment: Experiment) -> dg.AssetsDefinition:
     def seeds(
         context: dg.AssetExecutionContext, config: StageConfig, runner: StageRunner
     ) -> dg.MaterializeResult:
-        lines = read_seed_instructions(experiment.seeds, experiment.languages)
+        found = read_seed_instructions(experiment.seeds, experiment.languages)
+        if note := detection_note(found):
+            context.log.info(note)
+        lines = [seed.line for seed in found]
         settings = [line.model_dump() for line in lines]
         run = begin(context, config, experiment, made_from=[], settings=settings)
         records = (_record(run, position, line) for position, line in enumerate(lines))
         return stage_result(
             runner.write(run, records, len(lines)),
-            more={"files": dg.MetadataValue.json([str(path) for path in experiment.seeds])},
+            more={
+                "files": dg.MetadataValue.json([str(path) for path in experiment.seeds]),
+                "languages_detected": sum(seed.detected for seed in found),
+            },
         )
 
     return seeds
