@@ -17,13 +17,13 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from sl_dagster.errors import UserError
 from sl_dagster.lineage.addresses import asset_address, stage_path
+from sl_dagster.lineage.hosts import OwnNamesOnly
 from sl_dagster.lineage.navigation import Navigation, furthest
 from sl_dagster.lineage.search import Search, search
 from sl_dagster.lineage.story import Story, story_of
@@ -33,9 +33,13 @@ from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
-LOOPBACK = ("127.0.0.1", "localhost")
 _SAFE = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
 SCOPES = {
@@ -45,12 +49,11 @@ SCOPES = {
 }
 
 
-def lineage_app(folder: Path, hosts: tuple[str, ...] = LOOPBACK) -> Starlette:
+def lineage_app(folder: Path) -> Starlette:
     """The pages as an ASGI application.
 
     Args:
         folder: the data folder.
-        hosts: names under which a browser may ask; no foreign page can pretend to be local.
     """
     pages = _Pages(folder)
     return Starlette(
@@ -60,7 +63,7 @@ def lineage_app(folder: Path, hosts: tuple[str, ...] = LOOPBACK) -> Starlette:
             Route("/report/{experiment}", pages.report),
             Route("/about", pages.about),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
+        middleware=[Middleware(OwnNamesOnly)],
         exception_handlers={UserError: pages.error},
     )
 
@@ -80,7 +83,7 @@ def serve(folder: Path, host: str, port: int, ready: Callable[[], None]) -> None
     listening = _listen(folder, host, port)
     ready()
     if listening:
-        _run(folder, host, listening)
+        _run(folder, listening)
 
 
 def serve_beside(folder: Path, host: str, port: int) -> None:
@@ -91,13 +94,13 @@ def serve_beside(folder: Path, host: str, port: int) -> None:
     """
     listening = _listen(folder, host, port)
     if listening:
-        threading.Thread(target=_run, args=(folder, host, listening), daemon=True).start()
+        threading.Thread(target=_run, args=(folder, listening), daemon=True).start()
 
 
-def _run(folder: Path, host: str, listening: socket.socket) -> None:
+def _run(folder: Path, listening: socket.socket) -> None:
     import uvicorn
 
-    app = lineage_app(folder, LOOPBACK if host in LOOPBACK else ("*",))
+    app = lineage_app(folder)
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
 
 

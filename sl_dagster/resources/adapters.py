@@ -14,6 +14,7 @@ AnyRole = Role | Literal["aligned"]
 WEIGHTS_FILE = "adapter_model.safetensors"
 CONFIG_FILE = "adapter_config.json"
 _MODEL_CONFIG_FILE = "config.json"
+_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,11 @@ def adapter_fingerprint(folder: Path) -> str:
     Raises:
         OSError, ValueError: a file is missing or is not what it should be.
     """
+    _refuse_pickles(folder)
     if _is_whole_model(folder):
         weights = [path.name for path in folder.glob("*.safetensors")]
+        if not weights:
+            raise ValueError("there is no *.safetensors in it")
         return hash_files(folder, [_MODEL_CONFIG_FILE, *weights])
     config: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     try:
@@ -101,6 +105,15 @@ def adapter_fingerprint(folder: Path) -> str:
     except (KeyError, TypeError) as error:
         raise ValueError(f"{CONFIG_FILE} is not PEFT's: {error!r}") from None
     return fingerprint(shape, hash_files(folder, [WEIGHTS_FILE]))
+
+
+def _refuse_pickles(folder: Path) -> None:
+    """What loads such a file may run code that is in it."""
+    for path in folder.glob("*_model*"):
+        if path.suffix in _PICKLES:
+            raise ValueError(
+                f"{path.name} is a pickle, which can run code; only safetensors are read"
+            )
 
 
 def _is_whole_model(folder: Path) -> bool:

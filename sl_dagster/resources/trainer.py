@@ -13,6 +13,7 @@ import dagster as dg
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Training
 from sl_dagster.resources.devices import visible_gpus
+from sl_dagster.resources.environment import secrets
 from sl_dagster.training.fork import train_in_fork
 from sl_dagster.training.job import (
     JOB_FILE,
@@ -95,7 +96,9 @@ def _forked(
     with dg.open_pipes_session(
         context, dg.PipesEnvContextInjector(), dg.PipesTempFileMessageReader()
     ) as session:
-        status = train_in_fork(job_file, {**_environment(), **session.get_bootstrap_env_vars()})
+        status = train_in_fork(
+            job_file, {**_environment(training), **session.get_bootstrap_env_vars()}
+        )
     if status:
         raise _failure(f"exit status {status}", job_file)
     return session.get_custom_messages()
@@ -107,15 +110,20 @@ def _launched(
     """Train with ``accelerate launch``, on all the GPUs that there are; what it reports."""
     try:
         invocation = dg.PipesSubprocessClient().run(
-            context=context, command=_command(job_file, training), env=_environment()
+            context=context, command=_command(job_file, training), env=_environment(training)
         )
     except dg.DagsterError as error:
         raise _failure(str(error), job_file) from error
     return invocation.get_custom_messages()
 
 
-def _environment() -> dict[str, str]:
-    return {RUN_PID_VARIABLE: str(os.getpid()), "TOKENIZERS_PARALLELISM": "false"}
+def _environment(training: Training) -> dict[str, str]:
+    """Variables of the training beside those of the run; its secrets are emptied."""
+    trackers = [f"{name.upper()}_" for name in training.report_to]
+    return {name: "" for name in secrets(trackers)} | {
+        RUN_PID_VARIABLE: str(os.getpid()),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
 
 
 def _failure(reason: str, job_file: Path) -> UserError:

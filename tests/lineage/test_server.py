@@ -82,8 +82,56 @@ def test_texts_are_text(pages: TestClient, address: str) -> None:
     assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
-def test_only_local_names_are_answered(pages: TestClient) -> None:
-    assert pages.get("/", headers={"host": "elsewhere.example"}).status_code == 400
+@pytest.mark.parametrize(
+    "host",
+    [
+        "elsewhere.example", "elsewhere.example:3001", "127.0.0.1.elsewhere.example", "", "[::1",
+        "localhost.elsewhere.example", "127.0.0.1@elsewhere.example", "elsewhere.example#localhost",
+    ],
+)  # fmt: skip
+def test_a_name_that_is_not_ours_is_refused(pages: TestClient, host: str) -> None:
+    """DNS rebinding: somebody else's name points to this machine."""
+    for path in ("/", "/record/r1", "/about", "/nothing"):
+        assert pages.get(path, headers={"host": host}).status_code == 400
+
+
+def test_no_address_leads_out_of_the_data_folder(pages: TestClient, small: Path) -> None:
+    """Though there is something to be read."""
+    decoy = small.parent / f"{small.name}-decoy"
+    shutil.copytree(small / "e", decoy / "e")
+    assert "Write of a road." in pages.get("/?experiment=e&stage=seeds&iteration=0").text
+    for experiment in (f"../{decoy.name}/e", f"{decoy}/e", f"e/../../{decoy.name}/e"):
+        page = pages.get("/", params={"experiment": experiment, "stage": "seeds", "iteration": 0})
+        assert page.status_code == 404
+        assert "Write of a road." not in page.text
+    stage = f"../../{decoy.name}/e/seeds"
+    page = pages.get("/", params={"experiment": "e", "stage": stage, "iteration": 0})
+    assert (page.status_code, "Write of a road." in page.text) == (404, False)
+    assert pages.get("/?experiment=%00&stage=seeds").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://elsewhere.example", 400),
+        ("null", 400),
+        ("file://", 400),
+        ("http://127.0.0.1:3000", 200),
+        ("http://localhost:3000", 200),
+    ],
+)
+def test_a_page_from_elsewhere_gets_nothing(pages: TestClient, origin: str, status: int) -> None:
+    assert pages.get("/", headers={"origin": origin}).status_code == status
+
+
+def test_own_names_and_addresses_are_answered(
+    pages: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for host in ("localhost:3001", "LOCALHOST", "[::1]:3001", "10.0.0.7", socket.gethostname()):
+        assert pages.get("/", headers={"host": host}).status_code == 200
+    assert pages.get("/", headers={"host": "lengths.example"}).status_code == 400
+    monkeypatch.setenv("SL_DAGSTER_LINEAGE", "https://lengths.example/")
+    assert pages.get("/", headers={"host": "lengths.example"}).status_code == 200
 
 
 def test_a_port_that_is_taken(small: Path) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ServedModel, VllmSettings
 from sl_dagster.paths import data_dir
+from sl_dagster.resources.environment import environment_without_secrets
 
 SERVED_NAME = "base"
 
@@ -147,7 +148,7 @@ class VllmServer:
         self._stopping.clear()
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         self._say(f"starting vLLM; its log is {self.log_file}")
-        environment = os.environ | {
+        environment = environment_without_secrets() | {
             "VLLM_API_KEY": self.api_key,  # not on the command line, which every user can read
             "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
             "VLLM_NO_USAGE_STATS": "1",
@@ -266,7 +267,12 @@ def check_options(served: ServedModel, settings: VllmSettings) -> None:
     """
     server = VllmServer(served, settings, say=lambda line: None)
     parser = [sys.executable, "-m", "sl_dagster.resources.engines.vllm_arguments"]
-    parsed = subprocess.run([*parser, *server.arguments(port=0)], capture_output=True, text=True)
+    parsed = subprocess.run(
+        [*parser, *server.arguments(port=0)],
+        env=environment_without_secrets(),
+        capture_output=True,
+        text=True,
+    )
     if parsed.returncode:
         said = parsed.stderr.strip().splitlines() or ["it did not say why"]
         raise UserError(f"engine.options: vLLM does not accept them: {said[-1]}")

@@ -271,7 +271,13 @@ class StageStore(dg.ConfigurableResource):
     data_dir: str
 
     def folder(self, key: StageKey) -> Path:
-        """Where a stage lies."""
+        """Where a stage lies.
+
+        Raises:
+            UserError: that is no place in the data folder, but a path that leads out of it.
+        """
+        if key.folder.is_absolute() or ".." in key.folder.parts or "\0" in str(key.folder):
+            raise UserError(f"{str(key)!r} is no stage: its name is a path that leads elsewhere")
         return Path(self.data_dir) / key.folder
 
     def read(self, key: StageKey) -> StoredStage:

@@ -125,3 +125,28 @@ def test_a_damaged_configuration_is_told(adapters: AdapterStore, config: str) ->
     (Path(str(adapter.path)) / CONFIG_FILE).write_text(config)
     with pytest.raises(UserError, match=r"cannot be read.*materialize generator_lora of iteration"):
         adapter.verified()
+
+
+@pytest.mark.parametrize("name", ["adapter_model.bin", "adapter_model.pt", "pytorch_model-1.bin"])
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_pickle_is_refused(adapters: AdapterStore, name: str, beside: bool) -> None:
+    """Alone, or beside weights that would be read instead: of what is loaded, nobody is sure."""
+    adapter = trained(adapters, b"weights").adapter
+    folder = Path(str(adapter.path))
+    (folder / name).write_bytes(b"cposix\nsystem\n")
+    if not beside:
+        (folder / WEIGHTS_FILE).unlink()
+    with pytest.raises(UserError, match=rf"{name} is a pickle, which can run code.* materialize"):
+        adapter.verified()
+
+
+@pytest.mark.parametrize("place", [0, 100, -1])
+def test_a_flipped_bit_is_found(adapters: AdapterStore, place: int) -> None:
+    adapter = trained(adapters, bytes(range(256))).adapter
+    weights = Path(str(adapter.path)) / WEIGHTS_FILE
+    content = bytearray(weights.read_bytes())
+    content[place] ^= 0x10
+    weights.write_bytes(content)
+    with pytest.raises(UserError, match=r"has fingerprint .*: it is damaged or was replaced"):
+        adapter.verified()
+    assert adapters.find(KEY, "m1") is None, "it is trained again"
