@@ -258,6 +258,11 @@ class StageRunner(dg.ConfigurableResource):
         try:
             if journal.outcomes:
                 run.say(f"continuing: {len(journal.outcomes)} records are in the journal")
+            if journal.damaged:
+                run.say(
+                    f"{journal.path}: {len(journal.damaged)} lines are damaged, the first is line "
+                    f"{journal.damaged[0]}; their records are asked for again"
+                )
             progress = Progress(run.say, generation.count, done=len(journal.outcomes))
             engine = self._engines.of(served, run.say)
             with disk_errors_explained(f"{run.key}: cannot write {journal.path}"):

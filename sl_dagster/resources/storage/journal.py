@@ -2,10 +2,17 @@
 
 import json
 import os
+import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sl_dagster.resources.records import Record, record_from_row
+
+# A line is a JSON list: the slot, its attempts, and a checksum of what stands before it, which
+# journals of earlier versions lack.
+_CHECKSUM = re.compile(rb', "([0-9a-f]{8})"\]\n$')
 
 
 @dataclass(frozen=True)
@@ -25,16 +32,19 @@ class Journal:
     """An append-only file with one line per finished slot of a stage.
 
     A slot is one record's place in a stage; its line holds every attempt made for it, the final one
-    last. A line that a kill left unfinished is cut off when the journal is opened again.
+    last. A line that a kill left unfinished is cut off when the journal is opened again, and one
+    that is damaged is passed over: its slot is unfinished, and all others stay.
 
     Attributes:
         outcomes: the finished slots by id.
+        damaged: the numbers of the lines that were passed over, the first being 1.
     """
 
     def __init__(self, path: Path) -> None:
         """Open a journal, taking over what an earlier, interrupted run wrote."""
         self.path = path
         self.outcomes: dict[str, Outcome] = {}
+        self.damaged: list[int] = []
         self._offsets: dict[str, int] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered, so that no half-written line waits in the process when the disk is full.
@@ -50,7 +60,8 @@ class Journal:
             OSError: the line could not be written whole; the lines before it are still good.
         """
         rows = [record.as_row() for record in attempts]
-        line = json.dumps([slot_id, rows], ensure_ascii=False).encode() + b"\n"
+        content = json.dumps([slot_id, rows], ensure_ascii=False).encode().removesuffix(b"]")
+        line = content + b', "%08x"]\n' % zlib.crc32(content)
         try:
             written = 0
             while written < len(line):
@@ -73,17 +84,31 @@ class Journal:
 
     def _take_over(self) -> int:
         end = 0
-        for line in self._reader:
-            try:
-                slot_id, rows = json.loads(line)
-            except ValueError:
-                break
+        for number, line in enumerate(self._reader, start=1):
             if not line.endswith(b"\n"):
                 break
-            self._remember(slot_id, record_from_row(rows[-1]), end)
+            try:
+                slot_id, rows = _parsed(line)
+                self._remember(slot_id, record_from_row(rows[-1]), end)
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+                self.damaged.append(number)
             end += len(line)
         return end
 
     def _remember(self, slot_id: str, final: Record, offset: int) -> None:
         self._offsets[slot_id] = offset
         self.outcomes[slot_id] = Outcome(final.kept, final.characters)
+
+
+def _parsed(line: bytes) -> tuple[str, list[dict[str, Any]]]:
+    """Slot and attempts of a line.
+
+    Raises:
+        ValueError: it is not what was written.
+    """
+    slot_id, rows, *checksum = json.loads(line)
+    if checksum:
+        found = _CHECKSUM.search(line)
+        if not found or int(found[1], 16) != zlib.crc32(line[: found.start()]):
+            raise ValueError("the checksum differs")
+    return slot_id, rows

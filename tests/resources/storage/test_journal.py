@@ -1,10 +1,14 @@
 """The journal: what is written survives, what is half written does not count."""
 
+import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.journal import Journal
@@ -41,7 +45,7 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     assert again.read("b") == [record("b", kept=False)]
 
 
-@pytest.mark.parametrize("rest", [b'["b", [{"rec', b'["b", 1]', b"\x00\x00\n"])
+@pytest.mark.parametrize("rest", [b'["b", [{"rec', b'["b", 1]', b"\x00\x00"])
 def test_a_line_that_a_kill_left_is_cut_off(tmp_path: Path, rest: bytes) -> None:
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)
@@ -55,6 +59,71 @@ def test_a_line_that_a_kill_left_is_cut_off(tmp_path: Path, rest: bytes) -> None
     again.close()
     assert path.read_bytes().startswith(whole)
     assert list(Journal(path).outcomes) == ["a", "c"]
+
+
+def written(path: Path, count: int) -> list[bytes]:
+    """The lines of a journal of so many slots."""
+    journal = Journal(path)
+    for number in range(count):
+        name = f"slot{number}"
+        journal.append(name, [record(name, kept=False), record(name, f"文 {number}. " * 9)])
+    journal.close()
+    return path.read_bytes().splitlines(keepends=True)
+
+
+@given(st.data())
+def test_a_flipped_bit_costs_the_slots_that_it_touches(data: st.DataObject) -> None:
+    """Wherever it is: in a text, a number, a name, the checksum, or the end of a line."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "journal.jsonl"
+        lines = written(path, 4)
+        content = bytearray(path.read_bytes())
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place] ^= 1 << data.draw(st.integers(0, 7))
+        path.write_bytes(content)
+        touched = sum(len(b"".join(lines[: n + 1])) <= place for n in range(4))
+        journal = Journal(path)
+        lost = {f"slot{touched}"}
+        if place + 1 == len(b"".join(lines[: touched + 1])):
+            lost.add(f"slot{touched + 1}")  # two lines have become one
+        expected = {f"slot{n}" for n in range(4)} - lost
+        assert set(journal.outcomes) == expected
+        for name in expected:
+            number = name.removeprefix("slot")
+            assert journal.read(name)[-1].text == f"文 {number}. " * 9
+        journal.append("new", [record("new")])
+        journal.close()
+        again = Journal(path)
+        assert set(again.outcomes) == {*expected, "new"}
+        again.close()
+
+
+def test_damaged_lines_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    lines = written(path, 4)
+    bad = [
+        b"\x00" * 20 + b"\n",
+        b"[" * 9000 + b"\n",
+        b'["x", []]\n',
+        b"7\n",
+        b'["y", [{"a": 1}]]\n',
+    ]
+    path.write_bytes(lines[0] + b"".join(bad) + lines[1] + lines[2][:-9])
+    journal = Journal(path)
+    assert (list(journal.outcomes), journal.damaged) == (["slot0", "slot1"], [2, 3, 4, 5, 6])
+
+
+def test_a_journal_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    """Its lines have no checksum."""
+    path = tmp_path / "journal.jsonl"
+    old = json.dumps(["a", [record("a", "写了。").as_row()]], ensure_ascii=False) + "\n"
+    path.write_text(old, encoding="utf-8")
+    journal = Journal(path)
+    journal.append("b", [record("b")])
+    journal.close()
+    again = Journal(path)
+    assert (list(again.outcomes), again.damaged) == (["a", "b"], [])
+    assert again.read("a")[0].text == "写了。"
 
 
 def test_a_full_disk_keeps_the_lines_before(tmp_path: Path) -> None:
