@@ -69,13 +69,14 @@ ifneq ($(strip $(DEBIAN)),)
 endif
 
 clean:  ## Remove the environment, all data and the history of runs.
-	rm -rf $(VENV) data .dagster
+	rm -rf $(VENV) data .dagster .env
 
 # torch comes first, alone: the build that this machine offers (CPU or CUDA) must stay in place.
 $(READY): pyproject.toml constraints.txt
 	python3 -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -c "from sl_dagster.paths import ensure_dagster_home as home; home()"
 	touch $(READY)
 
 # The CPU build of vLLM brings builds of torchvision, torchaudio and torchcodec that do not fit the

@@ -18,6 +18,7 @@ from sl_dagster.jobs.preview_job import preview_job
 from sl_dagster.jobs.previous_adapters_sensor import previous_adapters_sensor
 from sl_dagster.jobs.refresh_job import refresh_job
 from sl_dagster.jobs.terminal_logger import terminal_logger
+from sl_dagster.lineage.beside_dagster import serve_beside_code_server
 from sl_dagster.paths import data_dir, experiments_dir
 from sl_dagster.resources.stage_runner import StageRunner
 from sl_dagster.resources.storage.adapter_store import AdapterStore
@@ -30,6 +31,7 @@ from sl_dagster.resources.trainer import Trainer
 @dg.definitions
 def defs() -> dg.Definitions:
     """The experiments of the experiments folder."""
+    serve_beside_code_server(data_dir())
     return definitions_of(load_experiments(experiments_dir()))
 
 

@@ -11,16 +11,21 @@ from urllib.parse import urlsplit
 from sl_dagster.errors import UserError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+_HOME = "DAGSTER_HOME"
+_FOLDERS = {"SL_DAGSTER_EXPERIMENTS": "experiments", "SL_DAGSTER_DATA": "data"}
+_ENV_FILE = """\
+# Written by sl-dagster, for `dagster dev` and `dg dev`: the same history as in `make ui`.
+"""
 
 
 def experiments_dir() -> Path:
     """The folder whose YAML files are the experiments (``SL_DAGSTER_EXPERIMENTS``)."""
-    return _folder("SL_DAGSTER_EXPERIMENTS", "experiments")
+    return _folder("SL_DAGSTER_EXPERIMENTS")
 
 
 def data_dir() -> Path:
     """The folder that holds every artifact and ``lengths.duckdb`` (``SL_DAGSTER_DATA``)."""
-    return _folder("SL_DAGSTER_DATA", "data")
+    return _folder("SL_DAGSTER_DATA")
 
 
 def lineage_address() -> str:
@@ -29,7 +34,7 @@ def lineage_address() -> str:
     Asset pages link to it. The variable is for a view that is reached through a proxy or at
     another port than the usual one.
     """
-    return os.environ.get("SL_DAGSTER_LINEAGE", "http://127.0.0.1:3001").rstrip("/")
+    return (os.environ.get("SL_DAGSTER_LINEAGE") or "http://127.0.0.1:3001").rstrip("/")
 
 
 def web_ui_address() -> str:
@@ -38,7 +43,7 @@ def web_ui_address() -> str:
     The lineage view links back to it. `sl-dagster ui` knows where it listens itself; the variable
     is for a web UI that is reached through a proxy or was started in another way.
     """
-    return os.environ.get("SL_DAGSTER_UI", "http://127.0.0.1:3000").rstrip("/")
+    return (os.environ.get("SL_DAGSTER_UI") or "http://127.0.0.1:3000").rstrip("/")
 
 
 def lineage_port() -> int:
@@ -57,18 +62,57 @@ def lineage_port() -> int:
 def ensure_dagster_home() -> Path:
     """Point ``DAGSTER_HOME`` at a folder that lasts, holding the project's instance settings.
 
-    A ``DAGSTER_HOME`` that the user has set is left as it is.
+    A ``DAGSTER_HOME`` that the user has set stays; Dagster gets it as an absolute path, without
+    which it refuses to start. Without one it is ``.dagster`` in the project's folder, and a file
+    ``.env`` beside it tells Dagster's own commands so.
+
+    Raises:
+        UserError: the folder cannot be made.
     """
-    if "DAGSTER_HOME" in os.environ:
-        home = Path(os.environ["DAGSTER_HOME"])
+    given = os.environ.get(_HOME)
+    home = _absolute(given) if given else PROJECT_ROOT / ".dagster"
+    try:
         home.mkdir(parents=True, exist_ok=True)
-        return home
-    home = PROJECT_ROOT / ".dagster"
-    home.mkdir(exist_ok=True)
-    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
-    os.environ["DAGSTER_HOME"] = str(home)
+    except OSError as error:
+        raise UserError(
+            f"DAGSTER_HOME is {given or home}: this folder cannot be made ({error.strerror}): name "
+            "one where Dagster can keep its history"
+        ) from error
+    if not given:
+        shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+        _tell_dagster(home, PROJECT_ROOT / ".env")
+    os.environ[_HOME] = str(home)
     return home
 
 
-def _folder(variable: str, default: str) -> Path:
-    return Path(os.environ.get(variable, PROJECT_ROOT / default)).resolve()
+def make_folders_absolute() -> None:
+    """Let processes that are started in another folder find the same experiments and data."""
+    for variable in _FOLDERS:
+        os.environ[variable] = str(_folder(variable))
+
+
+def _tell_dagster(home: Path, file: Path) -> None:
+    """Name the folder in the file from which Dagster's commands take environment variables.
+
+    Other lines stay, and so does a ``DAGSTER_HOME`` that the user has written there.
+    """
+    # What is set in the environment wins, as it does for the project's own commands.
+    ours = f"{_HOME}=${{{_HOME}:-"
+    line = f"{ours}{home}}}"
+    anything: dict[str, str] = {"encoding": "utf-8", "errors": "surrogateescape"}
+    before = file.read_text(**anything) if file.exists() else _ENV_FILE
+    lines = before.splitlines()
+    named = [one for one in lines if one.removeprefix("export ").startswith(f"{_HOME}=")]
+    if not named:
+        lines.append(line)
+    lines = [line if one.startswith(ours) else one for one in lines]
+    if (after := "\n".join(lines) + "\n") != before:
+        file.write_text(after, **anything)
+
+
+def _folder(variable: str) -> Path:
+    return _absolute(os.environ.get(variable) or str(PROJECT_ROOT / _FOLDERS[variable]))
+
+
+def _absolute(path: str) -> Path:
+    return Path(path).expanduser().resolve()

@@ -21,6 +21,9 @@ from sl_dagster.resources.storage.adapter_store import AdapterStore
 
 _console = Console(highlight=False)
 _PROCESS = "sl_dagster/process"
+# By this tag the web UI knows whose jobs a run belongs to; Overview and the jobs' lists of runs
+# leave out a run without it. workspace.yaml and pyproject.toml name the code location alike.
+_OF_THE_LOCATION = {".dagster/repository": "__repository__@sl_dagster.definitions"}
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,7 @@ def _run(
             },
         },
         asset_selection=[dg.AssetKey([experiment, name]) for name in names],
-        tags={_PROCESS: str(os.getpid())},
+        tags={_PROCESS: str(os.getpid()), **_OF_THE_LOCATION},
         raise_on_error=False,
     )
     if not result.success:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import statistics
 import tarfile
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from sl_dagster.definitions import defs
 from sl_dagster.jobs.staleness import Staleness
+from sl_dagster.resources.storage.adapter_store import AdapterStore
+from sl_dagster.resources.storage.stage_store import StageKey
 from tests.assets.conftest import Project
 from tests.stored.make import SETTINGS
 
@@ -68,6 +71,21 @@ def test_nothing_is_out_of_date(stored: Project, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, value)
     with dg.DagsterInstance.get() as instance:
         assert Staleness(instance, defs(), "small").out_of_date(1) == []
+
+
+@pytest.mark.integration
+def test_a_new_history_finds_the_adapters(stored: Project) -> None:
+    shutil.rmtree(stored.root / "home")
+    (stored.root / "home").mkdir()
+    result = stored.materialize("previous_generator", "2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    adapters = AdapterStore(data_dir=str(stored.data))
+    trained = adapters.read(StageKey("small", "generator_lora", 1)).adapter
+    assert adapters.read(StageKey("small", "previous_generator", 2)).adapter == trained
+    shutil.rmtree(stored.data / "small" / "extender_lora")
+    result = stored.materialize("previous_extender", "2")
+    assert result.returncode != 0
+    assert "extender_lora of iteration 1, which has not been made yet" in result.stderr
 
 
 @pytest.mark.integration

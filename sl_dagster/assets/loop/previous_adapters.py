@@ -68,19 +68,22 @@ def _trained(
     """The adapter of the iteration before, and links to where it came from."""
     assert key.iteration is not None
     before = StageKey(key.experiment, f"{role}_lora", key.iteration - 1)
-    asset = dg.AssetKey([before.experiment, before.stage])
-    events = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[str(before.iteration)]), limit=1
-    ).records
-    if not events:
+    # What is stored counts, not what Dagster remembers: its history may be a new one.
+    if not adapters.has(before):
         raise UserError(
             f"iteration {key.iteration} starts from {before}, which has not been made yet: "
             f"materialize iteration {before.iteration} first"
         )
+    asset = dg.AssetKey([before.experiment, before.stage])
+    events = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[str(before.iteration)]), limit=1
+    ).records
     adapter = adapters.read(before).adapter.verified()
-    return adapter, {
+    origin = {
         "made_by": dg.MetadataValue.asset(asset),
         **made_from_metadata(key.experiment, [adapter]),
-        "made_in_run": dg.MetadataValue.dagster_run(events[0].run_id),
-        "made_at": dg.MetadataValue.timestamp(events[0].timestamp),
     }
+    for event in events:  # none, if Dagster's history is younger than the adapter
+        origin["made_in_run"] = dg.MetadataValue.dagster_run(event.run_id)
+        origin["made_at"] = dg.MetadataValue.timestamp(event.timestamp)
+    return adapter, origin
