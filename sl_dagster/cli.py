@@ -7,7 +7,6 @@ import csv
 import json
 import logging
 import os
-import runpy
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +20,7 @@ from rich.table import Table
 
 from sl_dagster.errors import UserError
 from sl_dagster.method.filters import Preset
-from sl_dagster.paths import data_dir, ensure_dagster_home, experiments_dir, lineage_port
+from sl_dagster.paths import data_dir, experiments_dir, lineage_port
 
 app = typer.Typer(
     name="sl-dagster",
@@ -477,16 +476,22 @@ def compare(
 
 @app.command()
 def validate(
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Experiment files; all in the experiments folder by default."),
+    experiments: Annotated[
+        list[str] | None,
+        typer.Argument(help="Their names, or experiment files; by default all in the folder."),
     ] = None,
 ) -> None:
     """Check experiment files and everything they name, without running anything."""
-    from sl_dagster.commands.validation import validate_experiment
+    from sl_dagster.commands.validation import NOT_BY_ITS_NAME, validate_experiment
+    from sl_dagster.experiment import experiment_file, experiment_paths
 
+    others: list[Path] = []
+    if experiments:
+        files = [experiment_file(name, experiments_dir()) for name in experiments]
+    else:
+        files, others = experiment_paths(experiments_dir())
     wrong = 0
-    for file in files or sorted(experiments_dir().glob("*.yaml")):
+    for file in files:
         try:
             notes = validate_experiment(file)
         except UserError as error:
@@ -496,6 +501,8 @@ def validate(
             _console.print(f"[green]✓[/] {escape(str(file))}")
             for note in notes:
                 _console.print(f"  {escape(note)}", soft_wrap=True)
+    for other in others:
+        _console.print(f"[yellow]-[/] {escape(str(other))}: {NOT_BY_ITS_NAME}", soft_wrap=True)
     if wrong:
         raise typer.Exit(1)
 
@@ -649,29 +656,9 @@ def ui(
 
     Beside it, the lineage view listens, to which asset pages link (see `sl-dagster lineage`).
     """
-    import dagster as dg
+    from sl_dagster.commands.web_ui import open_web_ui
 
-    from sl_dagster.jobs.launch import note_killed_runs
-    from sl_dagster.lineage.server import serve_beside
-
-    home = ensure_dagster_home()
-    os.environ.setdefault("SL_DAGSTER_UI", _own_address(host, port))
-    with dg.DagsterInstance.get() as instance:
-        note_killed_runs(instance)
-    _console.print(f"Dagster's history is kept in {home}; stop with Ctrl-C.")
-    try:
-        serve_beside(data_dir(), host, lineage_port())
-    except UserError as error:
-        _errors.print(f"[yellow]Without the lineage view:[/] {escape(str(error))}")
-    os.chdir(home)  # where its settings are, so that Dagster looks for no others
-    sys.argv = ["dagster", "dev", "-m", "sl_dagster.definitions", "-h", host, "-p", str(port)]
-    # In this process, in which the lineage view lives: it ends with Dagster, however that ends.
-    runpy.run_module("dagster", run_name="__main__", alter_sys=True)
-
-
-def _own_address(host: str, port: int) -> str:
-    """Where a browser on this machine finds what listens there."""
-    return f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
+    open_web_ui(host, port, _console)
 
 
 def main() -> None:

@@ -3,11 +3,13 @@
 Loading it reads the experiment files and imports neither torch nor transformers.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
 
 from sl_dagster.assets import experiment_assets
+from sl_dagster.assets.broken import broken_experiments
 from sl_dagster.assets.checks import experiment_checks
 from sl_dagster.assets.stage.asset import ADAPTER_IO, STAGE_IO
 from sl_dagster.assets.stage.source_links import linked_to_remote
@@ -32,14 +34,22 @@ from sl_dagster.resources.trainer import Trainer
 def defs() -> dg.Definitions:
     """The experiments of the experiments folder."""
     serve_beside_code_server(data_dir())
-    return definitions_of(load_experiments(experiments_dir()))
+    found = load_experiments(experiments_dir())
+    return definitions_of(found.experiments, found.broken)
 
 
-def definitions_of(experiments: list[Experiment]) -> dg.Definitions:
-    """The experiments' assets, checks, jobs and sensors, and what they work with."""
+def definitions_of(
+    experiments: list[Experiment], broken: Mapping[str, str] | None = None
+) -> dg.Definitions:
+    """The experiments' assets, checks, jobs and sensors, and what they work with.
+
+    Args:
+        experiments: those that can be run.
+        broken: what is wrong with the files of others, by their names.
+    """
     assets = [asset for experiment in experiments for asset in experiment_assets(experiment)]
     return dg.Definitions(
-        assets=linked_to_remote(assets),
+        assets=[*linked_to_remote(assets), *broken_experiments(broken or {})],
         asset_checks=[
             check for experiment in experiments for check in experiment_checks(experiment)
         ],

@@ -295,6 +295,41 @@ def test_validate(cli: Cli, write_experiment) -> None:
     assert "seeds.jsonl, line 1:" in "".join(result.stderr.split("\n"))
 
 
+def test_validate_takes_names_as_run_does(cli: Cli, write_experiment) -> None:
+    write_experiment("right", base_model=str(DEMO_MODEL))
+    for name in ("right", "right.yaml"):
+        result = cli("validate", name)
+        assert (result.returncode, "right.yaml" in result.stdout) == (0, True), result.stderr
+    result = cli("validate", "right", "nobody")
+    assert result.returncode == 1
+    assert "nobody.yaml: there is no such experiment file" in " ".join(result.stderr.split())
+
+
+def test_validate_tells_drafts_from_broken_experiments(cli: Cli, write_experiment) -> None:
+    folder = write_experiment("right", base_model=str(DEMO_MODEL)).parent
+    (folder / "._right.yaml").write_bytes(b"\0\5\26\7")
+    (folder / "my-draft.yaml").write_text("# to be written\n")
+    result = cli("validate")
+    assert result.returncode == 0, result.stderr
+    assert "my-draft.yaml: no experiment: lower-case letters" in result.stdout
+    assert "._right" not in result.stdout + result.stderr
+    (folder / "broken.yaml").write_text("itertions: 3\n")
+    result = cli("validate")
+    assert result.returncode == 1
+    assert "right.yaml" in result.stdout
+    assert "broken.yaml: " in " ".join(result.stderr.split())
+
+
+def test_an_experiment_runs_beside_a_broken_one(cli: Cli, write_experiment) -> None:
+    folder = write_experiment("good", base_model=str(DEMO_MODEL)).parent
+    (folder / "draft.yaml").write_text("# to be written\n")
+    result = cli("run", "-e", "good", "--iterations", "1", "--only", "seeds")
+    assert result.returncode == 0, result.stdout + result.stderr
+    result = cli("run", "-e", "draft")
+    assert result.returncode == 1
+    assert "draft.yaml: expected settings" in " ".join(result.stderr.split())
+
+
 def test_validate_looks_at_the_model(cli: Cli, write_experiment, tmp_path: Path) -> None:
     model = tmp_path / "model"
     model.mkdir()

@@ -23,6 +23,7 @@ from tests.assets.conftest import Project, new_project
 
 _SECONDS_TO_START = 400  # on a busy machine
 _LOCATION = "sl_dagster.definitions"
+Started = tuple[str, str, subprocess.Popen]  # addresses of web UI and lineage view, the process
 _OVERVIEW = """
 { workspaceOrError { ... on Workspace { locationEntries {
     name
@@ -57,6 +58,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     assert result.returncode == 0, result.stdout + result.stderr
     for name in ("pyproject.toml", "workspace.yaml"):
         shutil.copy(PROJECT_ROOT / name, project.root)
+    (project.root / "sl_dagster").symlink_to(PROJECT_ROOT / "sl_dagster")
     settings = {
         name: value
         for name, value in project.environment.items()
@@ -67,8 +69,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(params=["dagster", "dg"])
-def started(request: pytest.FixtureRequest, project: Project) -> Iterator[tuple[str, str]]:
-    """The addresses of the web UI and of the lineage view; everything is over in the end."""
+def started(request: pytest.FixtureRequest, project: Project) -> Iterator[Started]:
+    """Both commands, one after the other; everything is over in the end."""
     web_ui, lineage = _free_port(), _free_port()
     address = f"http://127.0.0.1:{lineage}"
     environment = dict(os.environ) | {"SL_DAGSTER_LINEAGE": address}
@@ -87,7 +89,7 @@ def started(request: pytest.FixtureRequest, project: Project) -> Iterator[tuple[
             start_new_session=True,
         )
     try:
-        yield f"http://127.0.0.1:{web_ui}", address
+        yield f"http://127.0.0.1:{web_ui}", address, process
     finally:
         os.killpg(process.pid, signal.SIGINT)
         try:
@@ -114,8 +116,8 @@ def ask(address: str, query: str | None = None) -> Any:
     return answer
 
 
-def wait_for(found: Callable[[], Any]) -> Any:
-    """What is found as soon as there is something."""
+def wait_for(found: Callable[[], Any], process: subprocess.Popen) -> Any:
+    """What is found as soon as there is something, as long as the process lives."""
     end = time.monotonic() + _SECONDS_TO_START
     while True:
         try:
@@ -123,15 +125,16 @@ def wait_for(found: Callable[[], Any]) -> Any:
                 return answer
         except OSError:
             pass
+        assert process.poll() is None, "the command has ended"
         assert time.monotonic() < end, "this takes too long"
         time.sleep(1)
 
 
 @pytest.mark.integration
-def test_history_data_and_links_are_the_same(started: tuple[str, str], project: Project) -> None:
-    web_ui, lineage = started
+def test_history_data_and_links_are_the_same(started: Started, project: Project) -> None:
+    web_ui, lineage, process = started
     graphql = f"{web_ui}/graphql"
-    [location] = wait_for(lambda: ask(graphql, _OVERVIEW).get("locationEntries"))
+    [location] = wait_for(lambda: ask(graphql, _OVERVIEW).get("locationEntries"), process)
     assert location["name"] == _LOCATION
     [repository] = location["locationOrLoadError"]["repositories"]
     jobs = {job["name"]: job["runs"] for job in repository["pipelines"]}
@@ -141,7 +144,7 @@ def test_history_data_and_links_are_the_same(started: tuple[str, str], project: 
     [event] = node["assetMaterializations"]
     [link] = [entry["url"] for entry in event["metadataEntries"] if "url" in entry]
     assert link.endswith("experiment=small&iteration=0&stage=seeds")
-    about = wait_for(lambda: ask(f"{lineage}/about"))
+    about = wait_for(lambda: ask(f"{lineage}/about"), process)
     assert about == {"data": str(project.data)}, "the lineage view is there, too"
 
 

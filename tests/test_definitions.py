@@ -39,7 +39,7 @@ def test_loading_imports_no_model_library() -> None:
 def test_every_experiment_is_a_group_with_its_jobs() -> None:
     definitions = defs()
     graph = definitions.resolve_asset_graph()
-    experiments = load_experiments(PROJECT_ROOT / "experiments")
+    experiments = load_experiments(PROJECT_ROOT / "experiments").experiments
     names = {experiment.name for experiment in experiments}
     assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == names
     for experiment in experiments:
@@ -180,11 +180,31 @@ def test_the_tools_of_dagster_accept_them(command: tuple[str, ...], tmp_path: Pa
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_a_wrong_experiment_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "broken.yaml").write_text("iterations: many\n")
+def test_a_wrong_experiment_file_is_shown_and_stops_no_other(
+    write_experiment: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_experiment("good").parent
+    (folder / "wrong.yaml").write_text("iterations: many\nseeds: <script>alert(1)</script>\n")
+    (folder / "My-Draft.yaml").write_text("# to be written\n")
+    monkeypatch.setenv("SL_DAGSTER_EXPERIMENTS", str(folder))
+    definitions = defs()
+    assert definitions.resolve_job_def("good_iteration")
+    graph = definitions.resolve_asset_graph()
+    groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
+    assert groups == {"good", "broken_experiments"}
+    [broken] = [
+        graph.get(key)
+        for key in graph.get_all_asset_keys()
+        if graph.get(key).group_name == "broken_experiments"
+    ]
+    assert (broken.key.path[-1], broken.is_materializable) == ("wrong", False)
+    assert f"{folder}/wrong.yaml: " in (broken.description or "")
+    assert "    iterations: expected a valid integer, found 'many'" in (broken.description or "")
+
+
+def test_a_misspelt_folder_of_experiments(tmp_path: Path) -> None:
     result = run(
         sys.executable, "-c", "from sl_dagster.definitions import defs; defs()",
-        SL_DAGSTER_EXPERIMENTS=str(tmp_path),
+        SL_DAGSTER_EXPERIMENTS=str(tmp_path / "expriments"),
     )  # fmt: skip
-    assert "broken.yaml: " in result.stderr
-    assert "iterations: expected a valid integer, found 'many'" in result.stderr
+    assert "expriments: there is no such folder" in result.stderr

@@ -12,6 +12,8 @@ from sl_dagster.inputs.seeds import detection_note, read_seed_instructions
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.engines import vllm_server
 
+NOT_BY_ITS_NAME = "no experiment: lower-case letters, digits and underscores name one"
+
 
 def validate_experiment(path: Path) -> list[str]:
     """Check an experiment file, its instruction files, its prompts and its model's tokenizer.

@@ -11,7 +11,13 @@ from sl_dagster.experiment.engines import (
     TransformersSettings,
     VllmSettings,
 )
-from sl_dagster.experiment.files import load_experiment, load_experiments
+from sl_dagster.experiment.files import (
+    ExperimentFiles,
+    experiment_file,
+    experiment_paths,
+    load_experiment,
+    load_experiments,
+)
 from sl_dagster.experiment.model import Experiment
 from sl_dagster.experiment.problems import describe_problems
 from sl_dagster.experiment.sections import (
@@ -40,6 +46,7 @@ __all__ = [
     "STAGES_AFTER_THE_LOOP",
     "Benchmark",
     "Experiment",
+    "ExperimentFiles",
     "Extension",
     "Heldout",
     "LengthControl",
@@ -55,6 +62,8 @@ __all__ = [
     "TransformersSettings",
     "VllmSettings",
     "describe_problems",
+    "experiment_file",
+    "experiment_paths",
     "is_hub_id",
     "load_experiment",
     "load_experiments",

@@ -11,6 +11,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from sl_dagster.method.yaml_text import parse_yaml
+
 Temperature = Annotated[float, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 TopP = Annotated[float, Field(gt=0, le=1)]
@@ -78,7 +80,7 @@ def existing_seeds(path: Path, info: ValidationInfo) -> Path:
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file; ValueError if it is none."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"{path} is no YAML: {error}") from None
 

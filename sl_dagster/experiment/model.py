@@ -40,6 +40,7 @@ from sl_dagster.experiment.served import ServedModel
 from sl_dagster.experiment.stages import (
     ALIGNED_MODEL,
     BASE_MODEL,
+    EXPERIMENT_NAME,
     METHOD_TITLES,
     STAGES_AFTER_THE_LOOP,
     Method,
@@ -95,7 +96,7 @@ class Experiment(Settings):
         judge: who grades the Generator's answers; nobody by default.
     """
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=f"^{EXPERIMENT_NAME.pattern}$")
     description: str = ""
     owners: tuple[Owner, ...] = ("team:self-lengthen",)
     base_model: str

@@ -12,6 +12,8 @@ METHOD_TITLES: dict[Method, str] = {
 
 Role = Literal["generator", "extender"]  # of the loop
 
+EXPERIMENT_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
 BASE_MODEL = "base"
 ALIGNED_MODEL = "aligned"
 

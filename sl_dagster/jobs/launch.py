@@ -21,6 +21,7 @@ from sl_dagster.resources.storage.adapter_store import AdapterStore
 
 _console = Console(highlight=False)
 _PROCESS = "sl_dagster/process"
+_CONTINUES = "launched again, it goes on from there"
 # By this tag the web UI knows whose jobs a run belongs to; Overview and the jobs' lists of runs
 # leave out a run without it. workspace.yaml and pyproject.toml name the code location alike.
 _OF_THE_LOCATION = {".dagster/repository": "__repository__@sl_dagster.definitions"}
@@ -145,7 +146,8 @@ def note_killed_runs(instance: dg.DagsterInstance) -> None:
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         process = run.tags.get(_PROCESS)
         if process and not psutil.pid_exists(int(process)):
-            instance.report_run_failed(run, f"its process {process} was killed")
+            said = f"its process {process} was killed; what it finished is kept: {_CONTINUES}"
+            instance.report_run_failed(run, said)
 
 
 def _checked_last(launch: Launch, settings: Experiment) -> int:

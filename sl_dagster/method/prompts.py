@@ -7,6 +7,8 @@ from typing import Annotated, Any, TypedDict
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from sl_dagster.method.yaml_text import parse_yaml
+
 _FOLDER = Path(__file__).parent / "prompts"
 
 
@@ -122,7 +124,7 @@ def read_prompts(language: str, own: Path | None = None) -> Prompts:
     """
     prompts: Any = yaml.safe_load(builtin_prompts_file(language).read_text(encoding="utf-8"))
     if own:
-        changes = yaml.safe_load(own.read_text(encoding="utf-8"))
+        changes = parse_yaml(own.read_text(encoding="utf-8"))
         # What is no group of prompts is left for the validation to complain about.
         prompts = prompts | changes if isinstance(changes, dict) else changes
     return Prompts.model_validate(prompts)

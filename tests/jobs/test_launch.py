@@ -23,3 +23,5 @@ def test_runs_of_dead_processes_are_noted_as_failed() -> None:
         note_killed_runs(instance)
         found = {run.job_name: run.status for run in instance.get_runs()}
         assert found == {"killed": FAILURE, "alive": STARTED, "of_the_ui": STARTED}
+        events = instance.all_logs(runs["killed"].run_id)
+        assert "launched again, it goes on from there" in str(events[-1].dagster_event)

@@ -1,0 +1,120 @@
+"""Opening Dagster's web UI with the lineage view beside it, and saying where to begin."""
+
+import os
+import runpy
+import socket
+import sys
+import threading
+import time
+import urllib.request
+import warnings
+
+import dagster as dg
+from rich.console import Console
+from rich.markup import escape
+
+from sl_dagster.commands.validation import NOT_BY_ITS_NAME
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import ExperimentFiles, load_experiments
+from sl_dagster.jobs.launch import note_killed_runs
+from sl_dagster.lineage.server import serve_beside
+from sl_dagster.paths import (
+    data_dir,
+    ensure_dagster_home,
+    experiments_dir,
+    lineage_address,
+    lineage_port,
+    make_folders_absolute,
+)
+from sl_dagster.resources.storage.stage_store import StageStore
+
+_LOCATION = "locations/sl_dagster.definitions/asset-groups"
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def open_web_ui(host: str, port: int, console: Console) -> None:
+    """Show the web UI until the process is interrupted.
+
+    Args:
+        host: the address to listen on.
+        port: likewise.
+        console: where the greeting is printed, as soon as the pages can be asked for.
+
+    Raises:
+        UserError: the port is taken, or there is no experiment file.
+    """
+    files = load_experiments(experiments_dir())
+    _check_free(host, port)
+    home = ensure_dagster_home()
+    address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
+    os.environ.setdefault("SL_DAGSTER_UI", address)
+    with dg.DagsterInstance.get() as instance:
+        note_killed_runs(instance)
+    lines = greeting(files, address, _lineage(host), StageStore(data_dir=str(data_dir())))
+    console.print(f"Dagster is starting; its history is in {home}.", soft_wrap=True, markup=False)
+    threading.Thread(target=_greet, args=(address, lines, console), daemon=True).start()
+    make_folders_absolute()
+    os.chdir(home)  # where its settings are, so that Dagster looks for no others
+    # What it would say of each request and tick scrolls the greeting away.
+    sys.argv = ["dagster", "dev", "-m", "sl_dagster.definitions", "-h", host, "-p", str(port)]
+    sys.argv += ["--log-level", "warning"]
+    warnings.filterwarnings("ignore", message=".*dg dev", category=UserWarning)
+    # In this process, in which the lineage view lives: it ends with Dagster, however that ends.
+    runpy.run_module("dagster", run_name="__main__", alter_sys=True)
+
+
+def greeting(files: ExperimentFiles, address: str, lineage: str, stages: StageStore) -> list[str]:
+    """What is said when the web UI is there, in rich's markup.
+
+    Args:
+        files: the experiments, those that cannot be loaded among them.
+        address: of the web UI.
+        lineage: of the lineage view, or why there is none.
+        stages: what is stored tells which experiment is worth looking at first.
+    """
+    lines = [f"Web UI   {address}", f"Lineage  {escape(lineage)}"]
+    if files.experiments:
+        stored = {key.experiment for key in stages.complete()}
+        names = [experiment.name for experiment in files.experiments]
+        first = next((name for name in names if name in stored), names[0])
+        lines.append(
+            f"Begin at {address}/{_LOCATION}/{first} (the graph of {first}; "
+            f"{len(names)} experiments in all)"
+        )
+    for problem in files.broken.values():
+        lines.append(f"[red]✗[/] {escape(problem)}")
+    if files.broken:
+        lines.append(f"  (also at {address}/{_LOCATION}/broken_experiments)")
+    for other in files.others:
+        lines.append(f"[yellow]-[/] {escape(str(other))}: {NOT_BY_ITS_NAME}")
+    return [*lines, "Stop with Ctrl-C."]
+
+
+def _check_free(host: str, port: int) -> None:
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise UserError(
+            f"the web UI cannot listen on {host}:{port} ({error.strerror}): is it open already? "
+            "Otherwise choose another --port"
+        ) from error
+
+
+def _lineage(host: str) -> str:
+    """Starts the lineage view; returns its address, or why it could not be started."""
+    try:
+        serve_beside(data_dir(), host, lineage_port())
+    except UserError as error:
+        return f"not shown: {error}"
+    return lineage_address()
+
+
+def _greet(address: str, lines: list[str], console: Console) -> None:
+    while True:
+        try:
+            with urllib.request.urlopen(f"{address}/server_info", timeout=5):
+                break
+        except OSError:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
