@@ -19,16 +19,16 @@ import multiprocessing
 import random
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psutil
 from openai import OpenAI
 from transformers import AutoTokenizer
 
-from sl_dagster.assets.loop.extension_rounds import Extender, unchanged
-from sl_dagster.assets.stage.run import base_model, slots_from
+from sl_dagster.assets.loop.extension_rounds import ExtendHalf, ExtendWhole
+from sl_dagster.assets.stage.run import StageRun, base_model
+from sl_dagster.definitions import resources_in
 from sl_dagster.experiment import Experiment, Sampling, VllmSettings, load_experiment
 from sl_dagster.inputs.instructions import read_instructions
 from sl_dagster.inputs.seeds import read_seed_instructions
@@ -37,12 +37,10 @@ from sl_dagster.method.paragraphs import first_half, first_two_thirds
 from sl_dagster.method.prompts import Message
 from sl_dagster.method.words import count_words
 from sl_dagster.paths import experiments_dir
-from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.engines.vllm_engine import VllmEngine
 from sl_dagster.resources.engines.vllm_server import SERVED_NAME
-from sl_dagster.resources.records import Record
-from sl_dagster.resources.stage_runner import Generation, StageRun, StageRunner
+from sl_dagster.resources.records import TEXT_SCHEMA, Record
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
 WORKERS = 32
@@ -188,51 +186,53 @@ def good_responses(instructions: list[str], answers: list[Completion]) -> list[R
 
 def our_extension(experiment: Experiment, responses: list[Record]) -> dict[str, float]:
     """Accepted extended words per second of our stages, all rounds of them."""
-    adapter = base_model(experiment, "extender")
+    only_once = experiment.extension.model_copy(update={"samples": 1})
+    experiment = experiment.model_copy(update={"extension": only_once})
     with tempfile.TemporaryDirectory() as folder:
-        runner = StageRunner(stages=StageStore(data_dir=folder))
-        warm_up(runner, experiment, adapter)
+        resources: dict[str, Any] = resources_in(Path(folder))
+        warm_up(resources, experiment)
         start = time.monotonic()
         records = responses
         for number in range(1, experiment.extension.rounds + 1):
-            for stage in (1, 2):
-                name = f"round{number}_stage{stage}"
-                records = our_stage(runner, experiment, adapter, name, records)
+            for stage in (ExtendHalf(experiment, number), ExtendWhole(experiment, number)):
+                records = our_stage(resources, stage, records)
         seconds = time.monotonic() - start
-        runner.teardown_after_execution(None)  # type: ignore[arg-type]
+        resources["session"].close()
     return accepted(
         experiment, [(r.initial_response or "", r.text or "") for r in records], seconds
     )
 
 
 def our_stage(
-    runner: StageRunner, experiment: Experiment, adapter: Adapter, name: str, source: list[Record]
+    resources: dict[str, Any], stage: ExtendHalf | ExtendWhole, source: list[Record]
 ) -> list[Record]:
     """One stage of one round, as its asset runs it."""
-    run = StageRun(StageKey("bench", name, 1), name, True, "bench", lambda line: None)
-    extender = Extender(experiment, adapter)
-    first = name.endswith("stage1")
-
-    def slots() -> Iterator[Any]:
-        return slots_from(run, source, 1, adapter)
-
-    generation = Generation(
-        slots=slots,
-        count=len(source),
-        tries=experiment.extension.tries,
-        attempt=extender.make_prefix if first else extender.continue_prefix,
-        carried=(lambda slot, failed: replace(failed, text="")) if first else unchanged,
+    stages: StageStore = resources["stages"]
+    experiment = stage.experiment
+    key = StageKey(experiment.name, stage.inputs[0], 1)
+    with stages.draft(key, "bench", TEXT_SCHEMA) as draft:
+        for record in source:
+            draft.add(record)
+        given = stages.publish(draft.finish({}))
+    names = ("session", "stages", "adapters", "lengths", "trainer")
+    run = StageRun(
+        key=StageKey(experiment.name, stage.name, 1),
+        experiment=experiment,
+        inputs={key.stage: given, "previous_extender": base_model(experiment, "extender")},
+        run_id="bench",
+        say=print,
+        warn=print,
+        force=True,
+        **{name: resources[name] for name in names},
     )
-    return list(
-        runner.stages.publish(runner.generate(run, experiment.served, generation)).records()
-    )
+    return list(stages.publish(stage.in_run(run).stored()).records())
 
 
-def warm_up(runner: StageRunner, experiment: Experiment, adapter: Adapter) -> None:
+def warm_up(resources: dict[str, Any], experiment: Experiment) -> None:
     """Start the server."""
     record = Record(
         record_id="warm-up",
-        experiment="bench",
+        experiment=experiment.name,
         iteration=1,
         stage="initial_responses",
         position=0,
@@ -240,7 +240,7 @@ def warm_up(runner: StageRunner, experiment: Experiment, adapter: Adapter) -> No
         instruction="Write a story.",
         text="A story.",
     )
-    our_stage(runner, experiment, adapter, "warm_up_stage1", [record])
+    our_stage(resources, ExtendHalf(experiment, 1), [record])
 
 
 def plain_pool(experiment: Experiment, responses: list[Record]) -> dict[str, float]:

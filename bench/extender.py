@@ -12,19 +12,18 @@ import asyncio
 import json
 import random
 from collections.abc import Iterable
-from dataclasses import replace
 from statistics import mean
 from typing import Any
 
-from sl_dagster.assets.loop.extension_rounds import Extender
+from sl_dagster.assets.loop.extension_rounds import ExtendHalf, ExtendWhole
 from sl_dagster.assets.stage.run import base_model
+from sl_dagster.assets.stage.slot import Slot
 from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.method.words import count_words
 from sl_dagster.paths import data_dir, experiments_dir
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Engine, open_engine
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.stage_runner import Slot
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
@@ -61,15 +60,17 @@ async def extend_all(
     experiment: Experiment, engine: Engine, adapter: Adapter, responses: list[Record]
 ) -> dict[str, Any]:
     """Extend every response once with one Extender, and sum up what came of it."""
-    extender = Extender(experiment, adapter)
+    half, whole = ExtendHalf(experiment, 1), ExtendWhole(experiment, 1)
+    half.writer = whole.writer = adapter
     room = asyncio.Semaphore(engine.concurrency)
 
     async def extend(response: Record) -> Record:
         async with room:
-            prefix = await extender.make_prefix(Slot(response, response), 1, engine.complete)
+            slot = _slot(response)
+            prefix = await half.attempt(slot, 1, engine.complete)
             if not prefix.kept:
-                prefix = replace(prefix, text="", tokens=0)
-            return await extender.continue_prefix(Slot(prefix, prefix), 1, engine.complete)
+                prefix = half.carry(slot, prefix)
+            return await whole.attempt(_slot(prefix), 1, engine.complete)
 
     extended = await asyncio.gather(*map(extend, responses))
     ratios = [
@@ -84,6 +85,12 @@ async def extend_all(
         "accepted": round(len(ratios) / len(responses), 3),
         "times_longer": round(mean(ratios), 2) if ratios else None,
     }
+
+
+def _slot(source: Record) -> Slot[Record]:
+    """A slot for the next text of a record, under the record's own id."""
+    names = ("record_id", "experiment", "iteration", "stage", "position", "language")
+    return Slot({name: getattr(source, name) for name in names}, source)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from sl_dagster.jobs.refresh_job import refresh_job
 from sl_dagster.jobs.terminal_logger import terminal_logger
 from sl_dagster.lineage.beside_dagster import serve_beside_code_server
 from sl_dagster.paths import data_dir, experiments_dir
-from sl_dagster.resources.stage_runner import StageRunner
+from sl_dagster.resources.session import RunSession
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.io_managers import AdapterIOManager, StageIOManager
 from sl_dagster.resources.storage.lengths import LengthsDatabase
@@ -79,7 +79,7 @@ def resources_in(folder: Path) -> dict[str, object]:
         "stages": stages,
         "adapters": adapters,
         "lengths": lengths,
-        "runner": StageRunner(stages=stages),
+        "session": RunSession(data_dir=data),
         "trainer": Trainer(),
         STAGE_IO: StageIOManager(stages=stages, lengths=lengths),
         ADAPTER_IO: AdapterIOManager(adapters=adapters, lengths=lengths),

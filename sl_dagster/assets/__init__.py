@@ -1,76 +1,96 @@
-"""The assets, one module per stage of the loop, named like the assets it defines.
+"""The assets of an experiment: one module per stage, named like the assets it defines.
 
-Stages are thin: they say what is asked of the model and what becomes of the answer. Rules live in
-``method``, files and processes in ``resources``. What all stages share stands in ``stage_asset.py``
-(declaring), ``stage_run.py`` (beginning), ``description.py`` (metadata) and ``pictures.py``.
+What belongs here: what is asked of the model, what becomes of the answer, and what an asset's page
+shows. Rules live in ``method``, files and processes in ``resources``. ``stage`` has what all stages
+share, ``loop`` the stages of an iteration, ``baselines`` other ways to long responses, ``final``
+what is made of all iterations, and ``measures`` what says how good it is.
 """
+
+from itertools import chain
 
 import dagster as dg
 
 from sl_dagster.assets.baselines.back_translation import (
-    back_translated_instructions_asset,
-    documents_as_responses_asset,
-    documents_asset,
+    BackTranslatedInstructions,
+    Documents,
+    DocumentsAsResponses,
 )
-from sl_dagster.assets.baselines.plan_then_write import plan_then_write_assets
-from sl_dagster.assets.final.aligned_model import aligned_assets
-from sl_dagster.assets.final.collected import collected_assets
-from sl_dagster.assets.final.dataset import dataset_asset
-from sl_dagster.assets.final.length_controlled import length_controlled_asset
-from sl_dagster.assets.loop.extended_responses import extended_responses_asset
-from sl_dagster.assets.loop.extension_rounds import extension_round_assets
-from sl_dagster.assets.loop.initial_responses import initial_responses_asset
-from sl_dagster.assets.loop.instructions import instructions_asset
-from sl_dagster.assets.loop.lora_adapters import lora_assets
-from sl_dagster.assets.loop.previous_adapters import previous_adapter_assets
-from sl_dagster.assets.loop.seeds import seeds_asset
-from sl_dagster.assets.loop.sft_sets import sft_assets
-from sl_dagster.assets.measures.benchmark_scores import benchmark_assets
-from sl_dagster.assets.measures.heldout import heldout_assets
-from sl_dagster.assets.measures.length_growth import length_growth_asset
-from sl_dagster.assets.measures.length_report import length_report_asset
-from sl_dagster.assets.measures.quality_scores import quality_scores_assets
-from sl_dagster.assets.measures.report import report_asset
-from sl_dagster.assets.measures.text_decay import text_decay_assets
+from sl_dagster.assets.baselines.plan_then_write import PlannedResponses, Plans
+from sl_dagster.assets.final.aligned_model import AlignedModel, AlignedSft
+from sl_dagster.assets.final.collected import MoreInstructions, MoreResponses
+from sl_dagster.assets.final.dataset import Dataset
+from sl_dagster.assets.final.length_controlled import LengthControlled
+from sl_dagster.assets.loop.extended_responses import ExtendedResponses
+from sl_dagster.assets.loop.extension_rounds import ExtendHalf, ExtendWhole
+from sl_dagster.assets.loop.initial_responses import InitialResponses
+from sl_dagster.assets.loop.instructions import Instructions
+from sl_dagster.assets.loop.lora_adapters import LoraAdapter
+from sl_dagster.assets.loop.previous_adapters import PreviousAdapter
+from sl_dagster.assets.loop.seeds import Seeds
+from sl_dagster.assets.loop.sft_sets import ExtenderSft, GeneratorSft
+from sl_dagster.assets.measures.benchmark_scores import BenchmarkScores, ModelScores
+from sl_dagster.assets.measures.heldout import HeldoutBase, HeldoutResponses
+from sl_dagster.assets.measures.length_growth import LengthGrowth
+from sl_dagster.assets.measures.length_report import LengthReport
+from sl_dagster.assets.measures.quality_scores import QualityScores
+from sl_dagster.assets.measures.report import Report
+from sl_dagster.assets.measures.text_decay import TextDecay
+from sl_dagster.assets.stage.asset import Asset, declared, of_experiment
 from sl_dagster.experiment import Experiment
 
 
 def experiment_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
+    """Every asset of one experiment, as Dagster knows it."""
+    return of_experiment(experiment, [declared(asset) for asset in assets_of(experiment)])
+
+
+def assets_of(experiment: Experiment) -> list[Asset]:
     """Every asset of one experiment, in the order of the loop, then what is made of all of it."""
     return [
-        *previous_adapter_assets(experiment),
-        *_response_assets(experiment),
-        *sft_assets(experiment),
-        *lora_assets(experiment),
-        *heldout_assets(experiment),
-        length_report_asset(experiment),
-        length_growth_asset(experiment),
-        *collected_assets(experiment),
-        dataset_asset(experiment),
-        length_controlled_asset(experiment),
-        *aligned_assets(experiment),
-        *benchmark_assets(experiment),
-        *text_decay_assets(experiment),
-        *quality_scores_assets(experiment),
-        report_asset(experiment),
+        *(PreviousAdapter(experiment, role) for role in experiment.roles),
+        *_responses(experiment),
+        GeneratorSft(experiment),
+        *([ExtenderSft(experiment)] if "extender" in experiment.roles else []),
+        *(LoraAdapter(experiment, role) for role in experiment.roles),
+        *([HeldoutBase(experiment), HeldoutResponses(experiment)] if experiment.heldout else []),
+        LengthReport(experiment),
+        LengthGrowth(experiment),
+        *([MoreInstructions(experiment)] if experiment.dataset.collect else []),
+        *([MoreResponses(experiment)] if experiment.dataset.collect else []),
+        Dataset(experiment),
+        LengthControlled(experiment),
+        AlignedSft(experiment),
+        AlignedModel(experiment),
+        *_measures(experiment),
+        Report(experiment),
     ]
 
 
-def _response_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
+def _responses(experiment: Experiment) -> list[Asset]:
     """What leads to the responses to train on, and these: here the methods differ."""
     if experiment.method == "back_translation":
         return [
-            documents_asset(experiment),
-            back_translated_instructions_asset(experiment),
-            documents_as_responses_asset(experiment),
+            Documents(experiment),
+            BackTranslatedInstructions(experiment),
+            DocumentsAsResponses(experiment),
         ]
+    beginning = [Seeds(experiment), Instructions(experiment)]
     if experiment.method == "plan_then_write":
-        writing = plan_then_write_assets(experiment)
+        writing = [Plans(experiment), PlannedResponses(experiment)]
     else:
-        writing = [initial_responses_asset(experiment), *extension_round_assets(experiment)]
+        rounds = range(1, experiment.extension.rounds + 1)
+        stages = [[ExtendHalf(experiment, n), ExtendWhole(experiment, n)] for n in rounds]
+        writing = [InitialResponses(experiment), *chain.from_iterable(stages)]
+    return [*beginning, *writing, ExtendedResponses(experiment)]
+
+
+def _measures(experiment: Experiment) -> list[Asset]:
+    """What measures models by their answers, if anything asks them for some."""
+    if not experiment.benchmarks and not experiment.heldout:
+        return []
     return [
-        seeds_asset(experiment),
-        instructions_asset(experiment),
-        *writing,
-        extended_responses_asset(experiment),
+        *(BenchmarkScores(experiment, name) for name in experiment.benchmarks),
+        *([ModelScores(experiment)] if experiment.benchmarks else []),
+        TextDecay(experiment),
+        *([QualityScores(experiment)] if experiment.judge else []),
     ]

@@ -21,7 +21,7 @@ from sl_dagster.experiment import STAGES_AFTER_THE_LOOP, Experiment
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.adapters import Adapter, Role
 from sl_dagster.resources.engines import Request
-from sl_dagster.resources.stage_runner import StageRunner
+from sl_dagster.resources.session import RunSession
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.io_managers import shown_to_the_user, stage_key
 from sl_dagster.resources.storage.lengths import LengthsDatabase
@@ -307,7 +307,7 @@ def _changes_output(experiment: Experiment) -> dg.AssetChecksDefinition:
         config: TrialConfig,
         adapters: AdapterStore,
         stages: StageStore,
-        runner: StageRunner,
+        session: RunSession,
     ) -> Iterator[dg.AssetCheckResult]:
         with shown_to_the_user():
             for check in sorted(context.selected_asset_check_keys):
@@ -317,7 +317,7 @@ def _changes_output(experiment: Experiment) -> dg.AssetChecksDefinition:
                 if shown is None:
                     examples = StageKey(key.experiment, f"{adapter.role}_sft", key.iteration)
                     prompts = _prompts(stages.read(examples))
-                    shown = _tried(experiment, adapter, prompts, runner, context.log.info)
+                    shown = _tried(experiment, adapter, prompts, session, context.log.info)
                     adapters.remember_trial(adapter, shown)
                 yield _trial_verdict(check, adapter, shown)
 
@@ -333,7 +333,7 @@ def _tried(
     experiment: Experiment,
     adapter: Adapter,
     prompts: list[Message],
-    runner: StageRunner,
+    session: RunSession,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """The greedy beginnings of a few answers, with the adapter and without it."""
@@ -343,7 +343,7 @@ def _tried(
         for weights in (adapter, base_model(experiment, adapter.role))
         for prompt in prompts
     ]
-    texts = [completion.text for completion in runner.answers(experiment.served, requests, say)]
+    texts = [completion.text for completion in session.answers(experiment.served, requests, say)]
     pairs = list(zip(texts[: len(prompts)], texts[len(prompts) :], strict=True))
     changed = [pair for pair in pairs if pair[0] != pair[1]]
     with_adapter, without = (changed or pairs)[0]

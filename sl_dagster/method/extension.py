@@ -1,13 +1,16 @@
 """The micro-iterations: what becomes of an Extender's outputs (paper, section 3.2)."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from sl_dagster.method.filters import CutOff, Language, Preset, cut_off, has_repeated_ngram
 from sl_dagster.method.responses import ResponseDropReason, response_drop_reason
+from sl_dagster.method.selection import draw_by_rank
 from sl_dagster.method.words import count_words
 
 PrefixDropReason = CutOff | Literal["empty", "repetition"]
 ExtensionDropReason = ResponseDropReason | Literal["not_longer"]
+TrainingDropReason = Literal["not_grown", "selection"]
 
 
 def prefix_drop_reason(
@@ -49,3 +52,27 @@ def has_grown(extended_words: int, initial_words: int, growth: float) -> bool:
         growth: it must have more than this many times its initial words (paper: 1.2).
     """
     return extended_words > growth * initial_words
+
+
+def reasons_against(
+    words: Sequence[int],
+    initial_words: Sequence[int],
+    characters: Sequence[int],
+    growth: float,
+    seed: int | None,
+) -> list[TrainingDropReason | None]:
+    """Per response, why it is not trained on: it has not grown enough, or others were longer.
+
+    Args:
+        words: of the responses.
+        initial_words: of the responses before they were extended.
+        characters: of the responses; the selection goes by these.
+        growth: see ``has_grown``.
+        seed: of the selection; without one nothing is dropped for others being longer.
+    """
+    grown = [has_grown(*lengths, growth) for lengths in zip(words, initial_words, strict=True)]
+    if seed is None:
+        return [None if good else "not_grown" for good in grown]
+    lengths = [length for length, good in zip(characters, grown, strict=True) if good]
+    stays = iter(draw_by_rank(lengths, seed))
+    return [(None if next(stays) else "selection") if good else "not_grown" for good in grown]

@@ -1,5 +1,6 @@
 """Deciding which self-made instructions are fit for the loop (paper, section 3.1)."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from sl_dagster.method.diversity import SimilarTexts
@@ -57,3 +58,21 @@ def duplicate_reason(
     if instruction in others:
         return "duplicate"
     return "near_duplicate" if others.most_similar(instruction, max_similarity) else None
+
+
+def reasons_against_duplicates(
+    instructions: Iterable[str], max_similarity: float
+) -> list[DuplicateReason | None]:
+    """Why each of these instructions is dropped: it is like one before it that stays.
+
+    Args:
+        instructions: in the order in which they take precedence, read one by one.
+        max_similarity: see ``duplicate_reason``.
+    """
+    staying = SimilarTexts()
+    reasons: list[DuplicateReason | None] = []
+    for instruction in instructions:
+        reasons.append(duplicate_reason(instruction, staying, max_similarity))
+        if reasons[-1] is None:
+            staying.add(instruction)
+    return reasons

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 
-def select_longest(lengths: Sequence[int], seed: int) -> list[bool]:
+def draw_by_rank(lengths: Sequence[int], seed: int) -> list[bool]:
     """Length-biased selection: which of N records stay.
 
     A record's rank is 1 - (index of the first equal length in ascending order) / N, so 1 for the

@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sl_dagster.method.extension import extension_drop_reason, has_grown, prefix_drop_reason
+from sl_dagster.method.extension import (
+    extension_drop_reason,
+    has_grown,
+    prefix_drop_reason,
+    reasons_against,
+)
 from sl_dagster.method.responses import response_drop_reason
 from sl_dagster.method.words import count_words
 from tests.method.texts import texts
@@ -50,3 +55,23 @@ def test_the_filter_comes_first_and_then_the_length(output, best, language, pres
 )
 def test_growth_is_more_than_the_threshold(extended: int, initial: int, grown: bool) -> None:
     assert has_grown(extended, initial, 1.2) is grown
+
+
+def reasons_of_one_to_forty_words(growth: float, seed: int | None) -> list[str | None]:
+    """Why responses of 1 to 40 words are not trained on, each of which had 10 words before."""
+    words = list(range(1, 41))
+    return [*reasons_against(words, [10] * 40, [5 * count for count in words], growth, seed)]
+
+
+def test_what_has_not_grown_goes_and_of_the_rest_the_shorter_ones_do() -> None:
+    reasons = reasons_of_one_to_forty_words(1.2, seed=1)
+    assert reasons[:12] == ["not_grown"] * 12
+    grown = reasons[12:]
+    assert "not_grown" not in grown
+    assert set(grown[:5]) == {"selection"}  # the shortest fifth never stays
+    assert grown[-5:] == [None] * 5
+
+
+def test_without_a_preference_all_that_have_grown_stay() -> None:
+    assert reasons_of_one_to_forty_words(1.2, None) == ["not_grown"] * 12 + [None] * 28
+    assert reasons_of_one_to_forty_words(0.0, None) == [None] * 40

@@ -5,12 +5,12 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sl_dagster.method.selection import select_longest
+from sl_dagster.method.selection import draw_by_rank
 
 
 def test_the_shortest_fifth_never_stays_and_the_longest_almost_always() -> None:
     lengths = list(range(10_000))
-    stays = select_longest(lengths, seed=1)
+    stays = draw_by_rank(lengths, seed=1)
     assert not any(stays[:2_000])
     assert sum(stays[-1_000:]) > 990
 
@@ -18,19 +18,19 @@ def test_the_shortest_fifth_never_stays_and_the_longest_almost_always() -> None:
 def test_about_59_5_percent_stay() -> None:
     draw = random.Random(0)
     lengths = [draw.randrange(10**9) for _ in range(50_000)]
-    share = sum(select_longest(lengths, seed=2)) / len(lengths)
+    share = sum(draw_by_rank(lengths, seed=2)) / len(lengths)
     assert abs(share - 0.595) < 0.01
 
 
 def test_equal_lengths_share_the_rank_of_the_first() -> None:
     # All have rank 1, so u > 2 never holds.
-    assert select_longest([7] * 100, seed=3) == [False] * 100
+    assert draw_by_rank([7] * 100, seed=3) == [False] * 100
 
 
 @given(st.lists(st.integers(min_value=0, max_value=50)), st.integers())
 def test_repeatable_and_one_flag_each(lengths: list[int], seed: int) -> None:
-    first = select_longest(lengths, seed)
-    assert first == select_longest(lengths, seed)
+    first = draw_by_rank(lengths, seed)
+    assert first == draw_by_rank(lengths, seed)
     assert len(first) == len(lengths)
 
 
@@ -41,4 +41,4 @@ def test_the_flags_agree_with_the_definition(lengths: list[int], seed: int) -> N
     for length in lengths:
         rank = 1 - ascending.index(length) / len(lengths)
         expected.append(draw.random() > 2 * rank**3)
-    assert select_longest(lengths, seed) == expected
+    assert draw_by_rank(lengths, seed) == expected

@@ -7,178 +7,146 @@ judgement whether an instruction suits a long text is not asked for: its answer 
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import cached_property
 from itertools import cycle, islice
+from typing import Any
 
 import dagster as dg
 
-from sl_dagster.assets.loop.instructions import heldout_instructions, reasons_against_duplicates
-from sl_dagster.assets.stage.asset import key_of, stage_asset
-from sl_dagster.assets.stage.config import StageConfig
-from sl_dagster.assets.stage.description import stage_result
-from sl_dagster.assets.stage.run import base_model, begin, slots_from
+from sl_dagster.assets.loop.instructions import NewInstructions
+from sl_dagster.assets.stage.config import prompts_identity, sampling_identity, section_identity
+from sl_dagster.assets.stage.given import given_text
+from sl_dagster.assets.stage.slot import Ask, Slot
+from sl_dagster.assets.stage.task import Derivation
 from sl_dagster.experiment import Experiment
-from sl_dagster.identity import fingerprint, seed_from
+from sl_dagster.identity import seed_from
 from sl_dagster.inputs.documents import read_documents
 from sl_dagster.method.diversity import SimilarTexts
 from sl_dagster.method.final_set import SeenPairs
 from sl_dagster.method.instructions import duplicate_reason, instruction_drop_reason
-from sl_dagster.method.selection import select_longest
+from sl_dagster.method.selection import draw_by_rank
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRun, StageRunner
 from sl_dagster.resources.storage.stage_store import StoredStage
 
 
-def documents_asset(experiment: Experiment) -> dg.AssetsDefinition:
-    """The user's documents as records."""
+class Documents(Derivation):
+    """The user's documents; none twice, and none in another language than the experiment's."""
 
-    @stage_asset(
-        experiment,
-        "documents",
-        description="Documents of the user's own, without duplicates.",
-        kinds={"json", "parquet"},
-        partitioned=False,
-    )
-    def documents(
-        context: dg.AssetExecutionContext, config: StageConfig, runner: StageRunner
-    ) -> dg.MaterializeResult:
-        files = experiment.documents
+    name = "documents"
+    description = "Documents of the user's own, without duplicates."
+    kinds = ("json", "parquet")
+    per = "experiment"
+    reads = ("documents", "languages")
+
+    @cached_property
+    def digest(self) -> tuple[str, int]:
+        """A digest of all documents, and how many there are: all are right before any is used."""
         digest, count = hashlib.sha256(), 0
-        for document in read_documents(files):  # all of them are right before any is used
+        for document in read_documents(self.experiment.documents):
             digest.update(document.model_dump_json().encode())
             count += 1
-        settings = [digest.hexdigest(), experiment.languages]
-        run = begin(context, config, experiment, made_from=[], settings=settings)
-        return stage_result(
-            runner.write(run, _documents(run, experiment), count),
-            more={"files": dg.MetadataValue.json([str(path) for path in files])},
-        )
+        return digest.hexdigest(), count
 
-    return documents
+    def identity(self) -> list[Any]:
+        return [self.digest[0], self.experiment.languages]
+
+    @property
+    def count(self) -> int:
+        return self.digest[1]
+
+    def records(self) -> Iterator[Record]:
+        seen = SeenPairs()
+        for position, document in enumerate(read_documents(self.experiment.documents)):
+            language = document.written_in
+            reason = None if seen.add("", document.text) else "duplicate"
+            if language not in self.experiment.languages:
+                reason = "wrong_language"
+            yield given_text(
+                self.experiment,
+                self.name,
+                "document",
+                position,
+                language,
+                document.text,
+                kept=reason is None,
+                drop_reason=reason,
+            )
+
+    def facts(self, stage: StoredStage) -> dict[str, Any]:
+        return {"files": dg.MetadataValue.json([str(path) for path in self.experiment.documents])}
 
 
-def _documents(run: StageRun, experiment: Experiment) -> Iterator[Record]:
-    seen = SeenPairs()
-    for position, document in enumerate(read_documents(experiment.documents)):
-        language = document.written_in
-        reason = None if seen.add("", document.text) else "duplicate"
-        if language not in experiment.languages:
-            reason = "wrong_language"
-        yield Record(
-            record_id=fingerprint("document", run.key.experiment, position, document.text),
-            experiment=run.key.experiment,
-            iteration=0,
-            stage=run.key.stage,
-            position=position,
-            language=language,
-            text=document.text,
-            kept=reason is None,
-            drop_reason=reason,
-        )
+class BackTranslatedInstructions(NewInstructions):
+    """An instruction for each document whose turn it is."""
 
-
-def back_translated_instructions_asset(experiment: Experiment) -> dg.AssetsDefinition:
-    """The iteration's instructions as records, each made from one document."""
-
-    @stage_asset(
-        experiment,
-        "instructions",
-        description=(
-            "Instructions by back-translation: the base model says what each document may be the "
-            "answer to; near-duplicates are dropped."
-        ),
-        kinds={"huggingface", "parquet"},
-        inputs=("documents",),
-        # Not used, but an iteration must not begin before its starting point is there.
-        deps=("previous_generator",),
-        settings=(
-            "instructions.count",
-            "instructions.tries",
-            "instructions.max_similarity",
-            "instructions.sampling",
-        ),
-        on_gpu=True,
+    description = (
+        "Instructions by back-translation: the base model says what each document may be the "
+        "answer to; near-duplicates are dropped."
     )
-    def instructions(
-        context: dg.AssetExecutionContext,
-        config: StageConfig,
-        runner: StageRunner,
-        documents: StoredStage,
-    ) -> dg.MaterializeResult:
-        changed = config.over(experiment)
-        iteration = key_of(context).iteration
-        assert iteration is not None
-        return _back_translate(context, config, runner, changed, documents, iteration)
-
-    return instructions
-
-
-def _back_translate(
-    context: dg.AssetExecutionContext,
-    config: StageConfig,
-    runner: StageRunner,
-    experiment: Experiment,
-    documents: StoredStage,
-    iteration: int,
-) -> dg.MaterializeResult:
-    settings, model = experiment.instructions, base_model(experiment)
-    sampling = experiment.sampling_of("instructions")
-    prompts = experiment.prompts_by_language
-    heldout = heldout_instructions(experiment)
-    known = SimilarTexts(sorted(heldout))
-    run = begin(
-        context,
-        config,
-        experiment,
-        made_from=[documents, model],
-        settings=[
-            settings.model_dump(exclude={"pool"}),
-            sampling.model_dump(),
-            [prompts[language].back_translate for language in experiment.languages],
-            sorted(heldout),
-        ],
+    inputs = ("documents",)
+    # Not used, but an iteration must not begin before its starting point is there.
+    deps = ("previous_generator",)
+    reads = (
+        "instructions.count",
+        "instructions.tries",
+        "instructions.max_similarity",
+        "instructions.sampling",
+        "heldout.file",
+        "prompts.back_translate",
     )
-    count = min(settings.count, len(documents))
-    if count < len(documents):
-        run.say(f"{count} of {len(documents)} documents: see instructions.count")
 
-    async def attempt(slot: Slot, number: int, ask: Ask) -> Record:
-        assert slot.source
-        message = prompts[slot.blank.language].back_translation(str(slot.source.text))
-        completion = await ask(Request(message, sampling, slot.seed(number), model))
+    def identity(self) -> list[Any]:
+        experiment = self.experiment
+        settings = section_identity(
+            experiment.instructions, "count", "tries", "max_similarity", "sampling"
+        )
+        return [
+            {name: value for name, value in settings.items() if name != "pool"},
+            sampling_identity(experiment.sampling_of("instructions")),
+            prompts_identity(experiment, "back_translate"),
+            self.heldout,
+        ]
+
+    @cached_property
+    def known(self) -> SimilarTexts:
+        """What a new instruction must not be like."""
+        return SimilarTexts(self.heldout)
+
+    @property
+    def count(self) -> int:
+        return min(self.experiment.instructions.count, len(self.sources[0]))
+
+    def source_records(self) -> Iterator[Record]:
+        """The documents whose turn it is: each iteration goes on where the one before stopped."""
+        documents = self.sources[0]
+        start = (self.run.iteration - 1) * self.count % len(documents)
+        wanted = set(islice(cycle(range(len(documents))), start, start + self.count))
+        return (one for place, one in enumerate(documents.records()) if place in wanted)
+
+    async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
+        prompts = self.experiment.prompts_by_language[slot.language]
+        message = prompts.back_translation(str(slot.source.text))
+        sampling = self.experiment.sampling_of("instructions")
+        completion = await ask(Request(message, sampling, slot.seed(number), self.writer))
         text = completion.text.strip()
         reason = "document_too_long" if _left_no_room(completion) else None
         reason = reason or instruction_drop_reason(
-            text, finish_reason=completion.finish_reason, language=slot.blank.language
+            text, finish_reason=completion.finish_reason, language=slot.language
         )
-        reason = reason or duplicate_reason(text, known, settings.max_similarity)
-        return replace(
-            slot.blank,
-            text=text,
-            tokens=completion.tokens,
-            finish_reason=completion.finish_reason,
-            kept=reason is None,
-            drop_reason=reason,
-        )
+        limit = self.experiment.instructions.max_similarity
+        reason = reason or duplicate_reason(text, self.known, limit)
+        return slot.judged(completion, text, reason)
 
-    generation = Generation(
-        slots=lambda: slots_from(run, _turn(documents, count, iteration), 1, model),
-        count=count,
-        tries=settings.tries,
-        attempt=attempt,
-        choose=reasons_against_duplicates(settings.max_similarity),
-    )
-    stage = runner.generate(run, experiment.served, generation)
-    more = {"documents_left_out": len(documents) - count}
-    return stage_result(stage, [documents, model], more=more)
+    def stored(self) -> StoredStage:
+        if self.count < len(self.sources[0]):
+            self.run.say(
+                f"{self.count} of {len(self.sources[0])} documents: see instructions.count"
+            )
+        return super().stored()
 
-
-def _turn(documents: StoredStage, count: int, iteration: int) -> Iterator[Record]:
-    """The documents whose turn it is: each iteration goes on where the one before stopped."""
-    start = (iteration - 1) * count % len(documents)
-    wanted = set(islice(cycle(range(len(documents))), start, start + count))
-    return (one for place, one in enumerate(documents.records()) if place in wanted)
+    def facts(self, stage: StoredStage) -> dict[str, Any]:
+        return {"documents_left_out": len(self.sources[0]) - self.count}
 
 
 def _left_no_room(completion: Completion) -> bool:
@@ -186,60 +154,50 @@ def _left_no_room(completion: Completion) -> bool:
     return completion.finish_reason == "length" and completion.tokens <= 1
 
 
-def documents_as_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
+class DocumentsAsResponses(Derivation):
     """``extended_responses``: the documents, as answers to their instructions."""
 
-    @stage_asset(
-        experiment,
-        "extended_responses",
-        description=(
+    name = "extended_responses"
+    inputs = ("instructions", "documents")
+    reads = ("length_selection",)
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__(experiment)
+        self.description = (
             "The documents that have got an instruction, in place of extended responses"
             + ("; the longer, the likelier selected." if experiment.length_selection else ".")
-        ),
-        kinds={"parquet"},
-        inputs=("instructions", "documents"),
-    )
-    def extended_responses(
-        context: dg.AssetExecutionContext,
-        config: StageConfig,
-        runner: StageRunner,
-        instructions: StoredStage,
-        documents: StoredStage,
-    ) -> dg.MaterializeResult:
-        selecting = experiment.length_selection
-        made_from = [instructions, documents]
-        run = begin(context, config, experiment, made_from=made_from, settings=[selecting])
-        lengths = [document.characters for _, document in _answered(instructions, documents)]
-        stays = (
-            select_longest(lengths, seed_from(run.fingerprint, "selection"))
-            if selecting
-            else [True] * len(lengths)
         )
-        records = _as_responses(run, instructions, documents, stays)
-        return stage_result(runner.write(run, records, len(lengths)), made_from)
 
-    return extended_responses
+    def identity(self) -> list[Any]:
+        return [self.experiment.length_selection]
 
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Characters of the documents that have got an instruction."""
+        return [document.characters for _, document in self._answered()]
 
-def _answered(instructions: StoredStage, documents: StoredStage) -> Iterator[tuple[Record, Record]]:
-    """Each instruction with its document, one document in memory at a time."""
-    by_document = {record.parents[0]: record for record in instructions.records()}
-    for document in documents.records():
-        if instruction := by_document.get(document.record_id):
-            yield instruction, document
+    @property
+    def count(self) -> int:
+        return len(self.lengths)
 
+    def source_records(self) -> Iterator[Record]:
+        return (instruction for instruction, _ in self._answered())
 
-def _as_responses(
-    run: StageRun, instructions: StoredStage, documents: StoredStage, stays: list[bool]
-) -> Iterator[Record]:
-    pairs = _answered(instructions, documents)
-    sources = (instruction for instruction, _ in _answered(instructions, documents))
-    slots = slots_from(run, sources, 1, None)
-    for slot, (instruction, document), stay in zip(slots, pairs, stays, strict=True):
-        yield replace(
-            slot.blank,
-            instruction=instruction.text,
-            text=document.text,
-            kept=stay,
-            drop_reason=None if stay else "selection",
-        )
+    def records(self) -> Iterator[Record]:
+        stays = [True] * self.count
+        if self.experiment.length_selection:
+            stays = draw_by_rank(self.lengths, seed_from(self.fingerprint, "selection"))
+        for slot, (instruction, document), stay in zip(
+            self.slots(), self._answered(), stays, strict=True
+        ):
+            yield slot.made(
+                None if stay else "selection", instruction=instruction.text, text=document.text
+            )
+
+    def _answered(self) -> Iterator[tuple[Record, Record]]:
+        """Each instruction with its document, one document in memory at a time."""
+        instructions, documents = self.sources
+        by_document = {record.parents[0]: record for record in instructions.records()}
+        for document in documents.records():
+            if instruction := by_document.get(document.record_id):
+                yield instruction, document

@@ -5,125 +5,96 @@ A pair whose query was given a length takes part with that query, all others as 
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from sl_dagster.assets.loop.training_run import TrainingRun, training_job, training_result
-from sl_dagster.assets.stage.asset import ADAPTER_IO, stage_asset
-from sl_dagster.assets.stage.config import StageConfig
-from sl_dagster.assets.stage.description import stage_result
-from sl_dagster.assets.stage.run import base_model, begin, slots_from
+from sl_dagster.assets.stage.asset import ADAPTER_IO, Asset
+from sl_dagster.assets.stage.description import made_from_metadata
+from sl_dagster.assets.stage.run import StageRun, base_model, stage_fingerprint
+from sl_dagster.assets.stage.task import Derivation
 from sl_dagster.experiment import Experiment
 from sl_dagster.method.training_pairs import generator_pair
 from sl_dagster.publishing.cards import CARD, model_card
 from sl_dagster.publishing.model_facts import aligned_model_facts
 from sl_dagster.publishing.pairs import final_pairs
-from sl_dagster.resources.records import ALIGNED_SFT_SCHEMA
-from sl_dagster.resources.stage_runner import StageRunner
-from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageStore, StoredStage
-from sl_dagster.resources.trainer import Trainer
+from sl_dagster.resources.records import ALIGNED_SFT_SCHEMA, Record
+from sl_dagster.resources.storage.stage_store import StoredStage
 from sl_dagster.results.tables import achievements
 
 
-def aligned_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
-    """The training set and the model."""
-    return [_aligned_sft(experiment), _aligned_model(experiment)]
+class AlignedSft(Derivation):
+    """An example of each pair, on its side of the split."""
 
-
-def _aligned_sft(experiment: Experiment) -> dg.AssetsDefinition:
-    @stage_asset(
-        experiment,
-        "aligned_sft",
-        description=(
-            "Training examples of the aligned model: all pairs, with their length in the query "
-            "where it was woven in; those of the validation split are held back."
-        ),
-        kinds={"parquet"},
-        inputs=("dataset", "length_controlled"),
-        partitioned=False,
-        job="dataset",
+    name = "aligned_sft"
+    description = (
+        "Training examples of the aligned model: all pairs, with their length in the query where "
+        "it was woven in; those of the validation split are held back."
     )
-    def aligned_sft(
-        context: dg.AssetExecutionContext,
-        config: StageConfig,
-        runner: StageRunner,
-        dataset: StoredStage,
-        length_controlled: StoredStage,
-    ) -> dg.MaterializeResult:
-        run = begin(
-            context,
-            config,
-            experiment,
-            made_from=[dataset],
-            # Not among what must have records: a data set may be too short for any length.
-            settings=[length_controlled.content_hash],
-        )
+    inputs = ("dataset", "length_controlled")
+    per = "experiment"
+    job = "dataset"
+    schema = ALIGNED_SFT_SCHEMA
 
-        def records() -> Iterator:
-            for slot in slots_from(run, final_pairs(dataset, length_controlled), 1, None):
-                pair = slot.source
-                assert pair and pair.query is not None
-                prompt, completion = generator_pair(pair.query, str(pair.response))
-                yield replace(
-                    slot.blank,
-                    instruction=pair.instruction,
-                    prompt=tuple(prompt),
-                    completion=tuple(completion),
-                    split=pair.split,
-                )
+    @cached_property
+    def sources(self) -> list[StoredStage]:
+        # The other input need not have records: a data set may be too short for any length.
+        return [self.run.stage("dataset")]
 
-        stage = runner.write(run, records(), len(dataset), ALIGNED_SFT_SCHEMA)
-        return stage_result(stage, [dataset, length_controlled])
+    def identity(self) -> list[Any]:
+        return [self.run.stage("length_controlled").content_hash]
 
-    return aligned_sft
+    def source_records(self) -> Iterator[Record]:
+        return final_pairs(*map(self.run.stage, self.inputs))
+
+    def records(self) -> Iterator[Record]:
+        for slot in self.slots():
+            pair: Record = slot.source
+            prompt, completion = generator_pair(str(pair.query), str(pair.response))
+            yield slot.made(
+                instruction=pair.instruction,
+                prompt=tuple(prompt),
+                completion=tuple(completion),
+                split=pair.split,
+            )
+
+    def facts(self, stage: StoredStage) -> dict[str, Any]:
+        return made_from_metadata(self.experiment.name, [*map(self.run.stage, self.inputs)])
 
 
-def _aligned_model(experiment: Experiment) -> dg.AssetsDefinition:
-    full = experiment.aligned_model.method == "full"
+class AlignedModel(Asset):
+    """The base model, fine-tuned to write as long as it is asked to."""
 
-    @stage_asset(
-        experiment,
-        "aligned_model",
-        description=(
-            ("All weights of the base model" if full else "A LoRA adapter of the base model")
-            + ", fine-tuned on `aligned_sft`: a model that writes as long as it is asked to."
-        ),
-        kinds={"pytorch", "huggingface"},
-        on_gpu=True,
-        inputs=("aligned_sft",),
-        partitioned=False,
-        job="dataset",
-        io_manager=ADAPTER_IO,
-    )
-    def aligned_model(
-        context: dg.AssetExecutionContext,
-        config: StageConfig,
-        trainer: Trainer,
-        adapters: AdapterStore,
-        runner: StageRunner,
-        stages: StageStore,
-        aligned_sft: StoredStage,
-    ) -> dg.MaterializeResult:
-        training = experiment.aligned_training
-        run = begin(
-            context,
-            config,
-            experiment,
-            made_from=[aligned_sft, base_model(experiment)],
-            settings=[training.identity, experiment.aligned_model.method],
-        )
-        job = training_job(experiment, run, training, aligned_sft)
-        job = job.model_copy(update={"all_weights": full})
-        work = TrainingRun(context, run, runner, trainer, adapters)
+    name = "aligned_model"
+    kinds = ("pytorch", "huggingface")
+    inputs = ("aligned_sft",)
+    per = "experiment"
+    job = "dataset"
+    io_manager = ADAPTER_IO
+    on_gpu = True
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__(experiment)
+        self._full = experiment.aligned_model.method == "full"
+        self.description = (
+            "All weights of the base model" if self._full else "A LoRA adapter of the base model"
+        ) + ", fine-tuned on `aligned_sft`: a model that writes as long as it is asked to."
+
+    def make(self, run: StageRun) -> dg.MaterializeResult:
+        experiment, training_set = run.experiment, run.stage("aligned_sft")
+        training, method = experiment.aligned_training, experiment.aligned_model.method
+        made_from = [training_set, base_model(experiment)]
+        identity = [training.identity, method]
+        fingerprint = stage_fingerprint(run, self.code_version, made_from, identity)
+        job = training_job(run, fingerprint, training, training_set)
+        work = TrainingRun(run, fingerprint)
         stored = work.stored()
         if stored is None:
-            trained = work.train("aligned", job)
-            stored = replace(trained, facts=aligned_model_facts(experiment, stages))
-            card = model_card(experiment, stored, achievements(experiment, stages))
+            trained = work.train("aligned", job.model_copy(update={"all_weights": self._full}))
+            stored = replace(trained, facts=aligned_model_facts(experiment, run.stages))
+            card = model_card(experiment, stored, achievements(experiment, run.stages))
             (Path(str(stored.adapter.path)) / CARD).write_text(card, encoding="utf-8")
-        method = {"method": experiment.aligned_model.method}
-        return training_result(stored, experiment, [aligned_sft], method)
-
-    return aligned_model
+        return training_result(run, stored, [training_set], {"method": method})

@@ -3,33 +3,75 @@
 The paper's code, too, has the last Generator answer further instructions for the final data set.
 """
 
-import dagster as dg
+from functools import cached_property
 
-from sl_dagster.assets.loop.initial_responses import make_responses
-from sl_dagster.assets.loop.instructions import instructions_of, make_instructions
-from sl_dagster.assets.stage.asset import stage_asset
-from sl_dagster.assets.stage.config import StageConfig
+from sl_dagster.assets.loop.initial_responses import InitialResponses
+from sl_dagster.assets.loop.instructions import Instructions
+from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.stage_runner import StageRunner
-from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
 
 
-def collected_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
-    """Both assets; none if the experiment collects nothing."""
-    if not experiment.dataset.collect:
-        return []
-    return [_more_instructions(experiment), _more_responses(experiment)]
+class MoreInstructions(Instructions):
+    """Instructions made up like those of the iterations, from all of them."""
+
+    name = "more_instructions"
+    description = (
+        "As many more instructions as `dataset.collect` says, made up like those of the iterations."
+    )
+    per = "experiment"
+    job = "dataset"
+    inputs = ()
+    code_version = "1"
+    reads = tuple(
+        "dataset.collect" if setting == "instructions.count" else setting
+        for setting in Instructions.reads
+    )
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__(experiment)
+        # Looked up, because what is stored of them is taken: not every iteration has been run.
+        self.deps = ("seeds", "instructions")
+
+    @property
+    def count(self) -> int:
+        return self.experiment.dataset.collect
+
+    @cached_property
+    def sources(self) -> list[StoredStage]:
+        return [self.run.read("seeds"), *self.earlier(finished_iterations(self.run))]
 
 
-def finished_iterations(experiment: Experiment, stages: StageStore) -> list[int]:
+class MoreResponses(InitialResponses):
+    """The last Generator's answers to these."""
+
+    name = "more_responses"
+    description = (
+        "The last Generator's answers to `more_instructions`, filtered and selected like initial "
+        "responses."
+    )
+    per = "experiment"
+    job = "dataset"
+    inputs = ("more_instructions",)
+    deps = ("generator_lora",)
+    weights = None
+    role = None
+    code_version = "1"
+
+    @cached_property
+    def writer(self) -> Adapter:
+        return last_generator(self.run)
+
+
+def finished_iterations(run: StageRun) -> list[int]:
     """The iterations that have left responses behind, of every stage that makes some.
 
     Raises:
         UserError: there is none, or what is stored of one is damaged.
     """
+    experiment, stages = run.experiment, run.stages
     stored = set(stages.complete(experiment.name))
 
     def is_finished(iteration: int) -> bool:
@@ -46,12 +88,13 @@ def finished_iterations(experiment: Experiment, stages: StageStore) -> list[int]
     return finished
 
 
-def last_generator(experiment: Experiment, adapters: AdapterStore) -> Adapter:
+def last_generator(run: StageRun) -> Adapter:
     """The Generator of the last iteration that has trained one, verified.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
+    experiment, adapters = run.experiment, run.adapters
     for iteration in range(experiment.iterations, 0, -1):
         key = StageKey(experiment.name, "generator_lora", iteration)
         if adapters.has(key):
@@ -60,64 +103,3 @@ def last_generator(experiment: Experiment, adapters: AdapterStore) -> Adapter:
         f"dataset.collect: {experiment.name} has no trained Generator yet that could answer more "
         "instructions: run an iteration first"
     )
-
-
-def _more_instructions(experiment: Experiment) -> dg.AssetsDefinition:
-    changed = experiment.instructions.model_copy(update={"count": experiment.dataset.collect})
-    more = experiment.model_copy(update={"instructions": changed})
-
-    @stage_asset(
-        experiment,
-        "more_instructions",
-        description=(
-            "As many more instructions as `dataset.collect` says, made up like those of the "
-            "iterations."
-        ),
-        kinds={"huggingface", "parquet"},
-        on_gpu=True,
-        # Looked up, because what is stored of them is taken: not every iteration has been run.
-        deps=("seeds", "instructions"),
-        partitioned=False,
-        job="dataset",
-    )
-    def more_instructions(
-        context: dg.AssetExecutionContext,
-        config: StageConfig,
-        runner: StageRunner,
-        stages: StageStore,
-    ) -> dg.MaterializeResult:
-        finished = finished_iterations(more, stages)
-        sources = [stages.read(StageKey(more.name, "seeds", None))]
-        if more.instructions.pool == "growing":
-            sources += instructions_of(more, stages, finished)
-        return make_instructions(context, config, runner, more, sources)
-
-    return more_instructions
-
-
-def _more_responses(experiment: Experiment) -> dg.AssetsDefinition:
-    @stage_asset(
-        experiment,
-        "more_responses",
-        description=(
-            "The last Generator's answers to `more_instructions`, filtered and selected like "
-            "initial responses."
-        ),
-        kinds={"huggingface", "parquet"},
-        on_gpu=True,
-        inputs=("more_instructions",),
-        deps=("generator_lora",),
-        partitioned=False,
-        job="dataset",
-    )
-    def more_responses(
-        context: dg.AssetExecutionContext,
-        config: StageConfig,
-        runner: StageRunner,
-        adapters: AdapterStore,
-        more_instructions: StoredStage,
-    ) -> dg.MaterializeResult:
-        generator = last_generator(experiment, adapters)
-        return make_responses(context, config, runner, experiment, more_instructions, generator)
-
-    return more_responses

@@ -4,23 +4,16 @@ With Self-Lengthen, those that have grown enough (paper, section 3.3). A baselin
 responses in their place: texts written to a plan, or (in ``back_translation.py``) documents.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
 
-import dagster as dg
-
-from sl_dagster.assets.stage.asset import stage_asset
-from sl_dagster.assets.stage.config import StageConfig
-from sl_dagster.assets.stage.description import stage_result
-from sl_dagster.assets.stage.run import begin, slots_from
+from sl_dagster.assets.stage.task import Derivation
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import seed_from
-from sl_dagster.method.extension import has_grown
-from sl_dagster.method.selection import select_longest
+from sl_dagster.method.extension import reasons_against
 from sl_dagster.method.words import count_words
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.stage_runner import StageRun, StageRunner
-from sl_dagster.resources.storage.stage_store import StoredStage
 
 _DESCRIPTIONS = {
     "": "The responses that became long enough to train on; the longer, the likelier selected.",
@@ -34,77 +27,55 @@ _DESCRIPTIONS = {
 }
 
 
-def extended_responses_asset(experiment: Experiment) -> dg.AssetsDefinition:
-    """The responses to train on, as records."""
-    last_stage = experiment.writing_stages[-1]
-    extends = last_stage not in ("initial_responses", "planned_responses")
+class ExtendedResponses(Derivation):
+    """The responses of the last writing stage that have grown enough and are selected."""
 
-    @stage_asset(
-        experiment,
-        "extended_responses",
-        description=_DESCRIPTIONS.get(last_stage, _DESCRIPTIONS[""]),
-        kinds={"parquet"},
-        inputs={"responses": last_stage},
-        settings=("extension.growth",) if extends else (),
-    )
-    def extended_responses(
-        context: dg.AssetExecutionContext,
-        config: StageConfig,
-        runner: StageRunner,
-        responses: StoredStage,
-    ) -> dg.MaterializeResult:
-        changed = config.over(experiment)
-        growth = changed.extension.growth if extends else 0.0
-        selecting = experiment.length_selection
-        run = begin(context, config, changed, made_from=[responses], settings=[growth, selecting])
-        initial = [
-            count_words(record.initial_response or record.text or "")
-            for record in responses.records()
-        ]
-        seed = seed_from(run.fingerprint, "selection") if selecting else None
-        reasons = reasons_against(responses, initial, growth, seed)
-        stage = runner.write(run, _judged(run, responses, reasons), len(responses))
-        return stage_result(stage, [responses], before=initial if extends else ())
+    name = "extended_responses"
 
-    return extended_responses
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__(experiment)
+        last = experiment.writing_stages[-1]
+        self._extends = last not in _DESCRIPTIONS
+        self.description = _DESCRIPTIONS.get(last, _DESCRIPTIONS[""])
+        self.inputs = (last,)
+        growth = ("extension.growth",) if self._extends else ()
+        self.reads = (*growth, "length_selection")
 
+    def identity(self) -> list[Any]:
+        return [self.growth, self.experiment.length_selection]
 
-def reasons_against(
-    responses: StoredStage, initial: list[int], growth: float, seed: int | None
-) -> list[str | None]:
-    """Per response, why it is not kept: it has not grown enough, or others were longer.
+    @property
+    def growth(self) -> float:
+        """A response must have more than this many times its initial words."""
+        return self.experiment.extension.growth if self._extends else 0.0
 
-    Args:
-        initial: words of the responses before they were extended.
-        growth: see ``method.extension.has_grown``.
-        seed: of the selection; without one nothing is dropped for others being longer.
-    """
-    words = responses.column("words")
-    grown = [has_grown(*lengths, growth) for lengths in zip(words, initial, strict=True)]
-    if seed is None:
-        return [None if good else "not_grown" for good in grown]
-    lengths = responses.column("characters")
-    stays = iter(select_longest([n for n, good in zip(lengths, grown, strict=True) if good], seed))
-    return [(None if next(stays) else "selection") if good else "not_grown" for good in grown]
+    @cached_property
+    def initial_words(self) -> list[int]:
+        """Words of the responses before they were extended."""
+        responses = self.sources[0].records()
+        return [count_words(one.initial_response or one.text or "") for one in responses]
 
-
-def _unextended(response: Record) -> str | None:
-    """What stands for the initial response where nothing extended it: a planned text has none."""
-    return response.text if response.stage == "initial_responses" else None
-
-
-def _judged(run: StageRun, responses: StoredStage, reasons: list[str | None]) -> Iterator[Record]:
-    slots = slots_from(run, responses.records(), 1, None)
-    for slot, reason in zip(slots, reasons, strict=True):
-        source = slot.source
-        assert source
-        yield replace(
-            slot.blank,
-            instruction=source.instruction,
-            initial_response=source.initial_response or _unextended(source),
-            text=source.text,
-            adapter=source.adapter,
-            tokens=source.tokens,
-            kept=reason is None,
-            drop_reason=reason,
+    def records(self) -> Iterator[Record]:
+        selecting = self.experiment.length_selection
+        reasons = reasons_against(
+            self.sources[0].column("words"),
+            self.initial_words,
+            self.sources[0].column("characters"),
+            self.growth,
+            seed_from(self.fingerprint, "selection") if selecting else None,
         )
+        for slot, reason in zip(self.slots(), reasons, strict=True):
+            source: Record = slot.source
+            # Where nothing extended a response it is its own beginning; a planned text has none.
+            unextended = source.text if source.stage == "initial_responses" else None
+            yield slot.made(
+                reason,
+                instruction=source.instruction,
+                initial_response=source.initial_response or unextended,
+                text=source.text,
+                adapter=source.adapter,
+                tokens=source.tokens,
+            )
+
+    def before(self) -> Sequence[int]:
+        return self.initial_words if self._extends else ()

@@ -5,65 +5,42 @@ from pathlib import Path
 import dagster as dg
 
 from sl_dagster.assets.loop.training_run import TrainingRun, training_job, training_result
-from sl_dagster.assets.stage.asset import ADAPTER_IO, stage_asset
-from sl_dagster.assets.stage.config import StageConfig
-from sl_dagster.assets.stage.run import begin
+from sl_dagster.assets.stage.asset import ADAPTER_IO, Asset
+from sl_dagster.assets.stage.run import StageRun, stage_fingerprint
 from sl_dagster.experiment import Experiment, Training
-from sl_dagster.resources.adapters import Adapter, Role
-from sl_dagster.resources.stage_runner import StageRunner
-from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StoredStage
-from sl_dagster.resources.trainer import Trainer
-
-# An adapter keeps its shape for life, so that is the experiment file's.
-_SETTINGS = tuple(f"training.{name}" for name in Training.model_fields if name != "lora")
+from sl_dagster.resources.adapters import Role
 
 
-def lora_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
-    """One adapter per role."""
-    return [_lora(experiment, role) for role in experiment.roles]
+class LoraAdapter(Asset):
+    """A role's adapter, trained further on what the iteration has made."""
 
+    kinds = ("pytorch", "huggingface")
+    io_manager = ADAPTER_IO
+    code_version = "2"
+    # An adapter keeps its shape for life, so that is the experiment file's.
+    reads = tuple(f"training.{name}" for name in Training.model_fields if name != "lora")
+    on_gpu = True
 
-def _lora(experiment: Experiment, role: Role) -> dg.AssetsDefinition:
-    @stage_asset(
-        experiment,
-        f"{role}_lora",
-        description=(
+    def __init__(self, experiment: Experiment, role: Role) -> None:
+        super().__init__(experiment)
+        self.role = role
+        self._role: Role = role
+        self.name = f"{role}_lora"
+        self.description = (
             f"The {role.capitalize()}'s LoRA adapter after this iteration, trained on "
             f"`{role}_sft` from where the iteration before left it."
-        ),
-        kinds={"pytorch", "huggingface"},
-        inputs={"training_set": f"{role}_sft", "previous": f"previous_{role}"},
-        io_manager=ADAPTER_IO,
-        code_version="2",
-        settings=_SETTINGS,
-        role=role,
-        on_gpu=True,
-    )
-    def lora(
-        context: dg.AssetExecutionContext,
-        config: StageConfig,
-        trainer: Trainer,
-        adapters: AdapterStore,
-        runner: StageRunner,
-        training_set: StoredStage,
-        previous: Adapter,
-    ) -> dg.MaterializeResult:
-        changed = config.over(experiment)
-        run = begin(
-            context,
-            config,
-            changed,
-            made_from=[training_set, previous],
-            settings=[changed.training.identity],
         )
-        job = training_job(changed, run, changed.training, training_set).model_copy(
+        self.inputs = (f"{role}_sft", f"previous_{role}")
+
+    def make(self, run: StageRun) -> dg.MaterializeResult:
+        training_set = run.stage(f"{self.role}_sft")
+        previous = run.weights(f"previous_{self.role}")
+        training = run.experiment.training
+        made_from = [training_set, previous]
+        fingerprint = stage_fingerprint(run, self.code_version, made_from, [training.identity])
+        job = training_job(run, fingerprint, training, training_set).model_copy(
             update={"previous_adapter": Path(previous.path) if previous.path else None}
         )
-        training = TrainingRun(context, run, runner, trainer, adapters)
-        stored = training.stored() or training.train(role, job)
-        return training_result(
-            stored, experiment, [training_set, previous], {"continues": previous.fingerprint}
-        )
-
-    return lora
+        work = TrainingRun(run, fingerprint)
+        stored = work.stored() or work.train(self._role, job)
+        return training_result(run, stored, made_from, {"continues": previous.fingerprint})

@@ -1,59 +1,65 @@
 """``seeds``: the instructions that a person wrote, from which the model makes up its own."""
 
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
 import dagster as dg
 
-from sl_dagster.assets.stage.asset import stage_asset
-from sl_dagster.assets.stage.config import StageConfig
-from sl_dagster.assets.stage.description import stage_result
-from sl_dagster.assets.stage.run import begin
-from sl_dagster.experiment import Experiment
-from sl_dagster.identity import fingerprint
+from sl_dagster.assets.stage.given import given_text
+from sl_dagster.assets.stage.task import Derivation
 from sl_dagster.inputs.instructions import InstructionLine
-from sl_dagster.inputs.seeds import detection_note, read_seed_instructions
+from sl_dagster.inputs.seeds import Seed, detection_note, read_seed_instructions
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.stage_runner import StageRun, StageRunner
+from sl_dagster.resources.storage.stage_store import StoredStage
 
 
-def seeds_asset(experiment: Experiment) -> dg.AssetsDefinition:
-    """The seed instructions as records."""
+class Seeds(Derivation):
+    """The seed instructions."""
 
-    @stage_asset(
-        experiment,
-        "seeds",
-        description="Seed instructions, as they stand in the experiment's seed files.",
-        kinds={"json", "parquet"},
-        partitioned=False,
-        code_version="2",
-    )
-    def seeds(
-        context: dg.AssetExecutionContext, config: StageConfig, runner: StageRunner
-    ) -> dg.MaterializeResult:
-        found = read_seed_instructions(experiment.seeds, experiment.languages)
-        if note := detection_note(found):
-            context.log.info(note)
-        lines = [seed.line for seed in found]
-        settings = [line.model_dump() for line in lines]
-        run = begin(context, config, experiment, made_from=[], settings=settings)
-        records = (_record(run, position, line) for position, line in enumerate(lines))
-        return stage_result(
-            runner.write(run, records, len(lines)),
-            more={
-                "files": dg.MetadataValue.json([str(path) for path in experiment.seeds]),
-                "languages_detected": sum(seed.detected for seed in found),
-            },
-        )
+    name = "seeds"
+    description = "Seed instructions, as they stand in the experiment's seed files."
+    kinds = ("json", "parquet")
+    per = "experiment"
+    code_version = "2"
+    reads = ("seeds",)
 
-    return seeds
+    @cached_property
+    def found(self) -> list[Seed]:
+        """The seeds of all files."""
+        return read_seed_instructions(self.experiment.seeds, self.experiment.languages)
 
+    @property
+    def lines(self) -> list[InstructionLine]:
+        """What the files say of each."""
+        return [seed.line for seed in self.found]
 
-def _record(run: StageRun, position: int, line: InstructionLine) -> Record:
-    return Record(
-        record_id=fingerprint("seed", run.key.experiment, position, line.instruction),
-        experiment=run.key.experiment,
-        iteration=0,
-        stage=run.key.stage,
-        position=position,
-        language=line.language,
-        text=line.instruction,
-        kind=line.kind,
-    )
+    def identity(self) -> list[Any]:
+        return [line.model_dump() for line in self.lines]
+
+    @property
+    def count(self) -> int:
+        return len(self.found)
+
+    def records(self) -> Iterator[Record]:
+        for position, line in enumerate(self.lines):
+            yield given_text(
+                self.experiment,
+                self.name,
+                "seed",
+                position,
+                line.language,
+                line.instruction,
+                kind=line.kind,
+            )
+
+    def stored(self) -> StoredStage:
+        if note := detection_note(self.found):
+            self.run.say(note)
+        return super().stored()
+
+    def facts(self, stage: StoredStage) -> dict[str, Any]:
+        return {
+            "files": dg.MetadataValue.json([str(path) for path in self.experiment.seeds]),
+            "languages_detected": sum(seed.detected for seed in self.found),
+        }

@@ -9,26 +9,27 @@ import dagster as dg
 
 from sl_dagster.assets.stage.description import made_from_metadata, overrides_metadata
 from sl_dagster.assets.stage.pictures import picture
-from sl_dagster.experiment import Experiment, Training
+from sl_dagster.assets.stage.run import StageRun
+from sl_dagster.experiment import Training
 from sl_dagster.identity import seed_from
 from sl_dagster.resources.adapters import Adapter, AnyRole
-from sl_dagster.resources.stage_runner import StageRun, StageRunner
-from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
+from sl_dagster.resources.storage.adapter_store import StoredAdapter
 from sl_dagster.resources.storage.stage_store import StoredStage, disk_errors_explained
-from sl_dagster.resources.trainer import Trainer
 from sl_dagster.results.plots import MAIN, OTHER
 from sl_dagster.training.job import LossPoint, TrainingJob, TrainingOutcome
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """One materialization of trained weights, and what it works with."""
+    """One materialization of trained weights.
 
-    context: dg.AssetExecutionContext
+    Attributes:
+        run: what it works with.
+        fingerprint: of the weights to be.
+    """
+
     run: StageRun
-    runner: StageRunner
-    trainer: Trainer
-    adapters: AdapterStore
+    fingerprint: str
 
     def stored(self) -> StoredAdapter | None:
         """The stored weights, if equal ones exist and need not be made anew.
@@ -36,10 +37,10 @@ class TrainingRun:
         Raises:
             UserError: another run works on the iteration.
         """
-        self.runner.claim(self.run.key, self.run.run_id)
+        self.run.session.claim(self.run.key, self.run.run_id)
         if self.run.force:
             return None
-        stored = self.adapters.find(self.run.key, self.run.fingerprint)
+        stored = self.run.adapters.find(self.run.key, self.fingerprint)
         if stored:
             self.run.say(
                 "up to date: training set, settings and code are those of the stored adapter"
@@ -56,19 +57,22 @@ class TrainingRun:
         Raises:
             UserError: see ``Trainer.train``; or the disk is full.
         """
-        output = self.adapters.workplace(self.run.key, self.run.fingerprint)
+        run, adapters = self.run, self.run.adapters
+        assert run.context, "trainings report to Dagster"
+        output = adapters.workplace(run.key, self.fingerprint)
         job = job.model_copy(update={"output": output})
-        self.runner.engines.release()
-        with disk_errors_explained(f"{self.run.key}: cannot write {output}"):
-            outcome = self.trainer.train(self.context, job)
-            stored = self.adapters.adopt(self.run.key, role, self.run.fingerprint, outcome)
-        return replace(stored, overrides=self.run.overrides)
+        run.session.engines.release()
+        with disk_errors_explained(f"{run.key}: cannot write {output}"):
+            outcome = run.trainer.train(run.context, job)
+            stored = adapters.adopt(run.key, role, self.fingerprint, outcome)
+        return replace(stored, overrides=run.overrides)
 
 
 def training_job(
-    experiment: Experiment, run: StageRun, training: Training, training_set: StoredStage
+    run: StageRun, fingerprint: str, training: Training, training_set: StoredStage
 ) -> TrainingJob:
     """The job of a new adapter on the base model, as yet without a folder to write it to."""
+    experiment = run.experiment
     return TrainingJob(
         name=str(run.key),
         project=run.key.experiment,
@@ -79,21 +83,23 @@ def training_job(
         training_set=training_set.path,
         output=Path(),
         training=training,
-        seed=seed_from(run.fingerprint) if training.seed is None else training.seed,
+        seed=seed_from(fingerprint) if training.seed is None else training.seed,
     )
 
 
 def training_result(
+    run: StageRun,
     stored: StoredAdapter,
-    experiment: Experiment,
     made_from: Sequence[StoredStage | Adapter],
-    more: Mapping[str, Any],
+    facts: Mapping[str, Any],
 ) -> dg.MaterializeResult:
     """What the asset of trained weights returns: the weights, described.
 
     Args:
+        run: which made them.
+        stored: the weights.
         made_from: the training set, and the adapter that was trained further.
-        more: further metadata.
+        facts: further metadata.
     """
     adapter, outcome = stored.adapter, stored.outcome
     assert adapter.path and outcome
@@ -103,11 +109,11 @@ def training_result(
         data_version=dg.DataVersion(adapter.fingerprint),
         metadata={
             "adapter": adapter.fingerprint,
-            "base_model": experiment.base_model,
-            **made_from_metadata(experiment.name, made_from),
+            "base_model": run.experiment.base_model,
+            **made_from_metadata(run.key.experiment, made_from),
             "folder": dg.MetadataValue.path(adapter.path),
             "adapter_megabytes": weights / 1e6,
-            **more,
+            **facts,
             **_training_metadata(outcome),
             **overrides_metadata(stored.overrides),
         },

@@ -4,46 +4,42 @@ from itertools import islice
 
 import dagster as dg
 
-from sl_dagster.assets.stage.asset import stage_asset
-from sl_dagster.assets.stage.run import base_model
+from sl_dagster.assets.stage.asset import Asset
+from sl_dagster.assets.stage.run import StageRun, base_model
 from sl_dagster.experiment import Experiment
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.engines import Request
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.stage_runner import StageRunner
-from sl_dagster.resources.storage.stage_store import StoredStage
 
 TOKENS_PER_SECOND = "tokens_per_second"
 _INSTRUCTIONS = 64
 _TOKENS = 256
 
 
-def engine_speed_asset(experiment: Experiment) -> dg.AssetsDefinition:
+class EngineSpeed(Asset):
     """The speed as metadata; a preview's few records do not fill an engine, so it is measured."""
 
-    @stage_asset(
-        experiment,
-        "engine_speed",
-        description="How many tokens per second the engine generates when it is full.",
-        kinds={"python"},
-        inputs={"sources": experiment.source_stage},
-        # Measured before the others fill the engine, so never beside them.
-        deps=("instructions",),
-        on_gpu=True,
-    )
-    def engine_speed(runner: StageRunner, sources: StoredStage) -> dg.MaterializeResult:
-        sampling = experiment.sampling_of("initial_responses")
-        messages = (
-            _message(experiment, source) for source in islice(sources.records(), _INSTRUCTIONS)
-        )
-        requests = [
-            Request(message, sampling, 0, base_model(experiment)).limited_to(_TOKENS)
-            for message in messages
-        ]
-        speed = runner.full_speed(experiment.served, requests)
-        return dg.MaterializeResult(metadata={TOKENS_PER_SECOND: speed})
+    name = "engine_speed"
+    description = "How many tokens per second the engine generates when it is full."
+    kinds = ("python",)
+    # Measured before the others fill the engine, so never beside them.
+    deps = ("instructions",)
+    reads = None
+    on_gpu = True
 
-    return engine_speed
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__(experiment)
+        self.inputs = (experiment.source_stage,)
+
+    def make(self, run: StageRun) -> dg.MaterializeResult:
+        experiment, sources = run.experiment, run.stage(self.inputs[0])
+        sampling, model = experiment.sampling_of("initial_responses"), base_model(experiment)
+        requests = [
+            Request(_message(experiment, source), sampling, 0, model).limited_to(_TOKENS)
+            for source in islice(sources.records(), _INSTRUCTIONS)
+        ]
+        speed = run.session.full_speed(experiment.served, requests)
+        return dg.MaterializeResult(metadata={TOKENS_PER_SECOND: speed})
 
 
 def _message(experiment: Experiment, source: Record) -> Message:

@@ -7,125 +7,81 @@ iteration by its Generator. The answers are measured, not chosen: all of them ar
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
+from typing import Any
 
-import dagster as dg
-
-from sl_dagster.assets.measures.measured_answers import Measurement, measured_answers
-from sl_dagster.assets.stage.asset import stage_asset
-from sl_dagster.assets.stage.config import StageConfig
-from sl_dagster.assets.stage.description import stage_result
-from sl_dagster.assets.stage.run import base_model
-from sl_dagster.experiment import Experiment, Heldout
-from sl_dagster.identity import fingerprint
+from sl_dagster.assets.measures.measured_answers import MeasuredAnswers
+from sl_dagster.assets.stage.given import given_text
+from sl_dagster.experiment import Sampling
 from sl_dagster.inputs.instructions import InstructionLine, read_instructions
-from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.stage_runner import StageRunner
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
 from sl_dagster.results.growth import heldout_scores
 
-_SETTINGS = ("heldout.sampling", "filter.preset")
+
+class _Heldout(MeasuredAnswers):
+    """What both stages have in common: held-out instructions are answered."""
+
+    role = "generator"
+    code_version = "3"
+    reads = ("heldout.file", "heldout.sampling", "filter.preset")
+
+    @cached_property
+    def lines(self) -> list[InstructionLine]:
+        """The held-out instructions."""
+        assert self.experiment.heldout
+        return read_instructions(self.experiment.heldout.file, self.experiment.languages)
+
+    @property
+    def questions(self) -> list[Record]:
+        return [
+            given_text(
+                self.experiment,
+                "heldout",
+                "heldout",
+                position,
+                line.language,
+                line.instruction,
+                mentions=line.mentions,
+            )
+            for position, line in enumerate(self.lines)
+        ]
+
+    @property
+    def sampling(self) -> Sampling:
+        return self.experiment.sampling_of("heldout")
+
+    def measured_by(self) -> list[Any]:
+        return [line.model_dump() for line in self.lines]
+
+    def measured(self, answer: Record, question: Record) -> Record:
+        """The answer with what it does not mention of what it was asked to."""
+        mentions = question.mentions or ()
+        text = (answer.text or "").lower()
+        missing = tuple(name for name in mentions if name.lower() not in text)
+        return replace(answer, mentions=mentions, missing_mentions=missing)
+
+    def facts(self, stage: StoredStage) -> dict[str, Any]:
+        return heldout_scores(stage).shares()
 
 
-def heldout_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
-    """Both assets; none if the experiment has no held-out instructions."""
-    if experiment.heldout is None:
-        return []
-    return [
-        _heldout_base(experiment, experiment.heldout),
-        _heldout_responses(experiment, experiment.heldout),
-    ]
+class HeldoutBase(_Heldout):
+    """The bare base model's answers."""
+
+    name = "heldout_base"
+    description = "The bare base model's answers to the held-out instructions: iteration 0."
+    per = "experiment"
 
 
-def _heldout_base(experiment: Experiment, heldout: Heldout) -> dg.AssetsDefinition:
-    @stage_asset(
-        experiment,
-        "heldout_base",
-        description="The bare base model's answers to the held-out instructions: iteration 0.",
-        kinds={"huggingface", "parquet"},
-        partitioned=False,
-        code_version="3",
-        settings=_SETTINGS,
-        role="generator",
-        on_gpu=True,
-    )
-    def heldout_base(
-        context: dg.AssetExecutionContext, config: StageConfig, runner: StageRunner
-    ) -> dg.MaterializeResult:
-        return _measure(context, config, runner, experiment, heldout, base_model(experiment))
+class HeldoutResponses(_Heldout):
+    """The new Generator's answers, beside which the base model's lengths are shown."""
 
-    return heldout_base
+    name = "heldout_responses"
+    description = "This iteration's new Generator answers the held-out instructions."
+    weights = "generator_lora"
 
-
-def _heldout_responses(experiment: Experiment, heldout: Heldout) -> dg.AssetsDefinition:
-    @stage_asset(
-        experiment,
-        "heldout_responses",
-        description="This iteration's new Generator answers the held-out instructions.",
-        kinds={"huggingface", "parquet"},
-        inputs=("generator_lora",),
-        code_version="3",
-        settings=_SETTINGS,
-        role="generator",
-        on_gpu=True,
-    )
-    def heldout_responses(
-        context: dg.AssetExecutionContext,
-        config: StageConfig,
-        runner: StageRunner,
-        stages: StageStore,
-        generator_lora: Adapter,
-    ) -> dg.MaterializeResult:
-        base = _base_lengths(experiment, stages)
-        return _measure(context, config, runner, experiment, heldout, generator_lora, base)
-
-    return heldout_responses
-
-
-def _measure(
-    context: dg.AssetExecutionContext,
-    config: StageConfig,
-    runner: StageRunner,
-    experiment: Experiment,
-    heldout: Heldout,
-    generator: Adapter,
-    before: Sequence[int] = (),
-) -> dg.MaterializeResult:
-    lines = read_instructions(heldout.file, experiment.languages)
-    changed = config.over(experiment)
-    measurement = Measurement(
-        sources=[_source(experiment, place, line) for place, line in enumerate(lines)],
-        sampling=changed.sampling_of("heldout"),
-        measured=_relevance,
-        settings=[line.model_dump() for line in lines],
-    )
-    stage = measured_answers(context, config, runner, changed, generator, measurement)
-    shares = heldout_scores(stage).shares()
-    return stage_result(stage, [generator], before=before, more=shares)
-
-
-def _base_lengths(experiment: Experiment, stages: StageStore) -> Sequence[int]:
-    """Words of the base model's answers, if they are stored: what this iteration's stand beside."""
-    base = StageKey(experiment.name, "heldout_base", None)
-    return stages.read(base).column("words") if base in stages.complete(experiment.name) else ()
-
-
-def _relevance(answer: Record, source: Record) -> Record:
-    """The answer with what it does not mention of what it was asked to."""
-    mentions = source.mentions or ()
-    text = (answer.text or "").lower()
-    missing = tuple(name for name in mentions if name.lower() not in text)
-    return replace(answer, mentions=mentions, missing_mentions=missing)
-
-
-def _source(experiment: Experiment, position: int, line: InstructionLine) -> Record:
-    return Record(
-        record_id=fingerprint("heldout", experiment.name, position, line.instruction),
-        experiment=experiment.name,
-        iteration=0,
-        stage="heldout",
-        position=position,
-        language=line.language,
-        text=line.instruction,
-        mentions=line.mentions,
-    )
+    def before(self) -> Sequence[int]:
+        base = StageKey(self.experiment.name, "heldout_base", None)
+        if base not in self.run.stages.complete(self.experiment.name):
+            return ()
+        return self.run.stages.read(base).column("words")

@@ -2,30 +2,28 @@
 
 import dagster as dg
 
-from sl_dagster.assets.stage.asset import stage_asset
+from sl_dagster.assets.stage.asset import Asset
 from sl_dagster.assets.stage.pictures import growth_picture, picture
-from sl_dagster.experiment import Experiment
-from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.results.growth import GrowthRow, growth_table
 from sl_dagster.results.plots import growth_curve
 
 
-def length_growth_asset(experiment: Experiment) -> dg.AssetsDefinition:
+class LengthGrowth(Asset):
     """The experiment's growth so far."""
 
-    @stage_asset(
-        experiment,
-        "length_growth",
-        description=(
-            "The Generator's mean words on held-out instructions, from the base model on; beside "
-            "it the control, if the experiment names one."
-        ),
-        kinds={"parquet", "matplotlib"},
-        deps=("length_report",),
-        partitioned=False,
+    name = "length_growth"
+    description = (
+        "The Generator's mean words on held-out instructions, from the base model on; beside it "
+        "the control, if the experiment names one."
     )
-    def length_growth(stages: StageStore) -> dg.MaterializeResult:
-        rows = growth_table(experiment, stages)
+    kinds = ("parquet", "matplotlib")
+    deps = ("length_report",)
+    per = "experiment"
+    reads = None
+
+    def make(self, run: StageRun) -> dg.MaterializeResult:
+        rows = growth_table(run.experiment, run.stages)
         if not rows:
             return dg.MaterializeResult(metadata={"iterations": 0})
         return dg.MaterializeResult(
@@ -37,8 +35,6 @@ def length_growth_asset(experiment: Experiment) -> dg.AssetsDefinition:
                 "table": _table(rows),
             }
         )
-
-    return length_growth
 
 
 def _table(rows: list[GrowthRow]) -> dg.TableMetadataValue:

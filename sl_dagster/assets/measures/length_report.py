@@ -4,47 +4,45 @@ from typing import Any
 
 import dagster as dg
 
-from sl_dagster.assets.stage.asset import stage_asset
+from sl_dagster.assets.stage.asset import Asset
 from sl_dagster.assets.stage.pictures import picture
+from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.experiment import Experiment
-from sl_dagster.resources.storage.lengths import LengthsDatabase
-from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.results.growth import growth_table
 from sl_dagster.results.plots import MAIN, OTHER, beside
 
 _COLUMNS = ("records", "kept", "mean", "p10", "p50", "p90", "max")
 
 
-def length_report_asset(experiment: Experiment) -> dg.AssetsDefinition:
+class LengthReport(Asset):
     """The iteration's numbers."""
-    after = ("heldout_responses", "heldout_base") if experiment.heldout else ()
 
-    @stage_asset(
-        experiment,
-        "length_report",
-        description="Lengths of every stage of the iteration, and the Generator before and after.",
-        kinds={"duckdb"},
-        deps=("extended_responses", *(f"{role}_lora" for role in experiment.roles), *after),
-    )
-    def length_report(
-        context: dg.AssetExecutionContext, lengths: LengthsDatabase, stages: StageStore
-    ) -> dg.MaterializeResult:
-        iteration = int(context.partition_key)
-        rows = [row for row in lengths.stats(experiment.name) if row["iteration"] == iteration]
+    name = "length_report"
+    description = "Lengths of every stage of the iteration, and the Generator before and after."
+    kinds = ("duckdb",)
+    reads = None
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__(experiment)
+        after = ("heldout_responses", "heldout_base") if experiment.heldout else ()
+        adapters = (f"{role}_lora" for role in experiment.roles)
+        self.deps = ("extended_responses", *adapters, *after)
+
+    def make(self, run: StageRun) -> dg.MaterializeResult:
+        experiment, iteration = run.experiment, run.iteration
+        rows = [row for row in run.lengths.stats(experiment.name) if row["iteration"] == iteration]
         order = {stage: place for place, stage in enumerate(experiment.stages)}
         rows.sort(key=lambda row: order.get(row["stage"], len(order)))
         metadata: dict[str, Any] = {"stages": _table(rows)}
         measured = [row for row in rows if row["kept"]]
         if measured:
             metadata["lengths_by_stage"] = _plot(measured)
-        for row in growth_table(experiment, stages):
+        for row in growth_table(experiment, run.stages):
             if row.iteration == iteration:
                 metadata["heldout_mean_words"] = round(row.scores.mean_words, 1)
                 metadata |= {name: round(share, 3) for name, share in row.scores.shares().items()}
                 metadata |= {"growth": round(row.ratio, 2)} if row.ratio else {}
         return dg.MaterializeResult(metadata=metadata)
-
-    return length_report
 
 
 def _plot(rows: list[dict[str, Any]]) -> dg.MarkdownMetadataValue:

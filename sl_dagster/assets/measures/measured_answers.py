@@ -4,79 +4,83 @@
 alike in this; what an answer is measured by is theirs.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from abc import abstractmethod
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
-import dagster as dg
-import pyarrow as pa
-
-from sl_dagster.assets.loop.initial_responses import response_attempt
-from sl_dagster.assets.stage.config import StageConfig
-from sl_dagster.assets.stage.run import begin, served_with, slots_from
-from sl_dagster.experiment import Experiment, Sampling
+from sl_dagster.assets.stage.config import sampling_identity, section_identity
+from sl_dagster.assets.stage.run import served_with
+from sl_dagster.assets.stage.slot import Ask, Slot
+from sl_dagster.assets.stage.task import Task
+from sl_dagster.experiment import Sampling, ServedModel
 from sl_dagster.identity import seed_from
 from sl_dagster.method.prompts import Message
+from sl_dagster.method.responses import response_drop_reason
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Request
-from sl_dagster.resources.records import TEXT_SCHEMA, Record
-from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRunner
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.records import Record
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """What a model is asked, and how its answers are measured.
+class MeasuredAnswers(Task):
+    """A model answers questions, each once, and every answer is measured."""
 
-    Attributes:
-        sources: what is asked, each as the ``text`` of a record.
-        sampling: how it answers.
-        measured: given an answer and its source, the answer with what it measures.
-        settings: what the measures depend on besides, as JSON-serialisable values.
-        schema: the columns to store.
-    """
+    @property
+    def tries(self) -> int:
+        return 1
 
-    sources: list[Record]
-    sampling: Sampling
-    measured: Callable[[Record, Record], Record]
-    settings: list[Any]
-    schema: pa.Schema = TEXT_SCHEMA
+    @property
+    @abstractmethod
+    def questions(self) -> list[Record]:
+        """What is asked, each as the ``text`` of a record."""
 
+    @property
+    @abstractmethod
+    def sampling(self) -> Sampling:
+        """How the model answers."""
 
-def measured_answers(
-    context: dg.AssetExecutionContext,
-    config: StageConfig,
-    runner: StageRunner,
-    experiment: Experiment,
-    model: Adapter,
-    measurement: Measurement,
-) -> StoredStage:
-    """Let a model answer, and measure every answer."""
-    sources, sampling = measurement.sources, measurement.sampling
-    served, weights = served_with(experiment, model)
-    run = begin(
-        context,
-        config,
-        experiment,
-        made_from=[model],
-        settings=[measurement.settings, sampling.model_dump(), experiment.filter.model_dump()],
-    )
+    @abstractmethod
+    def measured(self, answer: Record, question: Record) -> Record:
+        """An answer with what it measures."""
 
-    async def attempt(slot: Slot, number: int, ask: Ask) -> Record:
-        assert slot.source
-        message = Message(role="user", content=str(slot.source.text))
+    @abstractmethod
+    def measured_by(self) -> list[Any]:
+        """What the measures depend on besides, as JSON-serialisable values."""
+
+    def identity(self) -> list[Any]:
+        return [
+            self.measured_by(),
+            sampling_identity(self.sampling),
+            section_identity(self.experiment.filter, "preset"),
+        ]
+
+    @cached_property
+    def _asked(self) -> tuple[ServedModel, Adapter]:
+        return served_with(self.experiment, self.writer)
+
+    @property
+    def served(self) -> ServedModel:
+        return self._asked[0]
+
+    @property
+    def count(self) -> int:
+        return len(self.questions)
+
+    def source_records(self) -> list[Record]:
+        return self.questions
+
+    async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
+        question = slot.source
         # The same draws for the same question to every model, and in the control, too.
-        seed = seed_from(experiment.seed, slot.source.position, slot.source.text)
-        answer = await response_attempt(
-            experiment, slot, Request(message, sampling, seed, weights), ask
+        seed = seed_from(self.experiment.seed, question.position, question.text)
+        message = Message(role="user", content=str(question.text))
+        completion = await ask(Request(message, self.sampling, seed, self._asked[1]))
+        text = completion.text.strip()
+        reason = response_drop_reason(
+            text,
+            slot.language,
+            finish_reason=completion.finish_reason,
+            preset=self.experiment.filter.preset,
         )
-        return measurement.measured(replace(answer, kept=True, parents=()), slot.source)
-
-    generation = Generation(
-        slots=lambda: slots_from(run, sources, 1, model),
-        count=len(sources),
-        tries=1,
-        attempt=attempt,
-        schema=measurement.schema,
-    )
-    return runner.generate(run, served, generation)
+        answer = slot.judged(completion, text, reason, instruction=question.text, parents=())
+        return self.measured(replace(answer, kept=True), question)

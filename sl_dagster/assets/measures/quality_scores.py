@@ -1,52 +1,95 @@
 """``quality_scores``: what the judge thinks of each model's answers, in seven dimensions."""
 
-from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from sl_dagster.assets.stage.asset import stage_asset
-from sl_dagster.assets.stage.config import StageConfig
-from sl_dagster.assets.stage.description import stage_result
-from sl_dagster.assets.stage.run import begin, slots_from
+from sl_dagster.assets.stage.slot import Ask, Slot
+from sl_dagster.assets.stage.task import Task
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import BASE_MODEL, Experiment
+from sl_dagster.experiment import BASE_MODEL, Experiment, ServedModel
+from sl_dagster.method.filters import Language
+from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.judge import Judge, Question
 from sl_dagster.resources.records import JUDGEMENT_SCHEMA, Record
-from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRunner
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
 from sl_dagster.results.quality import QualityRow, quality_row
 
 
-def quality_scores_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
-    """The asset; none if the experiment has no judge, or no answers that measure models."""
-    if experiment.judge is None or not (experiment.benchmarks or experiment.heldout):
-        return []
-    benchmark = _benchmark(experiment)
+class QualityScores(Task):
+    """The judge grades each answer of a model, several times."""
 
-    @stage_asset(
-        experiment,
-        "quality_scores",
-        description="The judge's scores (1 to 10) of a model's answers, one row per judgement.",
-        kinds={"huggingface", "parquet"},
-        on_gpu=True,
-        deps=() if benchmark else ("heldout_base", "heldout_responses"),
-        model_deps=(benchmark,) if benchmark else (),
-        per_model=True,
-        job="evaluate",
-    )
-    def quality_scores(
-        context: dg.AssetExecutionContext,
-        config: StageConfig,
-        runner: StageRunner,
-        stages: StageStore,
-    ) -> dg.MaterializeResult:
-        answers = stages.read(answers_of(experiment, context.partition_key))
-        return _judge(context, config, runner, experiment, answers)
+    name = "quality_scores"
+    description = "The judge's scores (1 to 10) of a model's answers, one row per judgement."
+    per = "model"
+    job = "evaluate"
+    schema = JUDGEMENT_SCHEMA
+    reads = ("judge",)
 
-    return [quality_scores]
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__(experiment)
+        benchmark = _benchmark(experiment)
+        self.deps = () if benchmark else ("heldout_base", "heldout_responses")
+        self.model_deps = (benchmark,) if benchmark else ()
+
+    @property
+    def served(self) -> ServedModel:
+        return self.experiment.served_judge
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Who grades."""
+        return Judge(self.served, Path(self.run.stages.data_dir))
+
+    def identity(self) -> list[Any]:
+        return [self.judge.identity["fingerprint"], self.samples, self.tries]
+
+    @cached_property
+    def sources(self) -> list[StoredStage]:
+        return [self.run.stages.read(answers_of(self.experiment, str(self.run.key.model)))]
+
+    @property
+    def made_from(self) -> list[StoredStage | Adapter]:
+        return [*self.sources]  # the judge's weights are nobody's adapter
+
+    def columns(
+        self, position: int, record_id: str, language: Language, parents: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
+        return super().columns(position, record_id, language, parents) | {"adapter": None}
+
+    @property
+    def samples(self) -> int:
+        assert self.experiment.judge
+        return self.experiment.judge.samples
+
+    @property
+    def tries(self) -> int:
+        assert self.experiment.judge
+        return self.experiment.judge.tries
+
+    async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
+        instruction, text = slot.source.instruction or "", slot.source.text or ""
+        sample = slot.position % self.samples
+        judgement = await self.judge.judge(Question(instruction, text, sample, number), ask)
+        return slot.judged(
+            judgement.completion,
+            judgement.completion.text,
+            judgement.drop_reason,
+            instruction=instruction,
+            judge=self.judge.identity,
+            scores=judgement.scores,
+        )
+
+    def stored(self) -> StoredStage:
+        # The judge may need the memory that the experiment's own engine holds.
+        self.run.session.engines.release()
+        return super().stored()
+
+    def facts(self, stage: StoredStage) -> dict[str, Any]:
+        return _metadata(quality_row(stage))
 
 
 def answers_of(experiment: Experiment, model: str) -> StageKey:
@@ -72,51 +115,6 @@ def answers_of(experiment: Experiment, model: str) -> StageKey:
 def _benchmark(experiment: Experiment) -> str | None:
     """The asset of the experiment's first benchmark."""
     return next((BENCHMARKS[name].asset for name in experiment.benchmarks), None)
-
-
-def _judge(
-    context: dg.AssetExecutionContext,
-    config: StageConfig,
-    runner: StageRunner,
-    experiment: Experiment,
-    answers: StoredStage,
-) -> dg.MaterializeResult:
-    """Judge a stage of records with an instruction and a text."""
-    assert experiment.judge
-    served = experiment.served_judge
-    judge = Judge(served, Path(runner.stages.data_dir))
-    samples, tries = experiment.judge.samples, experiment.judge.tries
-    settings = [judge.identity["fingerprint"], samples, tries]
-    run = begin(context, config, experiment, made_from=[answers], settings=settings)
-
-    async def attempt(slot: Slot, number: int, ask: Ask) -> Record:
-        assert slot.source
-        instruction, text = slot.source.instruction or "", slot.source.text or ""
-        sample = slot.blank.position % samples
-        judgement = await judge.judge(Question(instruction, text, sample, number), ask)
-        return replace(
-            slot.blank,
-            instruction=instruction,
-            text=judgement.completion.text,
-            tokens=judgement.completion.tokens,
-            finish_reason=judgement.completion.finish_reason,
-            judge=judge.identity,
-            scores=judgement.scores,
-            kept=judgement.scores is not None,
-            drop_reason=judgement.drop_reason,
-        )
-
-    generation = Generation(
-        slots=lambda: slots_from(run, answers.records(), samples, None),
-        count=len(answers) * samples,
-        tries=tries,
-        attempt=attempt,
-        schema=JUDGEMENT_SCHEMA,
-    )
-    # The judge may need the memory that the experiment's own engine holds.
-    runner.engines.release()
-    stage = runner.generate(run, served, generation)
-    return stage_result(stage, [answers], more=_metadata(quality_row(stage)))
 
 
 def _metadata(row: QualityRow) -> dict[str, Any]:

@@ -4,42 +4,42 @@ from pathlib import Path
 
 import dagster as dg
 
-from sl_dagster.assets.stage.asset import stage_asset
+from sl_dagster.assets.stage.asset import Asset
+from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.experiment import Experiment
 from sl_dagster.lineage.addresses import report_address
-from sl_dagster.resources.storage.stage_store import StageStore
 
 
-def report_asset(experiment: Experiment) -> dg.AssetsDefinition:
+class Report(Asset):
     """The report of the experiment so far."""
-    measures = [BENCHMARKS[name].asset for name in experiment.benchmarks]
-    if experiment.heldout or experiment.benchmarks:
-        measures += ["text_decay", *(["quality_scores"] if experiment.judge else [])]
 
-    @stage_asset(
-        experiment,
-        "report",
-        description=(
-            "Growth, acceptance, samples, scores, costs, settings and what was dropped, in one "
-            "HTML file that needs no other: as far as they are stored."
-        ),
-        kinds={"html", "matplotlib"},
-        deps=("length_growth", *measures),
-        partitioned=False,
-        job="evaluate",
+    name = "report"
+    description = (
+        "Growth, acceptance, samples, scores, costs, settings and what was dropped, in one HTML "
+        "file that needs no other: as far as they are stored."
     )
-    def report(stages: StageStore) -> dg.MaterializeResult:
+    kinds = ("html", "matplotlib")
+    per = "experiment"
+    job = "evaluate"
+    reads = None
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__(experiment)
+        measures = [BENCHMARKS[name].asset for name in experiment.benchmarks]
+        if experiment.heldout or experiment.benchmarks:
+            measures += ["text_decay", *(["quality_scores"] if experiment.judge else [])]
+        self.deps = ("length_growth", *measures)
+
+    def make(self, run: StageRun) -> dg.MaterializeResult:
         # Imported late: definitions load without templates.
         from sl_dagster.report.page import write_report
 
-        path = write_report(experiment, Path(stages.data_dir))
+        path = write_report(run.experiment, Path(run.stages.data_dir))
         return dg.MaterializeResult(
             metadata={
-                "report": dg.MetadataValue.url(report_address(experiment.name)),
+                "report": dg.MetadataValue.url(report_address(run.experiment.name)),
                 "file": dg.MetadataValue.path(str(path)),
                 "kilobytes": path.stat().st_size / 1000,
             }
         )
-
-    return report

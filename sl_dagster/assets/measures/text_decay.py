@@ -4,36 +4,35 @@ from typing import Any
 
 import dagster as dg
 
-from sl_dagster.assets.stage.asset import stage_asset
+from sl_dagster.assets.stage.asset import Asset
 from sl_dagster.assets.stage.pictures import picture
+from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.experiment import Experiment
 from sl_dagster.method.text_decay import MIN_PART_TOKENS, PARTS
-from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.results.decay import ModelDecay, decay_table
 from sl_dagster.results.plots import DECAY_MEASURES, decay_curves
 
 
-def text_decay_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
-    """The asset; none if the experiment has no answers that measure models."""
-    heldout = ("heldout_base", "heldout_responses") if experiment.heldout else ()
-    benchmarks = tuple(BENCHMARKS[name].asset for name in experiment.benchmarks)
-    if not heldout and not benchmarks:
-        return []
+class TextDecay(Asset):
+    """Repetition and diversity along the answers that measure models."""
 
-    @stage_asset(
-        experiment,
-        "text_decay",
-        description=(
-            "Repetition, Distinct-2 and self-similarity in each fifth of the answers to held-out "
-            "instructions and benchmarks, from the base model on."
-        ),
-        kinds={"python"},
-        deps=(*heldout, *benchmarks),
-        partitioned=False,
+    name = "text_decay"
+    description = (
+        "Repetition, Distinct-2 and self-similarity in each fifth of the answers to held-out "
+        "instructions and benchmarks, from the base model on."
     )
-    def text_decay(stages: StageStore) -> dg.MaterializeResult:
-        table = decay_table(experiment, stages)
+    kinds = ("python",)
+    per = "experiment"
+    reads = None
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__(experiment)
+        heldout = ("heldout_base", "heldout_responses") if experiment.heldout else ()
+        self.deps = (*heldout, *(BENCHMARKS[name].asset for name in experiment.benchmarks))
+
+    def make(self, run: StageRun) -> dg.MaterializeResult:
+        table = decay_table(run.experiment, run.stages)
         metadata: dict[str, Any] = {
             "texts": sum(one.decay.texts for one in table),
             "too_short": sum(one.decay.too_short for one in table),
@@ -46,8 +45,6 @@ def text_decay_assets(experiment: Experiment) -> list[dg.AssetsDefinition]:
                 "quality along the text", decay_curves(chosen), 3.2, panels=len(DECAY_MEASURES)
             )
         return dg.MaterializeResult(metadata=metadata)
-
-    return [text_decay]
 
 
 def _counts(chosen: list[ModelDecay]) -> dg.TableMetadataValue:

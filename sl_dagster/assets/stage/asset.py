@@ -1,19 +1,18 @@
-"""Declaring an asset of an experiment: what all of them have in common."""
+"""An asset of an experiment as one object, and its declaration to Dagster."""
 
-import functools
 import re
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import dagster as dg
 
-from sl_dagster.assets.stage.config import stage_config
+from sl_dagster.assets.stage.config import StageConfig, stage_config
+from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.assets.stage.source_links import code_reference
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.adapters import Role
 from sl_dagster.resources.storage.io_managers import shown_to_the_user, stage_key
-from sl_dagster.resources.storage.stage_store import StageKey
 
 STAGE_IO = "stage_io"
 ADAPTER_IO = "adapter_io"
@@ -21,98 +20,117 @@ GPU_POOL = "gpu"  # dagster.yaml says how many runs may be in it
 JOB_TAG = "sl_dagster/job"
 
 Job = Literal["iteration", "dataset", "evaluate"]
+Per = Literal["iteration", "model", "experiment"]
 
 
-def stage_asset(
-    experiment: Experiment,
-    name: str,
-    *,
-    description: str,
-    kinds: set[str],
-    inputs: tuple[str, ...] | dict[str, str] = (),
-    deps: tuple[str, ...] = (),
-    model_deps: tuple[str, ...] = (),
-    partitioned: bool = True,
-    per_model: bool = False,
-    job: Job = "iteration",
-    io_manager: str = STAGE_IO,
-    code_version: str = "1",
-    settings: tuple[str, ...] = (),
-    role: Role | None = None,
-    on_gpu: bool = False,
-) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """Decorate a function as an asset of an experiment.
+class Asset(ABC):
+    """What Dagster and a reader must know of an asset, and how it is made.
 
-    Args:
-        experiment: gives the key's prefix, the group and the iterations.
-        name: the asset's name; its key is ``<experiment>/<name>``.
-        inputs: assets of the experiment that the function takes, by its parameters' names if
-            these differ.
-        deps: assets of the experiment that it depends on without taking them.
+    Attributes:
+        experiment: whose asset it is; in a run, with the settings of the launch.
+        name: its key is ``<experiment>/<name>``.
+        description: shown in the web UI.
+        kinds: likewise, as labels.
+        inputs: assets of the experiment whose records or weights it is handed.
+        deps: assets of the experiment that it depends on without being handed anything.
         model_deps: likewise, those of the same model.
-        partitioned: whether there is one per iteration.
-        per_model: whether there is one per model instead (see ``models.py``).
+        per: whether there is one per iteration, per model (see ``models.py``), or just one.
         job: the job that makes it.
-        io_manager: who stores what the function returns.
-        code_version: to be raised when the function's results change.
-        settings: what can be changed for one launch; the function's parameter ``config`` gets it
-            (see ``stage_config``).
+        reads: the settings that its result depends on, such as ``extension.tries``;
+            ``extension.sampling`` stands for all settings of the sampling, ``prompts.extend`` for
+            that prompt in all languages. Those that can be changed for one launch are its form (see
+            ``config.py``). None if it is made anew each time, and so has no form.
+        code_version: to be raised when its results change.
         role: whose model, training set or adapter it is, if it belongs to one role.
         on_gpu: whether it asks the engine or trains; few runs at a time may.
+        io_manager: who stores what it returns.
     """
-    partitions = partitions_of(experiment) if partitioned else None
-    if per_model:
-        partitions = models_of(experiment)
-    named = inputs if isinstance(inputs, dict) else {asset: asset for asset in inputs}
 
-    def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
-        if "config" in function.__annotations__:
-            function.__annotations__["config"] = stage_config(experiment, settings)
+    name: str
+    description: str
+    kinds: ClassVar[tuple[str, ...]]
+    inputs: tuple[str, ...] = ()
+    deps: tuple[str, ...] = ()
+    model_deps: tuple[str, ...] = ()
+    per: ClassVar[Per] = "iteration"
+    job: ClassVar[Job] = "iteration"
+    reads: tuple[str, ...] | None = ()
+    code_version: ClassVar[str] = "1"
+    role: Role | None = None
+    on_gpu: ClassVar[bool] = False
+    io_manager: ClassVar[str] = STAGE_IO
 
-        @functools.wraps(function)
-        def explained(*args: Any, **kwargs: Any) -> Any:
-            with shown_to_the_user():
-                return function(*args, **kwargs)
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
 
-        return dg.asset(
-            name=name,
-            key_prefix=experiment.name,
-            group_name=experiment.name,
-            description=description,
-            kinds=kinds,
-            ins={
-                parameter: dg.AssetIn(key=[experiment.name, asset])
-                for parameter, asset in named.items()
-            },
-            deps=[
-                *(_dependency(experiment, asset, per_model) for asset in deps),
-                *(dg.AssetKey([experiment.name, asset]) for asset in model_deps),
-            ],
-            partitions_def=partitions,
-            io_manager_key=io_manager,
-            code_version=code_version,
-            owners=experiment.owners,
-            tags={JOB_TAG: job} | tags_of(experiment) | ({"role": role} if role else {}),
-            metadata=code_reference(function),
-            pool=GPU_POOL if on_gpu else None,
-        )(explained)
+    @abstractmethod
+    def make(self, run: StageRun) -> dg.MaterializeResult:
+        """Make it, and say what its page shows.
 
-    return declare
+        Raises:
+            UserError: what it needs is missing or damaged, or a setting is wrong.
+        """
+
+
+def declared(asset: Asset) -> dg.AssetsDefinition:
+    """The asset as Dagster knows it."""
+    experiment = asset.experiment
+
+    def made(
+        context: dg.AssetExecutionContext, config: StageConfig, inputs: dict[str, Any]
+    ) -> dg.MaterializeResult:
+        with shown_to_the_user():
+            return asset.make(_run(asset, context, config, inputs))
+
+    def with_form(context: dg.AssetExecutionContext, config: StageConfig, **inputs: Any):
+        return made(context, config, inputs)
+
+    def without_form(context: dg.AssetExecutionContext, **inputs: Any):
+        return made(context, StageConfig(), inputs)
+
+    with_form.__annotations__["config"] = stage_config(experiment, asset.reads or ())
+    with_form.__annotations__["return"] = without_form.__annotations__["return"] = (
+        dg.MaterializeResult
+    )
+    return dg.asset(
+        name=asset.name,
+        key_prefix=experiment.name,
+        group_name=experiment.name,
+        description=_documented(asset),
+        kinds=set(asset.kinds),
+        ins={name: dg.AssetIn(key=[experiment.name, name]) for name in asset.inputs},
+        deps=[
+            *(_dependency(asset, name) for name in asset.deps),
+            *(dg.AssetKey([experiment.name, name]) for name in asset.model_deps),
+        ],
+        partitions_def=_partitions(asset),
+        required_resource_keys={"session", "stages", "adapters", "lengths", "trainer"},
+        io_manager_key=asset.io_manager,
+        code_version=asset.code_version,
+        tags={JOB_TAG: asset.job} | ({"role": asset.role} if asset.role else {}),
+        metadata=code_reference(type(asset)),
+        pool=GPU_POOL if asset.on_gpu else None,
+    )(without_form if asset.reads is None else with_form)
+
+
+def of_experiment(
+    experiment: Experiment, assets: list[dg.AssetsDefinition]
+) -> list[dg.AssetsDefinition]:
+    """The assets with what all of an experiment have in common: owners and tags."""
+    return list(
+        dg.map_asset_specs(
+            lambda spec: spec.replace_attributes(
+                owners=experiment.owners, tags={**spec.tags, **tags_of(experiment)}
+            ),
+            assets,
+        )
+    )
 
 
 def tags_of(experiment: Experiment) -> dict[str, str]:
     """Tags of every asset and run of an experiment, to search for in the web UI."""
     model = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(experiment.base_model).name)[:63]
     return {"base_model": model, "engine": experiment.engine.type}
-
-
-def _dependency(experiment: Experiment, asset: str, per_model: bool) -> dg.AssetDep:
-    """On the asset of the same iteration; of a model, on that of the iteration that made it."""
-    iterations = {iteration: iteration for iteration in experiment.partitions}
-    return dg.AssetDep(
-        dg.AssetKey([experiment.name, asset]),
-        partition_mapping=dg.StaticPartitionMapping(iterations) if per_model else None,
-    )
 
 
 def partitions_of(experiment: Experiment) -> dg.StaticPartitionsDefinition:
@@ -125,9 +143,47 @@ def models_of(experiment: Experiment) -> dg.StaticPartitionsDefinition:
     return dg.StaticPartitionsDefinition(experiment.models)
 
 
-def key_of(context: dg.AssetExecutionContext) -> StageKey:
-    """The stage and iteration that is being materialized."""
+def _partitions(asset: Asset) -> dg.PartitionsDefinition | None:
+    if asset.per == "experiment":
+        return None
+    return models_of(asset.experiment) if asset.per == "model" else partitions_of(asset.experiment)
+
+
+def _dependency(asset: Asset, name: str) -> dg.AssetDep:
+    """On the asset of the same iteration; of a model, on that of the iteration that made it."""
+    iterations = {iteration: iteration for iteration in asset.experiment.partitions}
+    return dg.AssetDep(
+        dg.AssetKey([asset.experiment.name, name]),
+        partition_mapping=dg.StaticPartitionMapping(iterations) if asset.per == "model" else None,
+    )
+
+
+def _documented(asset: Asset) -> str:
+    """What the web UI says of an asset: what it is, and which settings count."""
+    if not asset.reads:
+        return asset.description
+    return f"{asset.description}\n\nSettings: {', '.join(f'`{name}`' for name in asset.reads)}."
+
+
+def _run(
+    asset: Asset, context: dg.AssetExecutionContext, config: StageConfig, inputs: dict[str, Any]
+) -> StageRun:
     # A run of an iteration has a partition key, even while it makes an asset without partitions.
-    partitioned = context.assets_def.partitions_def is not None
-    partition = context.partition_key if partitioned else None
-    return stage_key(context.asset_key, partition, context.assets_def.partitions_def)
+    partition = None if asset.per == "experiment" else context.partition_key
+    found = context.resources
+    return StageRun(
+        key=stage_key(context.asset_key, partition, context.assets_def.partitions_def),
+        experiment=config.over(asset.experiment),
+        inputs=inputs,
+        session=found.session,
+        stages=found.stages,
+        adapters=found.adapters,
+        lengths=found.lengths,
+        trainer=found.trainer,
+        context=context,
+        run_id=context.run.run_id,
+        say=context.log.info,
+        warn=context.log.warning,
+        force=config.force,
+        overrides=config.overrides(),
+    )

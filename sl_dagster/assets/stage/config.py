@@ -6,9 +6,10 @@ the experiment for this one launch, goes into the result's fingerprint, and is s
 
 Some settings are no part of any form. ``extension.rounds`` decides which assets there are, and
 ``training.lora`` the shape of adapters that later iterations continue: both are changed in the
-experiment file.
+experiment file, as is what has no section of its own.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -18,6 +19,9 @@ from pydantic import BaseModel, create_model
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, Sampling
+
+# Whole files, whom all models are judged by, and what decides which assets there are.
+_IN_THE_FILE_ONLY = ("prompts", "judge", "benchmarks", "heldout.file", "dataset.collect")
 
 
 class StageConfig(dg.Config):
@@ -56,9 +60,62 @@ def stage_config(experiment: Experiment, settings: tuple[str, ...]) -> type[Stag
     sections: dict[str, dict[str, _Field]] = {}
     for setting in settings:
         section, _, name = setting.partition(".")
+        if not name or setting in _IN_THE_FILE_ONLY or section in _IN_THE_FILE_ONLY:
+            continue
         sections.setdefault(section, {})[name] = _field(experiment, section, name)
     groups: dict[str, Any] = {name: _group(name, fields) for name, fields in sections.items()}
     return create_model("StageSettings", __base__=StageConfig, __module__=__name__, **groups)
+
+
+def value_of(experiment: Experiment, setting: str) -> Any:
+    """What an experiment has for a setting, as a JSON-serialisable value.
+
+    Args:
+        setting: as in ``reads``: ``extension.sampling`` is that with the experiment's own beneath
+            it, ``prompts.extend`` that prompt in each language.
+    """
+    section, _, name = setting.partition(".")
+    if section == "prompts":
+        prompts = experiment.prompts_by_language
+        return [prompts[language].model_dump()[name] for language in experiment.languages]
+    if name == "sampling":
+        return experiment.sampling_of(section).model_dump()  # pyright: ignore[reportArgumentType]
+    value: Any = experiment.model_dump(mode="json")
+    for part in setting.split("."):
+        value = value and value.get(part)  # a section may be missing, and so has nothing
+    return value
+
+
+def chosen(experiment: Experiment, settings: Iterable[str]) -> dict[str, Any]:
+    """Those of the settings that are not at the values that they have by default."""
+    plain = Experiment.model_construct(base_model="", languages=experiment.languages)
+    values = {setting: value_of(experiment, setting) for setting in settings}
+    return {
+        setting: value
+        for setting, value in values.items()
+        if setting.startswith("prompts.") or value != value_of(plain, setting)
+    }
+
+
+def section_identity(section: BaseModel, *names: str) -> dict[str, Any]:
+    """A group of settings as it stands in a fingerprint: these always, others if they are changed.
+
+    So that a setting that is new to the group leaves what is stored up to date.
+    """
+    always = section.model_dump(mode="json", include=set(names))
+    return always | section.model_dump(mode="json", exclude=set(names), exclude_defaults=True)
+
+
+def sampling_identity(sampling: Sampling) -> dict[str, Any]:
+    """How is sampled, as it stands in a fingerprint."""
+    return section_identity(
+        sampling, "temperature", "top_p", "top_k", "repetition_penalty", "max_tokens", "stop"
+    )
+
+
+def prompts_identity(experiment: Experiment, name: str) -> list[Any]:
+    """A prompt in all languages of an experiment, as it stands in a fingerprint."""
+    return value_of(experiment, f"prompts.{name}")
 
 
 _Field = tuple[Any, Any]  # a setting's type and default, as pydantic takes them

@@ -23,9 +23,8 @@ _LINE = 90  # characters that fit beside each other
 def stage_result(
     stage: StoredStage,
     made_from: Sequence[StoredStage | Adapter] = (),
-    *,
     before: Sequence[int] = (),
-    more: dict[str, Any] | None = None,
+    facts: dict[str, Any] | None = None,
 ) -> dg.MaterializeResult:
     """What a stage's asset returns: the stored records, described.
 
@@ -33,39 +32,39 @@ def stage_result(
         stage: the stage, published or not.
         made_from: the stages it was made from, and the adapter that wrote it if a model did.
         before: words of what the model was given to lengthen, to be shown beside the result.
-        more: further metadata.
+        facts: further metadata.
     """
-    facts = stage.manifest
+    manifest = stage.manifest
     metadata: dict[str, Any] = {
-        "records_in": facts["records_in"],
-        "kept": facts["kept"],
-        "dropped": sum(facts["dropped"].values()),
-        **{f"dropped_{reason}": count for reason, count in sorted(facts["dropped"].items())},
-        **{f"retried_{reason}": count for reason, count in sorted(facts["retried"].items())},
+        "records_in": manifest["records_in"],
+        "kept": manifest["kept"],
+        "dropped": sum(manifest["dropped"].values()),
+        **{f"dropped_{reason}": count for reason, count in sorted(manifest["dropped"].items())},
+        **{f"retried_{reason}": count for reason, count in sorted(manifest["retried"].items())},
         **length_metadata(_kept_words(stage), before),
-        "outcomes": outcomes_picture(facts["kept"], facts["dropped"], facts["retried"]),
+        "outcomes": outcomes_picture(manifest["kept"], manifest["dropped"], manifest["retried"]),
         **_samples(stage),
         "all_records": dg.MetadataValue.url(stage_address(stage.key)),
         "parquet": dg.MetadataValue.path(str(stage.published_path)),
-        "fingerprint": facts["fingerprint"],
+        "fingerprint": manifest["fingerprint"],
     }
-    if "truncated" in facts:
-        metadata["truncated_generations"] = facts["truncated"]
-    if "replaced_characters" in facts:  # of what came from outside and is no text
-        metadata["replaced_characters"] = facts["replaced_characters"]
-    if "tokens_per_second" in facts:
-        metadata["tokens_per_second"] = facts["tokens_per_second"]
-        metadata["generated_tokens"] = facts["generated_tokens"]
-        metadata["seconds"] = facts["seconds"]
+    if "truncated" in manifest:
+        metadata["truncated_generations"] = manifest["truncated"]
+    if "replaced_characters" in manifest:  # of what came from outside and is no text
+        metadata["replaced_characters"] = manifest["replaced_characters"]
+    if "tokens_per_second" in manifest:
+        metadata["tokens_per_second"] = manifest["tokens_per_second"]
+        metadata["generated_tokens"] = manifest["generated_tokens"]
+        metadata["seconds"] = manifest["seconds"]
     metadata |= made_from_metadata(stage.key.experiment, made_from)
     for adapter in made_from:
         if isinstance(adapter, Adapter):
             metadata |= adapter_metadata(adapter)
-    metadata |= overrides_metadata(facts.get("overrides"))
+    metadata |= overrides_metadata(manifest.get("overrides"))
     return dg.MaterializeResult(
         value=stage,
         data_version=dg.DataVersion(stage.content_hash),
-        metadata=metadata | (more or {}),
+        metadata=metadata | (facts or {}),
     )
 
 

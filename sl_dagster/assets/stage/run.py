@@ -1,37 +1,95 @@
-"""Beginning a materialization: what a stage's result depends on, and the slots to fill."""
+"""One materialization: what it works with, and the fingerprint of what its result depends on."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dagster as dg
 
-from sl_dagster.assets.stage.asset import key_of
-from sl_dagster.assets.stage.config import StageConfig
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, ServedModel
 from sl_dagster.identity import fingerprint
 from sl_dagster.resources.adapters import Adapter, AnyRole, base_model_fingerprint
-from sl_dagster.resources.records import Record
-from sl_dagster.resources.stage_runner import Slot, StageRun
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.session import RunSession
+from sl_dagster.resources.storage.adapter_store import AdapterStore
+from sl_dagster.resources.storage.lengths import LengthsDatabase
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.trainer import Trainer
 
 
-def begin(
-    context: dg.AssetExecutionContext,
-    config: StageConfig,
-    experiment: Experiment,
-    *,
+@dataclass(frozen=True, kw_only=True)
+class StageRun:
+    """One materialization of an asset, and what it works with.
+
+    Attributes:
+        key: which stage of which iteration or model.
+        experiment: whose; with the settings of this launch on top.
+        inputs: the stored stages and verified weights that the asset is handed, by their names.
+        session: the engines and locks of the Dagster run.
+        stages, adapters, lengths: where everything is stored.
+        trainer: runs trainings.
+        context: Dagster's own; None outside Dagster.
+        run_id: the Dagster run.
+        say, warn: take a line for the run's log.
+        force: make the result anew even if an equal one is stored.
+        overrides: the settings that this launch has changed, nested like the experiment file.
+    """
+
+    key: StageKey
+    experiment: Experiment
+    inputs: Mapping[str, StoredStage | Adapter]
+    session: RunSession
+    stages: StageStore
+    adapters: AdapterStore
+    lengths: LengthsDatabase
+    trainer: Trainer
+    context: dg.AssetExecutionContext | None = None
+    run_id: str
+    say: Callable[[str], None]
+    warn: Callable[[str], None]
+    force: bool = False
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def iteration(self) -> int:
+        """The iteration that is being made."""
+        assert self.key.iteration is not None, f"{self.key} belongs to no iteration"
+        return self.key.iteration
+
+    def weights(self, name: str) -> Adapter:
+        """The weights that an asset has handed over."""
+        given = self.inputs[name]
+        assert isinstance(given, Adapter), f"{name} has records"
+        return given
+
+    def stage(self, name: str) -> StoredStage:
+        """The records that an asset has handed over."""
+        given = self.inputs[name]
+        assert isinstance(given, StoredStage), f"{name} has weights"
+        return given
+
+    def read(self, name: str, iteration: int | None = None) -> StoredStage:
+        """A stored stage of the experiment that the asset is not handed.
+
+        Raises:
+            UserError: it has not been made yet, or is damaged.
+        """
+        return self.stages.read(StageKey(self.experiment.name, name, iteration))
+
+
+def stage_fingerprint(
+    run: StageRun,
+    code_version: str,
     made_from: Sequence[StoredStage | Adapter],
-    settings: list[Any],
-) -> StageRun:
-    """Describe the materialization that has begun.
+    identity: list[Any],
+) -> str:
+    """Digest of all that a result depends on; an equal result is not made twice.
 
     Args:
-        config: the settings of this launch.
-        experiment: the experiment with these settings on top.
-        made_from: the stages and adapters that the result depends on.
-        settings: whatever else it depends on, as JSON-serialisable values.
+        run: gives the stage, the base model, the chat and the seed.
+        code_version: of the code that makes it.
+        made_from: the stages and weights that it is made from.
+        identity: which settings it depends on besides, as JSON-serialisable values.
 
     Raises:
         UserError: a stage that it is made from has no records.
@@ -39,30 +97,12 @@ def begin(
     for stage in made_from:
         if isinstance(stage, StoredStage) and not len(stage):
             raise UserError(_emptiness(stage))
-    version = context.assets_def.code_versions_by_key[context.asset_key]
+    experiment = run.experiment
     inputs = [i.content_hash if isinstance(i, StoredStage) else i.fingerprint for i in made_from]
     base = base_model_fingerprint(experiment.base_model, experiment.revision)
     chat = experiment.chat.model_dump(exclude_defaults=True)
-    if chat:
-        settings = [*settings, chat]
-    key = key_of(context)
-    return StageRun(
-        key=key,
-        fingerprint=fingerprint(str(key), version, base, experiment.seed, inputs, settings),
-        force=config.force,
-        overrides=config.overrides(),
-        run_id=context.run.run_id,
-        say=context.log.info,
-    )
-
-
-def _emptiness(stage: StoredStage) -> str:
-    facts = stage.manifest
-    reasons = ", ".join(f"{count} {reason}" for reason, count in facts["dropped"].items())
-    return (
-        f"{stage.key} is empty: all of its {facts['records_in']} records were dropped ({reasons}). "
-        f"Read them in {stage.rejected_path}, change the experiment and materialize it again"
-    )
+    settings = [*identity, chat] if chat else identity
+    return fingerprint(str(run.key), code_version, base, experiment.seed, inputs, settings)
 
 
 def base_model(experiment: Experiment, role: AnyRole = "generator") -> Adapter:
@@ -93,22 +133,10 @@ def served_with(experiment: Experiment, adapter: Adapter) -> tuple[ServedModel, 
     return whole, replace(adapter, path=None)
 
 
-def slots_from(
-    run: StageRun, sources: Iterable[Record], samples: int, adapter: Adapter | None
-) -> Iterator[Slot]:
-    """The slots of a stage that makes ``samples`` records from each source record."""
-    position = 0
-    for source in sources:
-        for sample in range(samples):
-            blank = Record(
-                record_id=fingerprint(run.fingerprint, source.record_id, sample),
-                parents=(source.record_id,),
-                experiment=run.key.experiment,
-                iteration=run.key.iteration or 0,
-                stage=run.key.name,
-                position=position,
-                language=source.language,
-                adapter=adapter and adapter.fingerprint,
-            )
-            yield Slot(blank, source)
-            position += 1
+def _emptiness(stage: StoredStage) -> str:
+    facts = stage.manifest
+    reasons = ", ".join(f"{count} {reason}" for reason, count in facts["dropped"].items())
+    return (
+        f"{stage.key} is empty: all of its {facts['records_in']} records were dropped ({reasons}). "
+        f"Read them in {stage.rejected_path}, change the experiment and materialize it again"
+    )

@@ -1,8 +1,8 @@
 """The web UI's links to an asset's source: a file here, or a page of the git remote."""
 
+import inspect
 import re
 import subprocess
-from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -17,15 +17,15 @@ _REMOTE = re.compile(
 )
 
 
-def code_reference(function: Callable[..., Any]) -> dict[str, Any]:
-    """Metadata by which the web UI shows where a function stands.
+def code_reference(asset: type) -> dict[str, Any]:
+    """Metadata by which the web UI shows where the class of an asset stands.
 
-    Dagster's own ``with_source_code_references`` would find our decorator's module instead.
+    Dagster's own ``with_source_code_references`` would find the function that declares it instead.
     """
-    code = function.__code__
+    _, first = inspect.getsourcelines(asset)
     with accepted_betas():
         place = dg.LocalFileCodeReference(
-            file_path=code.co_filename, line_number=code.co_firstlineno, label=function.__name__
+            file_path=str(inspect.getsourcefile(asset)), line_number=first, label=asset.__name__
         )
         places = dg.CodeReferencesMetadataValue(code_references=[place])
     return {"dagster/code_references": places}

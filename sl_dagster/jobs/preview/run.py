@@ -10,7 +10,8 @@ from pathlib import Path
 import dagster as dg
 
 from sl_dagster.assets import experiment_assets
-from sl_dagster.assets.measures.engine_speed import TOKENS_PER_SECOND, engine_speed_asset
+from sl_dagster.assets.measures.engine_speed import TOKENS_PER_SECOND, EngineSpeed
+from sl_dagster.assets.stage.asset import declared
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.inputs.instructions import read_instructions
@@ -75,7 +76,7 @@ def run_preview(experiment: Experiment, count: int) -> Preview:
     small = _small(experiment, count)
     folder = data_dir() / experiment.name / "preview"
     definitions = dg.Definitions(
-        assets=[*experiment_assets(small), engine_speed_asset(small)],
+        assets=[*experiment_assets(small), declared(EngineSpeed(small))],
         resources=resources_in(folder),
         loggers={"terminal": terminal_logger},
         executor=dg.in_process_executor,

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from sl_dagster.assets.loop.initial_responses import response_attempt
-from sl_dagster.experiment import Sampling, load_experiment
+from sl_dagster.assets.loop.initial_responses import InitialResponses
+from sl_dagster.assets.stage.slot import Slot
+from sl_dagster.experiment import load_experiment
 from sl_dagster.method.filters import Language
-from sl_dagster.method.prompts import Message
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.stage_runner import Slot
 
 
 @pytest.mark.parametrize(
@@ -36,16 +35,21 @@ def test_an_answer_keeps_the_reason_that_drops_it(
     reason: str | None,
 ) -> None:
     experiment = load_experiment(write_experiment(filter={"preset": preset}))
-    blank = Record(
-        record_id="a", experiment="e", iteration=1, stage="s", position=0, language=language
-    )
-    request = Request(
-        Message(role="user", content="Write."), Sampling(), 1, Adapter("generator", "base-1")
-    )
+    identity = {
+        "record_id": "a",
+        "experiment": "e",
+        "iteration": 1,
+        "stage": "s",
+        "position": 0,
+        "language": language,
+    }
+    task = InitialResponses(experiment)
+    task.writer = Adapter("generator", "base-1")
+    slot = Slot(identity, Record(**identity, text="Write."))
 
     async def ask(_: Request) -> Completion:
         return Completion(f" {answer}\n", 5, 10, finish_reason)
 
-    record = asyncio.run(response_attempt(experiment, Slot(blank, blank), request, ask))
+    record = asyncio.run(task.attempt(slot, 1, ask))
     assert (record.text, record.finish_reason) == (answer, finish_reason)
     assert (record.kept, record.drop_reason) == (reason is None, reason)

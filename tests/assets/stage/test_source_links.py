@@ -7,16 +7,16 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from sl_dagster.assets.loop.seeds import seeds_asset
+from sl_dagster.assets.loop.seeds import Seeds
 from sl_dagster.assets.stage import source_links
-from sl_dagster.assets.stage.asset import stage_asset
+from sl_dagster.assets.stage.asset import declared
 from sl_dagster.assets.stage.source_links import linked_to_remote, web_address
 from sl_dagster.experiment import load_experiment
 
 
 @pytest.fixture
 def seeds(write_experiment) -> dg.AssetsDefinition:
-    return seeds_asset(load_experiment(write_experiment()))
+    return declared(Seeds(load_experiment(write_experiment())))
 
 
 def reference(asset: dg.AssetsDefinition):
@@ -26,11 +26,10 @@ def reference(asset: dg.AssetsDefinition):
 
 def test_an_asset_leads_to_its_own_module(seeds: dg.AssetsDefinition) -> None:
     place = reference(seeds)
-    assert place.file_path == inspect.getsourcefile(seeds_asset)
-    assert place.file_path != inspect.getsourcefile(stage_asset), "not to the decorator"
+    assert place.file_path == inspect.getsourcefile(Seeds)
+    assert place.file_path != inspect.getsourcefile(declared), "not to what declares it"
     lines = Path(place.file_path).read_text().splitlines()
-    assert lines[place.line_number - 1].strip() == "@stage_asset("
-    assert any("def seeds(" in line for line in lines[place.line_number : place.line_number + 12])
+    assert lines[place.line_number - 1] == "class Seeds(Derivation):"
 
 
 def test_with_a_remote_it_leads_to_the_commit(

@@ -1,26 +1,29 @@
-"""Running stages: attempts, the journal and resuming, choosing, and what is stored in the end."""
+"""Filling stages: attempts, the journal and resuming, choosing, and what is stored in the end."""
 
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sl_dagster.assets.stage.filling import filled
+from sl_dagster.assets.stage.run import StageRun
+from sl_dagster.assets.stage.slot import Ask, Slot
+from sl_dagster.assets.stage.task import Task
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, Sampling, load_experiment
 from sl_dagster.method.prompts import Message
-from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.stage_runner import Ask, Generation, Slot, StageRun, StageRunner
 from sl_dagster.resources.storage.journal import Journal, Outcome
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 from tests.conftest import ScriptedEngine
+from tests.stage_runs import stage_run
 
 KEY = StageKey("small", "initial_responses", 1)
-BASE = Adapter("generator", "base-1")
 SLOTS = 20
 
 
@@ -28,11 +31,45 @@ class Killed(BaseException):
     """Stands for the end of the process in the middle of a stage."""
 
 
+class Numbers(Task):
+    """Asks for as many texts as there are slots; a text is good when it begins with "good"."""
+
+    name = "initial_responses"
+    description = "Texts."
+
+    def __init__(self, experiment: Experiment, run: StageRun, fingerprint: str, **methods: Any):
+        super().__init__(experiment)
+        self.run = run
+        self._fingerprint = fingerprint
+        for name, method in methods.items():
+            setattr(self, name, method)
+
+    @property
+    def tries(self) -> int:
+        return 3
+
+    @property
+    def count(self) -> int:
+        return SLOTS
+
+    def slots(self) -> Iterator[Slot[int]]:
+        for position in range(SLOTS):
+            record_id = f"{self.fingerprint}-{position}"
+            yield Slot(self.columns(position, record_id, "en"), position)
+
+    async def attempt(self, slot: Slot[int], number: int, ask: Ask) -> Record:
+        message = Message(role="user", content=f"{slot.source}/{number}")
+        completion = await ask(Request(message, Sampling(), slot.seed(number), self.writer))
+        reason = None if completion.text.startswith("good") else "bad"
+        return slot.judged(completion, completion.text, reason)
+
+
 class Workshop:
-    """A runner whose engine is scripted, and a stage to run with it."""
+    """A stage to fill with what a scripted engine says."""
 
     def __init__(self, experiment: Experiment, data_dir: Path, monkeypatch) -> None:
         self.experiment = experiment
+        self.data = data_dir
         self.stages = StageStore(data_dir=str(data_dir))
         self.said: list[str] = []
         self._patch = monkeypatch
@@ -41,58 +78,24 @@ class Workshop:
         self,
         answer: Callable[[Request], str | Completion | Exception],
         *,
-        tries: int = 3,
         fingerprint: str = "f1",
         force: bool = False,
-        **options,
+        **methods: Any,
     ) -> tuple[StoredStage, ScriptedEngine]:
         engine = ScriptedEngine(answer)
         self._patch.setattr("sl_dagster.resources.engines.pool.open_engine", lambda _: engine)
-        runner = StageRunner(stages=self.stages)
-        run = StageRun(KEY, fingerprint, force, "run-1", self.said.append)
-        generation = Generation(
-            slots=lambda: slots(fingerprint), count=SLOTS, tries=tries, attempt=attempt, **options
-        )
+        run = stage_run(self.experiment, self.data, KEY, force=force, say=self.said.append)
         try:
-            stage = runner.generate(run, self.experiment.served, generation)
+            stage = filled(run, Numbers(self.experiment, run, fingerprint, **methods))
             return self.stages.publish(stage), engine
         finally:
-            runner.teardown_after_execution(None)  # type: ignore[arg-type]
+            run.session.close()
             assert engine.closed or not engine.requests
 
 
 @pytest.fixture
 def workshop(write_experiment, tmp_path: Path, monkeypatch) -> Workshop:
     return Workshop(load_experiment(write_experiment()), tmp_path / "data", monkeypatch)
-
-
-def slots(fingerprint: str) -> Iterator[Slot]:
-    for position in range(SLOTS):
-        yield Slot(
-            Record(
-                record_id=f"{fingerprint}-{position}",
-                experiment="small",
-                iteration=1,
-                stage="initial_responses",
-                position=position,
-                language="en",
-            )
-        )
-
-
-async def attempt(slot: Slot, number: int, ask: Ask) -> Record:
-    """A text is good when it begins with "good"."""
-    message = Message(role="user", content=f"{slot.blank.position}/{number}")
-    request = Request(message, Sampling(), slot.seed(number), BASE)
-    completion = await ask(request)
-    good = completion.text.startswith("good")
-    return replace(
-        slot.blank,
-        text=completion.text,
-        finish_reason=completion.finish_reason,
-        kept=good,
-        drop_reason=None if good else "bad",
-    )
 
 
 def good(request: Request) -> str:
@@ -216,7 +219,7 @@ def test_records_can_be_chosen_against_in_the_end(workshop: Workshop) -> None:
 
 def test_a_slot_without_a_good_record_can_flow_on(workshop: Workshop) -> None:
     stage, _ = workshop.run(
-        good_at_the_second_try, carried=lambda slot, failed: replace(failed, text="as before")
+        good_at_the_second_try, carry=lambda slot, failed: replace(failed, text="as before")
     )
     assert len(stage) == SLOTS
     carried = [record for record in stage.records() if not record.kept]

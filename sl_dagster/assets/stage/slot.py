@@ -1,0 +1,64 @@
+"""One place of a stage, to be filled with one record."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sl_dagster.identity import seed_from
+from sl_dagster.method.filters import Language
+from sl_dagster.resources.engines import Completion, Request
+from sl_dagster.resources.records import Record
+
+Ask = Callable[[Request], Awaitable[Completion]]
+Source = TypeVar("Source")
+
+
+@dataclass(frozen=True)
+class Slot(Generic[Source]):
+    """One place of a stage, to be filled with one record.
+
+    Attributes:
+        identity: the columns that are known before there is a text: which record of which stage it
+            is, what it is made from and who writes it.
+        source: what it is made from.
+    """
+
+    identity: dict[str, Any]
+    source: Source
+
+    @property
+    def record_id(self) -> str:
+        """The id of the record to be."""
+        return self.identity["record_id"]
+
+    @property
+    def position(self) -> int:
+        """Its place in the stage's order."""
+        return self.identity["position"]
+
+    @property
+    def language(self) -> Language:
+        """The language of the record to be."""
+        return self.identity["language"]
+
+    def seed(self, attempt: int, purpose: str = "") -> int:
+        """The seed for one of the draws of an attempt."""
+        return seed_from(self.record_id, attempt, purpose)
+
+    def judged(
+        self, completion: Completion, text: str, reason: str | None, **columns: Any
+    ) -> Record:
+        """The record of what a model wrote; it is kept unless there is a reason against it.
+
+        Args:
+            completion: the model's answer.
+            text: what is stored of it.
+            reason: why it is not good enough, if it is not.
+            columns: the record's further columns.
+        """
+        wrote = {"tokens": completion.tokens, "finish_reason": completion.finish_reason}
+        return self.made(reason, text=text, **wrote, **columns)
+
+    def made(self, reason: str | None = None, **columns: Any) -> Record:
+        """The record with these columns; it is kept unless there is a reason against it."""
+        return Record(**self.identity | columns, kept=reason is None, drop_reason=reason)
