@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sl_dagster.assets.stage.run import base_model
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import seed_from
-from sl_dagster.inputs.instructions import read_seed_instructions
+from sl_dagster.inputs.seeds import read_seed_instructions
 from sl_dagster.method.prompts import Message
 from sl_dagster.method.responses import response_drop_reason
 from sl_dagster.method.words import count_words
@@ -60,7 +60,7 @@ class CountingEngine:
 async def initial_responses(engine: Engine, experiment: Experiment, count: int) -> list[Response]:
     """The base model's answers to so many seeds in English; those that pass the filter."""
     counting = CountingEngine(engine)
-    lines = read_seed_instructions(experiment.seeds, ("en",))
+    lines = [seed.line for seed in read_seed_instructions(experiment.seeds, ("en",))]
     count = min(count, len(lines))
     # Evenly from all kinds, which stand one after another in the file.
     chosen = [lines[place * len(lines) // count] for place in range(count)]
