@@ -14,9 +14,10 @@ BASELINES := $(if $(filter vllm,$(ENGINE)),,demo_planned demo_documents)
 ITERATIONS ?= 2
 SMOLLM2 := smollm2/model/config.json
 
-# What the tests need of Debian: a database server, and a browser for the web UI.
+# What the tests need of Debian: a database server, a browser for the web UI, a cluster's scheduler.
 DEBIAN := $(if $(wildcard /usr/lib/postgresql/*/bin/postgres),,postgresql) \
-	$(if $(shell command -v chromium),,chromium)
+	$(if $(shell command -v chromium),,chromium) \
+	$(if $(wildcard /usr/sbin/slurmd),,slurmctld slurmd slurm-client)
 
 .PHONY: demo real test lint ui vllm debian clean help
 

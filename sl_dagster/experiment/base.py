@@ -47,9 +47,13 @@ def is_hub_id(value: str) -> bool:
     return bool(named) and Path(value).suffix not in _FILES
 
 
+def folder_of(info: ValidationInfo) -> Path:
+    """The folder of the experiment file that is being read."""
+    return (info.context or {}).get("folder", Path.cwd()).absolute()
+
+
 def _resolve(path: Path, info: ValidationInfo) -> Path:
-    folder = (info.context or {}).get("folder", Path.cwd())
-    return (folder / path.expanduser()).resolve()
+    return (folder_of(info) / path.expanduser()).resolve()
 
 
 def existing_model(value: str, info: ValidationInfo) -> str:

@@ -11,6 +11,7 @@ from sl_dagster.experiment.base import (
     Probability,
     Settings,
     existing_file,
+    folder_of,
     read_yaml,
 )
 
@@ -63,8 +64,12 @@ class Training(Settings):
             is measured before the training and after each epoch.
         checkpoints: how often on its way a training saves what it needs to go on after a kill.
         report_to: experiment trackers that get the training's figures.
-        num_processes: GPUs to train on; all of the machine by default.
+        num_processes: GPUs to train on; all of the machine by default. With a launcher, the
+            processes on all hosts together.
         accelerate_config: a file made by ``accelerate config``, for FSDP, DeepSpeed and the like.
+        launcher: a command that starts the training program, on several hosts for instance, in
+            place of ``accelerate launch`` here: ``[srun, -N2, bash, node.sh]``. Its last argument
+            will be the job's file. A file beside the experiment file may be named relative to it.
     """
 
     lora: Lora = Lora()
@@ -85,6 +90,23 @@ class Training(Settings):
     report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
     num_processes: Positive | None = None
     accelerate_config: Path | None = None
+    launcher: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+    @field_validator("launcher")
+    @classmethod
+    def _find_files(
+        cls, value: tuple[str, ...] | None, info: ValidationInfo
+    ) -> tuple[str, ...] | None:
+        if value is None:
+            return None
+        if not info.data.get("num_processes"):
+            raise ValueError("say in `num_processes` how many processes it starts in all")
+        if info.data.get("accelerate_config"):
+            raise ValueError(
+                "accelerate_config is for trainings that are started here: name the file in the "
+                "launcher's own command, and remove this key or that one"
+            )
+        return tuple(_beside(word, info) for word in value)
 
     @field_validator("accelerate_config")
     @classmethod
@@ -104,11 +126,19 @@ class Training(Settings):
         what was trained before it up to date. How the work is done is left out, too, except for
         what decides how many examples make a step.
         """
-        how = {"gradient_checkpointing", "checkpoints", "report_to", "accelerate_config"}
+        how = {
+            "gradient_checkpointing", "checkpoints", "report_to", "accelerate_config", "launcher",
+        }  # fmt: skip
         chosen = self.model_dump(exclude_defaults=True, exclude=how)
         if self.accelerate_config:
             chosen["accelerate_config"] = read_yaml(self.accelerate_config)
         return chosen
+
+
+def _beside(word: str, info: ValidationInfo) -> str:
+    """The file that a word of a command names beside the experiment file; else the word itself."""
+    file = folder_of(info) / word
+    return str(file) if file.is_file() else word
 
 
 def overlaid(training: Training, changes: Training) -> Training:

@@ -1,9 +1,11 @@
 """Starting the training program and turning what it reports into an adapter."""
 
 import os
+import shutil
+import subprocess
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from sl_dagster.resources.environment import secrets
 from sl_dagster.training.fork import train_in_fork
 from sl_dagster.training.job import (
     JOB_FILE,
+    MESSAGES_FILE,
     MISTAKE,
     OUTCOME,
     RUN_PID_VARIABLE,
@@ -29,7 +32,8 @@ class Trainer(dg.ConfigurableResource):
     """Runs trainings in processes of their own, which report through Dagster Pipes.
 
     Memory is free again when a training ends; progress appears in the run's log. On GPUs, and with
-    a configuration of accelerate, it is ``accelerate launch`` that starts them.
+    a configuration of accelerate, it is ``accelerate launch`` that starts them; on several hosts,
+    the launcher that the experiment names.
     """
 
     def check(self, training: Training) -> None:
@@ -44,7 +48,13 @@ class Trainer(dg.ConfigurableResource):
                 f"training.quantization: {training.quantization} needs an NVIDIA GPU, and this "
                 "machine shows none: remove it, or run on a machine with a GPU"
             )
-        if training.num_processes and training.num_processes > max(gpus, 1):
+        if training.launcher:
+            if shutil.which(training.launcher[0]) is None:
+                raise UserError(
+                    f"training.launcher: there is no command {training.launcher[0]!r} on this "
+                    "machine: correct it, or install what it belongs to"
+                )
+        elif training.num_processes and training.num_processes > max(gpus, 1):
             raise UserError(
                 f"training.num_processes: {training.num_processes} processes need a GPU each, and "
                 f"this machine shows {gpus}"
@@ -75,8 +85,7 @@ class Trainer(dg.ConfigurableResource):
         job_file.write_text(job.model_dump_json(indent=2), encoding="utf-8")
         # The reader of the program's messages works, and says of itself that it is a preview.
         warnings.filterwarnings("ignore", category=dg.PreviewWarning)
-        run = _forked if _fits_in_a_fork(job.training) else _launched
-        for message in run(context.op_execution_context, job_file, job.training):
+        for message in _way(job.training)(context.op_execution_context, job_file, job.training):
             if OUTCOME in message:
                 return TrainingOutcome.model_validate(message[OUTCOME])
             if MISTAKE in message:
@@ -84,14 +93,17 @@ class Trainer(dg.ConfigurableResource):
         raise UserError(f"the training program ended without a result. The job is {job_file}")
 
 
-def _fits_in_a_fork(training: Training) -> bool:
-    """Whether one process on the CPU is all that the training needs."""
-    return not visible_gpus() and not training.accelerate_config
+_Messages = Sequence[Mapping[str, Any]]
 
 
-def _forked(
-    context: dg.OpExecutionContext, job_file: Path, training: Training
-) -> Sequence[Mapping[str, Any]]:
+def _way(training: Training) -> Callable[[dg.OpExecutionContext, Path, Training], _Messages]:
+    """How a training is started; what is returned waits for it and gives what it reports."""
+    if training.launcher:
+        return _elsewhere
+    return _launched if visible_gpus() or training.accelerate_config else _forked
+
+
+def _forked(context: dg.OpExecutionContext, job_file: Path, training: Training) -> _Messages:
     """Train in a fork of a process that has imported what trainings need; what it reports."""
     with dg.open_pipes_session(
         context, dg.PipesEnvContextInjector(), dg.PipesTempFileMessageReader()
@@ -104,9 +116,7 @@ def _forked(
     return session.get_custom_messages()
 
 
-def _launched(
-    context: dg.OpExecutionContext, job_file: Path, training: Training
-) -> Sequence[Mapping[str, Any]]:
+def _launched(context: dg.OpExecutionContext, job_file: Path, training: Training) -> _Messages:
     """Train with ``accelerate launch``, on all the GPUs that there are; what it reports."""
     try:
         invocation = dg.PipesSubprocessClient().run(
@@ -117,13 +127,41 @@ def _launched(
     return invocation.get_custom_messages()
 
 
+def _elsewhere(context: dg.OpExecutionContext, job_file: Path, training: Training) -> _Messages:
+    """Train with the user's launcher, perhaps on other hosts; what it reports.
+
+    What ties the training to this run stands here, beside the launcher: a guard that ends it with
+    the run, and a file of messages in the folder that all hosts see.
+    """
+    assert training.launcher
+    messages = job_file.with_name(MESSAGES_FILE)
+    messages.unlink(missing_ok=True)
+    reader = dg.PipesFileMessageReader(str(messages), cleanup_file=True)
+    with dg.open_pipes_session(context, dg.PipesEnvContextInjector(), reader) as session:
+        guard = [sys.executable, "-m", "sl_dagster.resources.guard"]
+        with subprocess.Popen(
+            [*guard, *training.launcher, str(job_file)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            env={
+                **os.environ,
+                **_environment(training),
+                **session.get_bootstrap_env_vars(),
+            },
+        ) as process:
+            status = process.wait()
+    if status:
+        raise _failure(f"exit status {status} of {training.launcher[0]}", job_file)
+    return session.get_custom_messages()
+
+
 def _environment(training: Training) -> dict[str, str]:
     """Variables of the training beside those of the run; its secrets are emptied."""
     trackers = [f"{name.upper()}_" for name in training.report_to]
-    return {name: "" for name in secrets(trackers)} | {
-        RUN_PID_VARIABLE: str(os.getpid()),
-        "TOKENIZERS_PARALLELISM": "false",
-    }
+    variables = {name: "" for name in secrets(trackers)} | {"TOKENIZERS_PARALLELISM": "false"}
+    if not training.launcher:  # another host has no such process to watch
+        variables[RUN_PID_VARIABLE] = str(os.getpid())
+    return variables
 
 
 def _failure(reason: str, job_file: Path) -> UserError:

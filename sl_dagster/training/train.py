@@ -19,7 +19,7 @@ from typing import Any
 import datasets
 import psutil
 import torch
-from accelerate import PartialState
+from accelerate import Accelerator, PartialState
 from dagster_pipes import PipesContext, open_dagster_pipes
 from peft import LoraConfig, PeftConfig, PeftModel
 from transformers import (
@@ -34,6 +34,8 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from sl_dagster.errors import UserError
+from sl_dagster.experiment import Training
+from sl_dagster.experiment.base import read_yaml
 from sl_dagster.experiment.chat import stop_tokens
 from sl_dagster.resources.progress import Pace, training_line
 from sl_dagster.training.examples import TokenizedExamples, tokenized
@@ -150,7 +152,36 @@ def make_trainer(
         peft_config=new_adapter,
     )
     trainer.remove_callback(PrinterCallback)
+    check_launch(trainer.accelerator, job.training)
     return trainer
+
+
+def check_launch(accelerator: Accelerator, training: Training) -> None:
+    """Make sure that the training runs as its settings say.
+
+    What starts several processes may quietly start one, and accelerate replaces FSDP by plain data
+    parallelism where it cannot shard.
+
+    Raises:
+        UserError: it runs on another number of processes, or distributes its work in another way.
+    """
+    asked = training.num_processes
+    config = read_yaml(training.accelerate_config) if training.accelerate_config else {}
+    asked = asked or config.get("num_processes")
+    found = accelerator.num_processes
+    if asked and asked != found:
+        where = "num_processes" if training.num_processes else "accelerate_config"
+        raise UserError(
+            f"training.{where}: {asked} processes are asked for, and the training program runs as "
+            f"{found}: make the launcher start {asked}, or set the number to what it starts"
+        )
+    way = config.get("distributed_type", "NO")
+    if way in ("FSDP", "DEEPSPEED") and accelerator.distributed_type != way:
+        raise UserError(
+            f"training.accelerate_config: it asks for {way}, and accelerate has made "
+            f"{accelerator.distributed_type.value} of it: weights would not be sharded. {way} "
+            "needs a GPU for each process"
+        )
 
 
 def _base_model(job: TrainingJob) -> Any:
@@ -315,8 +346,11 @@ class _Progress(TrainerCallback):
 
 @contextlib.contextmanager
 def _pipes() -> Iterator[PipesContext | None]:
-    """The connection to the Dagster run; only the main process of several has it."""
-    if not PartialState().is_main_process:
+    """The connection to the Dagster run; only the main process of several has it.
+
+    Every way to start several sets ``RANK``; accelerate itself knows only once it has begun.
+    """
+    if os.environ.get("RANK", "0") != "0":
         yield None
         return
     with open_dagster_pipes() as pipes:

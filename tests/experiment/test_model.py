@@ -187,6 +187,14 @@ def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
         ({"training": {"report_to": ["mlflow"]}}, "training.report_to.0: expected 'tensorboard', "),
         ({"training": {"accelerate_config": "none.yaml"}}, "accelerate_config: there is no file"),
         (
+            {"training": {"launcher": ["srun"]}},
+            "training.launcher: say in `num_processes` how many",
+        ),
+        (
+            {"training": {"num_processes": 2, "launcher": []}},
+            "training.launcher: ",
+        ),
+        (
             {"training": {"accelerate_config": "seeds.jsonl"}},
             "training.accelerate_config: ",
         ),
@@ -258,6 +266,7 @@ def test_a_trainings_identity_is_what_decides_its_result(write_experiment: Write
     assert defaults == {}
     assert identity(learning_rate=1e-4, packing=False) == defaults
     assert identity(gradient_checkpointing=True, checkpoints=3, report_to=["wandb"]) == defaults
+    assert identity(num_processes=2, launcher=["srun"]) == identity(num_processes=2)
     different = [
         {"learning_rate": 2e-4}, {"lora": {"target_modules": ["q_proj"]}}, {"seed": 0},
         {"quantization": "4bit"}, {"packing": True}, {"max_length": 100}, {"num_processes": 2},
@@ -316,3 +325,12 @@ def test_the_aligned_model_is_trained_like_the_roles_but_for_what_it_names(
     training = load_experiment(path).aligned_training
     assert (training.epochs, training.batch_size) == (5, 8)
     assert (training.quantization, training.evaluation_split) == (None, 0.0)
+
+
+def test_a_launcher_names_files_beside_the_experiment(write_experiment: Write) -> None:
+    path = write_experiment(
+        training={"num_processes": 2, "launcher": ["srun", "-N2", "bash", "node.sh"]}
+    )
+    (path.parent / "node.sh").write_text("true\n")
+    launcher = load_experiment(path).training.launcher
+    assert launcher == ("srun", "-N2", "bash", str(path.parent / "node.sh"))

@@ -14,39 +14,19 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Lora, Training
+from sl_dagster.experiment import Lora
 from sl_dagster.resources.adapters import WEIGHTS_FILE, Adapter, adapter_fingerprint
 from sl_dagster.training.job import CHECKPOINTS, TrainingJob
 from sl_dagster.training.train import train
 from tests.conftest import DEMO_MODEL
+from tests.training.examples import ROWS, new_job
 
 pytestmark = pytest.mark.integration
-
-ROWS = [
-    {
-        "instruction": f"Write about lantern {number // 2}.",
-        "prompt": [{"role": "user", "content": f"Write about lantern {number // 2}."}],
-        "completion": [{"role": "assistant", "content": f"Lantern {number} was old.\n\nIt shone."}],
-    }
-    for number in range(6)
-]
 
 
 @pytest.fixture
 def job(tmp_path: Path) -> TrainingJob:
-    training_set = tmp_path / "records.parquet"
-    Dataset.from_list(ROWS).to_parquet(str(training_set))
-    return TrainingJob(
-        name="small/generator_lora of iteration 1",
-        project="small",
-        base_model=str(DEMO_MODEL),
-        revision="main",
-        previous_adapter=None,
-        training_set=training_set,
-        output=tmp_path / "adapter",
-        training=Training(lora=Lora(rank=4, alpha=8), learning_rate=1e-2, epochs=3, batch_size=2),
-        seed=1,
-    )
+    return new_job(tmp_path)
 
 
 def changed(job: TrainingJob, output: str = "adapter", **training: Any) -> TrainingJob:

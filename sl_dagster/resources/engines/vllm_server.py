@@ -155,7 +155,7 @@ class VllmServer:
             **({"VLLM_SERVER_DEV_MODE": "1"} if self._sleeps else {}),
             **self._settings.environment,
         }
-        guard = [sys.executable, "-m", "sl_dagster.resources.engines.guard"]
+        guard = [sys.executable, "-m", "sl_dagster.resources.guard"]
         server = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
         self._process = subprocess.Popen(
             [*guard, *server, *self.arguments(port)],

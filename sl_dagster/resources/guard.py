@@ -1,6 +1,6 @@
-"""A process between a run and its server, so that the server cannot outlive the run.
+"""A process between a run and a program of its, so that the program cannot outlive the run.
 
-``python -m sl_dagster.resources.engines.guard COMMAND...`` starts the command and waits. When its
+``python -m sl_dagster.resources.guard COMMAND...`` starts the command and waits. When its
 standard input closes, because the run closed it or because the run is dead, it ends the command
 and everything that the command has started. It must be started in a process group of its own.
 """
@@ -28,7 +28,8 @@ def main() -> None:
 
 
 def _wait_for_the_run_to_end(process: subprocess.Popen[bytes]) -> None:
-    while sys.stdin.buffer.read(1):
+    # Not through sys.stdin, whose lock this thread would still hold when the interpreter ends.
+    while os.read(0, 1):
         pass
     _end(process)
 

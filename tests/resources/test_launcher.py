@@ -1,0 +1,152 @@
+"""Trainings that a launcher starts, on several nodes: Slurm, and accelerate on two "machines"."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sl_dagster.errors import UserError
+from sl_dagster.resources.adapters import WEIGHTS_FILE
+from sl_dagster.resources.engines.vllm_server import free_port
+from sl_dagster.training.job import CHECKPOINTS, TrainingJob
+from tests.resources.train import trained
+from tests.slurm import running_slurm
+from tests.training.examples import new_job
+
+pytestmark = pytest.mark.integration
+
+# Two processes over gloo. accelerate calls it MULTI_GPU on CPUs as well.
+_CONFIG = """
+compute_environment: LOCAL_MACHINE
+distributed_type: MULTI_GPU
+use_cpu: true
+mixed_precision: 'no'
+rdzv_backend: static
+same_network: true
+"""
+_NODE = """
+exec {python} -m accelerate.commands.launch --config_file {config} --num_machines 2 \\
+  --machine_rank ${{SLURM_PROCID:-$RANK_HERE}} --num_processes 2 --main_process_ip 127.0.0.1 \\
+  --main_process_port {port} -m sl_dagster.training.train "$1"
+"""
+# Both machines as two commands of one shell, where there is no scheduler.
+_BOTH = """
+RANK_HERE=0 bash {node} "$1" & first=$!
+RANK_HERE=1 bash {node} "$1" & second=$!
+trap 'kill $first $second' TERM
+wait $first && wait $second
+"""
+_SRUN = ("srun", "-N2", "--ntasks-per-node=1", "--kill-on-bad-exit=1")
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cluster of two nodes, to which ``srun`` goes."""
+    with running_slurm(tmp_path_factory.mktemp("slurm")) as configuration:
+        before = os.environ.get("SLURM_CONF")
+        os.environ["SLURM_CONF"] = str(configuration)
+        yield
+        del os.environ["SLURM_CONF"]
+        if before:
+            os.environ["SLURM_CONF"] = before
+
+
+@pytest.fixture
+def launchers(tmp_path: Path) -> Callable[[str], tuple[str, ...]]:
+    """Gives the launcher of a kind: ``slurm`` or ``accelerate``."""
+    config, node, both = (tmp_path / name for name in ("two.yaml", "node.sh", "both.sh"))
+    config.write_text(_CONFIG)
+    node.write_text(_NODE.format(python=sys.executable, config=config, port=free_port()))
+    both.write_text(_BOTH.format(node=node))
+    commands = {"slurm": (*_SRUN, "bash", str(node)), "accelerate": ("bash", str(both))}
+    return commands.__getitem__
+
+
+def weights(job: TrainingJob) -> dict[str, torch.Tensor]:
+    return load_file(job.output / WEIGHTS_FILE)
+
+
+@pytest.mark.parametrize("kind", ["accelerate", "slurm"])
+def test_two_nodes_learn_what_one_process_learns(
+    kind: str, launchers, slurm: None, tmp_path: Path
+) -> None:
+    alone = new_job(tmp_path, "alone", batch_size=2, precision="fp32")
+    expected = trained(alone)
+    both = new_job(
+        tmp_path, "both", batch_size=1, precision="fp32", num_processes=2, launcher=launchers(kind)
+    )
+    outcome = trained(both)
+    assert outcome.steps == expected.steps
+    assert outcome.examples == expected.examples
+    assert [point.step for point in outcome.losses] == [point.step for point in expected.losses]
+    there, here = weights(both), weights(alone)
+    assert there.keys() == here.keys()
+    for name, tensor in here.items():
+        # Adam divides by the size of a gradient, so roundings of small ones show.
+        torch.testing.assert_close(there[name], tensor, atol=1e-3, rtol=0)
+
+
+def test_fewer_processes_than_asked_for_are_refused(launchers, tmp_path: Path) -> None:
+    alone = (sys.executable, "-m", "sl_dagster.training.train")
+    wrong = new_job(tmp_path, "wrong", num_processes=2, launcher=alone)
+    with pytest.raises(
+        UserError, match=r"training\.num_processes: 2 processes are asked for, and .* runs as 1"
+    ):
+        trained(wrong)
+
+
+def test_a_launcher_that_does_not_exist(tmp_path: Path) -> None:
+    wrong = new_job(tmp_path, "wrong", num_processes=2, launcher=("sbrun", "-N2"))
+    with pytest.raises(UserError, match=r"training\.launcher: there is no command 'sbrun'"):
+        trained(wrong)
+
+
+def test_a_launcher_that_fails(tmp_path: Path) -> None:
+    wrong = new_job(tmp_path, "wrong", num_processes=2, launcher=("false",))
+    with pytest.raises(UserError, match=r"training program failed \(exit status 1 of false\)"):
+        trained(wrong)
+
+
+@pytest.mark.parametrize("victim", ["run", "rank"])
+def test_a_death_ends_all_and_the_next_run_goes_on(
+    victim: str, launchers, slurm: None, tmp_path: Path
+) -> None:
+    long = new_job(
+        tmp_path, "long", epochs=60, batch_size=1, num_processes=2, launcher=launchers("slurm")
+    )
+    (tmp_path / "long.json").write_text(long.model_dump_json())
+    command = [sys.executable, "-m", "tests.resources.train", str(tmp_path / "long.json")]
+    run = subprocess.Popen(command)
+    while not list((long.output / CHECKPOINTS).glob("checkpoint-*/trainer_state.json")):
+        assert run.poll() is None, "the training ended too early"
+        time.sleep(0.05)
+    ranks = training_programs(long)
+    assert len(ranks) >= 2
+    if victim == "run":
+        run.kill()
+    else:
+        ranks[-1].send_signal(signal.SIGKILL)
+    assert run.wait(timeout=60) != 0
+    _, alive = psutil.wait_procs(ranks, timeout=60)
+    assert alive == []
+    outcome = trained(long)
+    assert outcome.resumed_at > 0
+    assert outcome.steps == 180
+
+
+def training_programs(job: TrainingJob) -> list[psutil.Process]:
+    """The processes that train, on all nodes; each was started with the path of the job."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if str(job.output) in " ".join(command) and "sl_dagster.training.train" in command:
+            found.append(process)
+    return sorted(found, key=lambda process: process.pid)
