@@ -3,6 +3,7 @@
 Their chat templates are short versions of the real families', written for these tests.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,17 @@ def build_tokenizer(family: Family, template: str | None = None) -> PreTrainedTo
     )
     made.chat_template = family.template if template is None else template
     return made
+
+
+# What looks like a special token in a template.
+_SPECIAL = r"<[|｜][^<>\s{}'\"]+?[|｜]>|<\|?\w+\|?>(?=\\n|['\"{]|$)|</s>|\[/?INST\]"
+
+
+def tokenizer_with(template: str, eos: str = "<|endoftext|>") -> PreTrainedTokenizerFast:
+    """A tokenizer for a chat template, with the special tokens that the template writes."""
+    written = set(re.findall(_SPECIAL, template)) - {"<think>", "</think>"}
+    special = tuple(sorted(written | {eos, "<s>"}))
+    return build_tokenizer(Family(Qwen2Config, template, special, eos, bos="<s>"))
 
 
 def build_model(family: Family, folder: Path) -> None:

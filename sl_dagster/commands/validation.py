@@ -4,12 +4,11 @@ from pathlib import Path
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, ServedModel, VllmSettings, load_experiment
-from sl_dagster.experiment.chat import stop_tokens
 from sl_dagster.inputs.documents import read_documents
 from sl_dagster.inputs.instructions import read_instructions
 from sl_dagster.inputs.queries import read_queries
 from sl_dagster.inputs.seeds import detection_note, read_seed_instructions
-from sl_dagster.method.prompts import Message
+from sl_dagster.resources.base_model import check_base_model
 from sl_dagster.resources.engines import vllm_server
 
 NOT_BY_ITS_NAME = "no experiment: lower-case letters, digits and underscores name one"
@@ -40,7 +39,7 @@ def validate_experiment(path: Path) -> list[str]:
             notes.append(f"benchmarks.{name}: {note}")
     if experiment.control and not (path.parent / f"{experiment.control}.yaml").is_file():
         raise UserError(f"{path}: control: there is no experiment {experiment.control}.yaml")
-    _check_tokenizer(path, experiment)
+    _check_base_model(path, experiment)
     _check_engine(path, experiment.served)
     if experiment.judge:
         _check_engine(path, experiment.served_judge, "judge.")
@@ -65,28 +64,8 @@ def _check_engine(path: Path, served: ServedModel, section: str = "") -> None:
             raise UserError(f"{path}: {section}{error}") from error
 
 
-def _check_tokenizer(path: Path, experiment: Experiment) -> None:
-    # Imported late: it takes seconds.
-    from transformers import AutoConfig, AutoTokenizer, GenerationConfig
-
-    name, revision = experiment.base_model, experiment.revision
+def _check_base_model(path: Path, experiment: Experiment) -> None:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        config = AutoConfig.from_pretrained(name, revision=revision)
-        try:
-            generation = GenerationConfig.from_pretrained(name, revision=revision)
-        except OSError:  # a model need not have one
-            generation = GenerationConfig.from_model_config(config)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: base_model: {name} cannot be loaded: {error}") from error
-    # Where a folder has no tokenizer's files, transformers makes up an empty one.
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise UserError(f"{path}: base_model: {name} cannot be loaded: its tokenizer is missing")
-    if not tokenizer.chat_template:
-        raise UserError(f"{path}: base_model: the tokenizer of {name} has no chat template")
-    question = Message(role="user", content="Write a letter.")
-    answer = Message(role="assistant", content="Dear friend.")
-    try:
-        experiment.chat.example(tokenizer, stop_tokens(generation, tokenizer), [question], [answer])
+        check_base_model(experiment.base_model, experiment.revision, experiment.chat)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error

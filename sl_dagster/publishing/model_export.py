@@ -14,6 +14,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.publishing.cards import CARD, model_card
 from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE, AnyRole, stage_of
+from sl_dagster.resources.base_model import load_model, load_tokenizer
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from sl_dagster.results.tables import achievements
@@ -108,9 +109,6 @@ def write_model(export: Export, store: AdapterStore, folder: Path) -> StoredAdap
     Raises:
         UserError: there are no such weights, or they or the base model cannot be read.
     """
-    # Imported late: it takes seconds.
-    from transformers import AutoTokenizer
-
     stored = store.read(export.key)
     stored.adapter.verified()
     path = Path(str(stored.adapter.path))
@@ -120,11 +118,8 @@ def write_model(export: Export, store: AdapterStore, folder: Path) -> StoredAdap
                 shutil.copyfile(file, folder / file.name)
         return stored
     name, revision = export.experiment.base_model, export.experiment.revision
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        model = _merged(name, revision, path) if export.merged else None
-    except (OSError, ValueError) as error:
-        raise UserError(f"base_model: {name} cannot be loaded: {error}") from error
+    tokenizer = load_tokenizer(name, revision)
+    model = _merged(name, revision, path) if export.merged else None
     tokenizer.save_pretrained(str(folder))
     if model is not None:
         model.save_pretrained(str(folder))
@@ -136,9 +131,8 @@ def write_model(export: Export, store: AdapterStore, folder: Path) -> StoredAdap
 
 def _merged(name: str, revision: str, adapter: Path) -> Any:
     """The base model in its own precision, its weights changed by what the adapter has learnt."""
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
+    from peft import PeftModel  # late: it takes seconds
 
-    model: Any = AutoModelForCausalLM.from_pretrained(name, revision=revision, dtype="auto")
+    model = load_model(name, revision, dtype="auto")
     adapted: Any = PeftModel.from_pretrained(model, str(adapter))
     return adapted.merge_and_unload()

@@ -22,13 +22,7 @@ import torch
 from accelerate import Accelerator, PartialState
 from dagster_pipes import PipesContext, open_dagster_pipes
 from peft import LoraConfig, PeftConfig, PeftModel
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    BitsAndBytesConfig,
-    PrinterCallback,
-    TrainerCallback,
-)
+from transformers import BitsAndBytesConfig, PrinterCallback, TrainerCallback
 from transformers.utils import logging as transformers_logging
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
@@ -37,6 +31,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import Training
 from sl_dagster.experiment.base import read_yaml
 from sl_dagster.experiment.chat import stop_tokens
+from sl_dagster.resources.base_model import load_model, load_tokenizer
 from sl_dagster.resources.progress import Pace, training_line
 from sl_dagster.training.examples import TokenizedExamples, tokenized
 from sl_dagster.training.job import (
@@ -89,7 +84,7 @@ def train(job: TrainingJob, pipes: PipesContext | None) -> TrainingOutcome:
             is continued.
     """
     model = _base_model(job)
-    tokenizer = AutoTokenizer.from_pretrained(job.base_model, revision=job.revision)
+    tokenizer = load_tokenizer(job.base_model, job.revision)
     examples = tokenized(job, tokenizer, stop_tokens(model.generation_config, tokenizer))
     checkpoint = _last_checkpoint(job.output / CHECKPOINTS)
     trainer = make_trainer(job, model, tokenizer, examples, resumes=checkpoint is not None)
@@ -200,7 +195,7 @@ def _base_model(job: TrainingJob) -> Any:
     # Weights that change by small steps need the full precision; only the arithmetic is bfloat16.
     low = gpu and training.precision == "bf16" and not job.all_weights
     settings["dtype"] = torch.bfloat16 if low else torch.float32
-    return AutoModelForCausalLM.from_pretrained(job.base_model, revision=job.revision, **settings)
+    return load_model(job.base_model, job.revision, **settings)
 
 
 def _adapted(job: TrainingJob, model: Any) -> tuple[Any, LoraConfig | None]:

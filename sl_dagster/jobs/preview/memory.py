@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
+from sl_dagster.resources.base_model import load_config, model_class
 
 _GIB = 2**30
 
@@ -33,11 +33,12 @@ def memory_needed(experiment: Experiment) -> Memory:
         UserError: the base model's configuration cannot be loaded.
     """
     model = _empty_model(experiment)
-    config = model.config
+    config = model.config.get_text_config(decoder=True)
     parameters = model.num_parameters()
     layers, hidden = config.num_hidden_layers, config.hidden_size
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    head = getattr(config, "head_dim", None) or hidden // config.num_attention_heads
+    attention = getattr(config, "num_attention_heads", None) or 0  # there are models without any
+    heads = getattr(config, "num_key_value_heads", None) or attention
+    head = getattr(config, "head_dim", None) or hidden // max(attention, 1)
     training = experiment.training
     bytes_each = 4 if training.precision == "fp32" else 2
     tokens = training.max_length * training.batch_size
@@ -62,12 +63,8 @@ def memory_needed(experiment: Experiment) -> Memory:
 def _empty_model(experiment: Experiment) -> Any:
     # Imported late: it takes seconds.
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
 
-    name = experiment.base_model
-    try:
-        config = AutoConfig.from_pretrained(name, revision=experiment.revision)
-    except (OSError, ValueError) as error:
-        raise UserError(f"base_model: {name} cannot be loaded: {error}") from error
+    config = load_config(experiment.base_model, experiment.revision)
+    kind = model_class(experiment.base_model, config)
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config)
+        return kind.from_config(config)

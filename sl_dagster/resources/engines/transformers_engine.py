@@ -5,6 +5,7 @@ that wait, adapter by adapter, so that one copy of the base model serves every r
 """
 
 import asyncio
+import bisect
 import gc
 import queue
 import random
@@ -18,13 +19,14 @@ from typing import Any
 import llguidance
 import torch
 from llguidance.hf import from_tokenizer
-from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ServedModel, TransformersSettings
 from sl_dagster.experiment.chat import stop_tokens
+from sl_dagster.method.thoughts import without_thoughts
 from sl_dagster.resources.adapters import Adapter
+from sl_dagster.resources.base_model import load_model, load_tokenizer
 from sl_dagster.resources.engines.decoding import DecodingBatch, Row
 from sl_dagster.resources.engines.protocol import Completion, Engine, Request
 
@@ -172,24 +174,18 @@ class _LoadedModel:
             dtype = "bfloat16" if device == "cuda" else "float32"
         transformers_logging.disable_progress_bar()
         name, revision = served.model, served.revision
-        try:
-            self.tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                name, revision=revision, dtype=getattr(torch, dtype)
-            )
-        except (OSError, ValueError) as error:
-            raise UserError(f"base_model: {name} cannot be loaded: {error}") from error
-        if not self.tokenizer.chat_template:
-            raise UserError(
-                f"base_model: the tokenizer of {name} has no chat template, so it is no chat "
-                "model: choose its instruct variant, or add a chat_template to its tokenizer"
-            )
+        self.tokenizer = load_tokenizer(name, revision)
+        model = load_model(name, revision, dtype=getattr(torch, dtype))
         self._name = name
         self._model: Any = model.to(device).eval()
         self._adapters: set[str] = set()
-        self._max_length: int = getattr(model.config, "max_position_embeddings", 1 << 20)
+        text = model.config.get_text_config(decoder=True)
+        self._max_length: int = getattr(text, "max_position_embeddings", 1 << 20)
         self._chat = served.chat
         self._end_tokens = stop_tokens(model.generation_config, self.tokenizer)
+        if served.lora_rank:
+            self._chat.check(self.tokenizer, self._end_tokens)
+        self._thought_marks = self._chat.thought_marks(self.tokenizer)
 
     def batch_for(self, adapter: Adapter) -> DecodingBatch:
         """An empty batch of the model with this adapter switched on, or with none."""
@@ -220,10 +216,24 @@ class _LoadedModel:
     def completion(self, row: Row) -> Completion:
         """What a finished row has written."""
         assert row.finish_reason is not None
-        text = self.tokenizer.decode(row.generated, skip_special_tokens=True)
+        text = self.tokenizer.decode(self._answer(row.generated), skip_special_tokens=True)
         for stop in row.sampling.stop:
             text = text.partition(stop)[0]
         return Completion(text, len(row.generated), len(row.prompt), row.finish_reason)
+
+    def _answer(self, generated: list[int]) -> list[int]:
+        """The tokens that follow the model's thoughts, if it had any."""
+
+        def visible(begin: int) -> str:
+            # The marks of thoughts may be special tokens.
+            return str(self.tokenizer.decode(generated[begin:], skip_special_tokens=False))
+
+        answer = without_thoughts(visible(0), self._thought_marks)
+        if len(answer) == len(visible(0)):
+            return generated
+        begins = range(len(generated) + 1)
+        first = bisect.bisect_left(begins, -len(answer), key=lambda begin: -len(visible(begin)))
+        return generated[first:]
 
     def _grammar(self, schema: dict[str, Any]) -> llguidance.LLMatcher:
         """What may be written where a JSON text of this schema is due, without white space."""

@@ -1,6 +1,7 @@
 """The client of endpoints: asking again, and endpoints that know no more than the standard."""
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
 from sl_dagster.resources.engines import Engine, open_engine
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
+from tests.conftest import DEMO_MODEL
 from tests.resources.engines.conftest import SAMPLED, TOPICS, complete, mini_experiment, request
 
 PLAIN = Sampling(temperature=1.0, top_k=0, repetition_penalty=1.0, max_tokens=9, stop=())
@@ -25,6 +27,7 @@ class Endpoint(ThreadingHTTPServer):
     Attributes:
         status: of the next answers to requests, first to last; 200 when it is empty.
         asked: bodies of the requests.
+        message: what its messages have besides, or instead.
         knows: fields beyond the standard that it checks.
     """
 
@@ -34,6 +37,7 @@ class Endpoint(ThreadingHTTPServer):
         self.asked: list[dict[str, Any]] = []
         self.knows: set[str] = set()
         self.adapters = True
+        self.message: dict[str, Any] = {}
 
     @property
     def url(self) -> str:
@@ -58,6 +62,7 @@ class Answer(BaseHTTPRequestHandler):
         self.server.asked.append(body)
         status = self.server.status.pop(0) if self.server.status else 200
         message = {"role": "assistant", "content": f"answer {len(self.server.asked)}"}
+        message |= self.server.message
         usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "plain"}
@@ -160,6 +165,47 @@ def test_the_experiments_chat_is_sent(endpoint: Endpoint, connect: Callable[...,
     assert asked["chat_template_kwargs"] == {"enable_thinking": False}
     assert asked["messages"][0] == {"role": "system", "content": "Be brief."}
     assert [message["role"] for message in asked["messages"]] == ["system", "user", "assistant"]
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"reasoning_content": "A lamp?", "content": "It shone."}, "It shone."),
+        ({"reasoning": "A lamp?", "content": "It shone."}, "It shone."),
+        ({"content": "<think>\nA lamp?\n</think>\n\nIt shone."}, "It shone."),
+        ({"content": "A lamp?</think>It shone."}, "It shone."),
+        ({"content": "<think>\nA lamp? Which"}, ""),
+        ({"reasoning": "A lamp? Which", "content": None}, ""),
+    ],
+)
+def test_what_the_model_thinks_is_taken_off(
+    endpoint: Endpoint, connect: Callable[..., Engine], message: dict[str, Any], text: str
+) -> None:
+    endpoint.message = message
+    assert complete(connect(), request(TOPICS[0], PLAIN))[0].text == text
+
+
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+def test_what_goes_on_with_a_text_is_no_thought(
+    endpoint: Endpoint, connect: Callable[..., Engine], name: str
+) -> None:
+    endpoint.message = {name: " it shone.", "content": None}
+    assert complete(connect(), request(TOPICS[0], PLAIN, begun="Once"))[0].text == " it shone."
+
+
+def test_a_template_that_does_not_suit_the_loop_is_refused_before_anything_is_asked(
+    endpoint: Endpoint, connect: Callable[..., Engine], tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(DEMO_MODEL, model)
+    template = (DEMO_MODEL / "chat_template.jinja").read_text()
+    begins = "<|im_start|>assistant\n{% endif %}"
+    assert template.endswith(begins)
+    thinking = template.removesuffix(begins) + begins.replace("{%", "<think>\n{%")
+    (model / "chat_template.jinja").write_text(thinking)
+    with pytest.raises(UserError, match="chat_template_kwargs: the chat template begins"):
+        complete(connect(base_model=str(model)), request(TOPICS[0], PLAIN))
+    assert endpoint.asked == []
 
 
 @pytest.mark.parametrize(
