@@ -5,6 +5,7 @@ per batch; here finished rows leave at once, waiting ones take their place, and 
 own way. This module knows tensors and rows; requests and threads are the engine's business.
 """
 
+import inspect
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +19,10 @@ from transformers.cache_utils import DynamicLayer
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
+from sl_dagster.resources.engines.attention import AttentionMasks
 
-_KNOWN_ATTENTION = {"full_attention", "sliding_attention"}
+_CANNOT = "engine: the transformers engine cannot write with models"
+_INSTEAD = ": use the vllm engine for this one"
 
 
 @dataclass
@@ -83,18 +86,15 @@ class DecodingBatch:
         """An empty batch.
 
         Raises:
-            UserError: the model has layers that are not attention, or of an unknown kind.
+            UserError: the model has layers that are not attention, or of an unknown kind, or is not
+                told where its tokens stand.
         """
         self.rows: list[Row] = []
         self._model = model
         self._end_tokens = end_tokens
         self._pad_token = pad_token
-        self._layer_types = set(getattr(model.config, "layer_types", None) or ["full_attention"])
-        if self._layer_types - _KNOWN_ATTENTION:
-            raise UserError(
-                "engine: the transformers engine knows no layers of type "
-                f"{', '.join(sorted(self._layer_types - _KNOWN_ATTENTION))}"
-            )
+        self._masks = AttentionMasks(model.config)
+        _check_forward(model)
         self._slots = _Slots()
         self._seen = torch.empty(0, 0, dtype=torch.bool, device=model.device)
 
@@ -140,7 +140,7 @@ class DecodingBatch:
         positions = self._slots.lengths[:, None].clone()
         output = self._model(
             input_ids=ids,
-            attention_mask=self._masks(positions),
+            attention_mask=self._masks.of(positions, self._model.dtype),
             position_ids=positions,
             past_key_values=self._slots.cache,
             use_cache=True,
@@ -149,22 +149,6 @@ class DecodingBatch:
         self._seen.scatter_(1, ids, True)
         self._draw(self.rows, output.logits[:, -1].float(), self._seen)
         return self._leave()
-
-    def _masks(self, positions: torch.Tensor) -> Any:
-        """Which cached tokens each row's new token sees, as an additive mask per kind of layer."""
-        distance = positions - torch.arange(int(positions.max()) + 1, device=positions.device)
-        window = getattr(self._model.config, "sliding_window", None)
-        hidden = {"full_attention": distance < 0}
-        if "sliding_attention" in self._layer_types and window:
-            hidden["sliding_attention"] = (distance < 0) | (distance >= window)
-        lowest = torch.finfo(self._model.dtype).min
-        masks = {
-            name: torch.zeros(hide.shape, dtype=self._model.dtype, device=hide.device).masked_fill_(
-                hide, lowest
-            )[:, None, None, :]
-            for name, hide in hidden.items()
-        }
-        return masks if len(masks) > 1 else masks["full_attention"]
 
     def _draw(self, rows: list[Row], logits: torch.Tensor, seen: torch.Tensor) -> None:
         for index, row in enumerate(rows):
@@ -242,6 +226,14 @@ def sample(
     return ids.gather(1, chosen)[:, 0].tolist()
 
 
+def _check_forward(model: Any) -> None:
+    """A batch of rows of different lengths needs a model that takes their places and a cache."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    known = inspect.signature(inner.forward).parameters.keys()
+    if not {"position_ids", "past_key_values"} <= known:
+        raise UserError(f"{_CANNOT} that take no positions or no cache{_INSTEAD}")
+
+
 class _Slots:
     """The key/value cache of a batch: one slot per row, filled from the left.
 
@@ -270,6 +262,8 @@ class _Slots:
             self.lengths = lengths[:0]
         rows = len(self.lengths)
         additions: list[Any] = new.layers
+        if not additions or any(getattr(layer, "keys", None) is None for layer in additions):
+            raise UserError(f"{_CANNOT} that keep something else than keys and values{_INSTEAD}")
         for layer, addition in zip(self._layers, additions, strict=True):
             layer.add(rows, addition.keys, addition.values, reserved)
         self.lengths = torch.cat([self.lengths, lengths])
