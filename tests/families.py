@@ -12,6 +12,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
+    Gemma3Config,
     LlamaConfig,
     PreTrainedTokenizerFast,
     Qwen2Config,
@@ -27,6 +28,15 @@ SIZES = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "max_position_embeddings": 1024,
+}
+# Of the part of a model that sees pictures.
+EYES = {
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
 }
 
 CHATML = r"""
@@ -74,6 +84,7 @@ class Family:
         end: the one that ends a turn.
         bos: the one that begins a chat, if there is one.
         template_kwargs: what its template is told.
+        nested: whether the config keeps the language model's settings in ``text_config``.
     """
 
     config: type
@@ -82,6 +93,7 @@ class Family:
     end: str
     bos: str | None = None
     template_kwargs: dict[str, Any] = field(default_factory=dict)
+    nested: bool = False
 
 
 FAMILIES = {
@@ -101,6 +113,13 @@ FAMILIES = {
         ("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
         "<|im_end|>",
         template_kwargs={"enable_thinking": False},
+    ),
+    "gemma3": Family(
+        Gemma3Config,
+        CHATML,
+        ("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
+        "<|im_end|>",
+        nested=True,
     ),
 }
 
@@ -145,15 +164,21 @@ def tokenizer_with(template: str, eos: str = "<|endoftext|>") -> PreTrainedToken
     return build_tokenizer(Family(Qwen2Config, template, special, eos, bos="<s>"))
 
 
-def build_model(family: Family, folder: Path) -> None:
-    """A model of the family, with its tokenizer, as it would lie on a disk."""
+def build_model(family: Family, folder: Path, **settings: Any) -> None:
+    """A model of the family, with its tokenizer, as it would lie on a disk.
+
+    Args:
+        settings: of its config, besides those that make it tiny.
+    """
     tokenizer = build_tokenizer(family)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(1)
-    config = family.config(
-        **SIZES,
-        vocab_size=len(tokenizer),
-        eos_token_id=tokenizer.eos_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-    )
+    tokens = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": tokenizer.bos_token_id}
+    text = SIZES | tokens | {"vocab_size": len(tokenizer)} | settings
+    if family.nested:
+        # A window that is shorter than any chat, and beside it a layer that sees everything.
+        layers = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 8}
+        config = family.config(text_config=text | layers, vision_config=EYES, **tokens)
+    else:
+        config = family.config(**text)
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)

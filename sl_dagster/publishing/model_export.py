@@ -119,7 +119,7 @@ def write_model(export: Export, store: AdapterStore, folder: Path) -> StoredAdap
         return stored
     name, revision = export.experiment.base_model, export.experiment.revision
     tokenizer = load_tokenizer(name, revision)
-    model = _merged(name, revision, path) if export.merged else None
+    model = merged_model(name, revision, path) if export.merged else None
     tokenizer.save_pretrained(str(folder))
     if model is not None:
         model.save_pretrained(str(folder))
@@ -129,10 +129,37 @@ def write_model(export: Export, store: AdapterStore, folder: Path) -> StoredAdap
     return stored
 
 
-def _merged(name: str, revision: str, adapter: Path) -> Any:
-    """The base model in its own precision, its weights changed by what the adapter has learnt."""
+def merged_model(name: str, revision: str, adapter: Path) -> Any:
+    """The base model in its own precision, its weights changed by what the adapter has learnt.
+
+    Args:
+        name, revision: the base model's.
+        adapter: the adapter's folder.
+
+    Raises:
+        UserError: the base model cannot be loaded.
+    """
     from peft import PeftModel  # late: it takes seconds
 
     model = load_model(name, revision, dtype="auto")
     adapted: Any = PeftModel.from_pretrained(model, str(adapter))
+    _untie(adapted)
     return adapted.merge_and_unload()
+
+
+def _untie(adapted: Any) -> None:
+    """Give the head weights of its own where it shares the embedding's and either is adapted.
+
+    Merged into shared weights, what one has learnt would change the other.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    model = adapted.get_base_model()
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    tuned = isinstance(embedding, BaseTunerLayer) or isinstance(head, BaseTunerLayer)
+    if not tuned or embedding.weight is not head.weight:
+        return
+    layer: Any = head.get_base_layer() if isinstance(head, BaseTunerLayer) else head
+    layer.weight = type(layer.weight)(layer.weight.detach().clone())
+    for config in (model.config, model.config.get_text_config(decoder=True)):
+        config.tie_word_embeddings = False

@@ -16,6 +16,14 @@ CONFIG_FILE = "adapter_config.json"
 _MODEL_CONFIG_FILE = "config.json"
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 
+# What PEFT may say in an adapter's configuration that decides what its weights do, besides their
+# rank, their scale and their places.
+_SHAPED_BY = (
+    "alpha_pattern", "exclude_modules", "fan_in_fan_out", "layer_replication", "layers_pattern",
+    "layers_to_transform", "lora_bias", "modules_to_save", "rank_pattern", "target_parameters",
+    "trainable_token_indices", "use_dora", "use_rslora",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Adapter:
@@ -91,19 +99,28 @@ def adapter_fingerprint(folder: Path) -> str:
     """
     _refuse_pickles(folder)
     if _is_whole_model(folder):
-        weights = [path.name for path in folder.glob("*.safetensors")]
-        if not weights:
-            raise ValueError("there is no *.safetensors in it")
-        return hash_files(folder, [_MODEL_CONFIG_FILE, *weights])
+        return hash_files(folder, [_MODEL_CONFIG_FILE, *_whole_models_weights(folder)])
     config: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     try:
+        modules = config["target_modules"]
         shape = {
             "r": config["r"],
             "alpha": config["lora_alpha"],
-            "modules": sorted(config["target_modules"]),
+            "modules": [modules] if isinstance(modules, str) else sorted(modules),
         }
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{CONFIG_FILE} is not PEFT's: {error!r}") from None
+        raise ValueError(f"{CONFIG_FILE} is not that of a LoRA adapter: {error!r}") from None
+    # What most adapters leave out does not change their fingerprints.
+    more = {name: config[name] for name in _SHAPED_BY if config.get(name)}
+    for name in ("exclude_modules", "modules_to_save"):  # PEFT writes their names in any order
+        if isinstance(more.get(name), list):
+            more[name] = sorted(more[name])
+    shape |= more
+    parts = sorted(path.name for path in folder.glob("*.safetensors"))
+    if parts and WEIGHTS_FILE not in parts:
+        raise ValueError(
+            f"its weights are in {', '.join(parts)}; PEFT reads one file, {WEIGHTS_FILE}"
+        )
     return fingerprint(shape, hash_files(folder, [WEIGHTS_FILE]))
 
 
@@ -114,6 +131,18 @@ def _refuse_pickles(folder: Path) -> None:
             raise ValueError(
                 f"{path.name} is a pickle, which can run code; only safetensors are read"
             )
+
+
+def _whole_models_weights(folder: Path) -> list[str]:
+    """The files with a model's weights, one or several."""
+    weights = {path.name for path in folder.glob("*.safetensors")}
+    for index in folder.glob("*.safetensors.index.json"):
+        named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        if missing := sorted(named - weights):
+            raise ValueError(f"{index.name} names files that are missing: {', '.join(missing)}")
+    if not weights:
+        raise ValueError("there is no *.safetensors in it")
+    return sorted(weights)
 
 
 def _is_whole_model(folder: Path) -> bool:

@@ -225,8 +225,19 @@ def _adapted(job: TrainingJob, model: Any) -> tuple[Any, LoraConfig | None]:
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=list(lora.target_modules) if lora.target_modules else "all-linear",
+        exclude_modules=_blind_layers(model) or None,
         task_type="CAUSAL_LM",
     )
+
+
+def _blind_layers(model: Any) -> list[str]:
+    """Linear layers that texts never reach, such as those of a part that sees pictures."""
+    reached = set(model.get_decoder().modules()) | {model.get_output_embeddings()}
+    return [
+        name
+        for name, part in model.named_modules()
+        if hasattr(part, "in_features") and part not in reached
+    ]
 
 
 def _check_unchanged(job: TrainingJob, shape: LoraConfig) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from datasets import Dataset
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sl_dagster.experiment import Experiment, Lora, Sampling, Training
 from sl_dagster.experiment.chat import Chat, stop_tokens
-from sl_dagster.resources.adapters import Adapter, adapter_fingerprint
+from sl_dagster.resources.adapters import WEIGHTS_FILE, Adapter, adapter_fingerprint
 from sl_dagster.resources.engines import Request, open_engine
 from sl_dagster.training.examples import tokenized
 from sl_dagster.training.job import TrainingJob
@@ -122,7 +123,7 @@ def test_the_prompt_is_the_families_own(job: TrainingJob, family: str) -> None:
         chat.append("<|start_header_id|>assistant<|end_header_id|>\n\n")
     else:
         turn = "<|im_start|>{}\n{}<|im_end|>\n"
-        if family == "qwen2":
+        if family in ("qwen2", "gemma3"):
             system = system or "You help."  # what its template says by itself
         chat = [turn.format("system", system)] if system else []
         chat += [turn.format("user", "Write 2."), "<|im_start|>assistant\n"]
@@ -155,6 +156,13 @@ def test_generation_shows_what_training_has_shown(job: TrainingJob, tmp_path: Pa
             assert answer.prompt_tokens == len(expected)
     finally:
         engine.close()
+
+
+def test_nothing_is_trained_that_texts_do_not_reach(job: TrainingJob) -> None:
+    train(job, pipes=None)
+    trained = load_file(job.output / WEIGHTS_FILE)
+    assert trained
+    assert not [name for name in trained if "vision" in name or "projector" in name]
 
 
 def test_a_training_of_a_few_steps_lowers_the_loss(job: TrainingJob) -> None:
