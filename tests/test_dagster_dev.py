@@ -29,7 +29,9 @@ _OVERVIEW = """
     name
     locationOrLoadError { ... on RepositoryLocation { repositories {
       name
-      pipelines { name runs(limit: 5) { runId status } }
+      pipelines { name runs(limit: 5) {
+        status repositoryOrigin { repositoryName repositoryLocationName }
+      } }
     } } ... on PythonError { message } }
 } } } }
 """
@@ -140,6 +142,11 @@ def test_history_data_and_links_are_the_same(started: Started, project: Project)
     jobs = {job["name"]: job["runs"] for job in repository["pipelines"]}
     [run] = jobs["small_iteration"]
     assert run["status"] == "SUCCESS", "the run of the command line is in its job's list"
+    # Without this, the Overview leaves a run out.
+    assert run["repositoryOrigin"] == {
+        "repositoryName": repository["name"],
+        "repositoryLocationName": _LOCATION,
+    }
     [node] = ask(graphql, _MATERIALIZED)
     [event] = node["assetMaterializations"]
     [link] = [entry["url"] for entry in event["metadataEntries"] if "url" in entry]
@@ -156,3 +163,4 @@ def test_runs_of_the_command_line_are_tagged(
         wanted = dg.RunsFilter(tags={".dagster/repository": f"__repository__@{_LOCATION}"})
         [run] = instance.get_runs(wanted)
     assert run.job_name == "small_iteration"
+    assert run.remote_job_origin and run.remote_job_origin.location_name == _LOCATION

@@ -17,6 +17,7 @@ from sl_dagster.commands.validation import NOT_BY_ITS_NAME
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ExperimentFiles, load_experiments
 from sl_dagster.jobs.launch import note_killed_runs
+from sl_dagster.jobs.run_origin import CODE_LOCATION
 from sl_dagster.lineage.server import serve_beside
 from sl_dagster.paths import (
     data_dir,
@@ -28,7 +29,7 @@ from sl_dagster.paths import (
 )
 from sl_dagster.resources.storage.stage_store import StageStore
 
-_LOCATION = "locations/sl_dagster.definitions/asset-groups"
+_LOCATION = f"locations/{CODE_LOCATION}/asset-groups"
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
@@ -56,9 +57,9 @@ def open_web_ui(host: str, port: int, console: Console) -> None:
     make_folders_absolute()
     os.chdir(home)  # where its settings are, so that Dagster looks for no others
     # What it would say of each request and tick scrolls the greeting away.
-    sys.argv = ["dagster", "dev", "-m", "sl_dagster.definitions", "-h", host, "-p", str(port)]
+    sys.argv = ["dagster", "dev", "-m", CODE_LOCATION, "-h", host, "-p", str(port)]
     sys.argv += ["--log-level", "warning"]
-    warnings.filterwarnings("ignore", message=".*dg dev", category=UserWarning)
+    warnings.filterwarnings("ignore", message=".*Use 'dg dev' instead")
     # In this process, in which the lineage view lives: it ends with Dagster, however that ends.
     runpy.run_module("dagster", run_name="__main__", alter_sys=True)
 
@@ -78,8 +79,7 @@ def greeting(files: ExperimentFiles, address: str, lineage: str, stages: StageSt
         names = [experiment.name for experiment in files.experiments]
         first = next((name for name in names if name in stored), names[0])
         lines.append(
-            f"Begin at {address}/{_LOCATION}/{first} (the graph of {first}; "
-            f"{len(names)} experiments in all)"
+            f"Begin at {address}/{_LOCATION}/{first} (the graph of {first}; one of {len(names)})"
         )
     for problem in files.broken.values():
         lines.append(f"[red]✗[/] {escape(problem)}")

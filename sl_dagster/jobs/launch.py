@@ -15,6 +15,7 @@ from sl_dagster.assets.stage.asset import Job
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ALIGNED_MODEL, Experiment, load_experiment
 from sl_dagster.jobs import job_name
+from sl_dagster.jobs.run_origin import runs_of_the_location
 from sl_dagster.jobs.staleness import Staleness
 from sl_dagster.paths import data_dir, ensure_dagster_home, experiments_dir
 from sl_dagster.resources.storage.adapter_store import AdapterStore
@@ -22,9 +23,6 @@ from sl_dagster.resources.storage.adapter_store import AdapterStore
 _console = Console(highlight=False)
 _PROCESS = "sl_dagster/process"
 _CONTINUES = "launched again, it goes on from there"
-# By this tag the web UI knows whose jobs a run belongs to; Overview and the jobs' lists of runs
-# leave out a run without it. workspace.yaml and pyproject.toml name the code location alike.
-_OF_THE_LOCATION = {".dagster/repository": "__repository__@sl_dagster.definitions"}
 
 
 @dataclass(frozen=True)
@@ -179,21 +177,22 @@ def _run(
     names: list[str],
     config: dict[str, Any],
 ) -> None:
-    result = job.execute_in_process(
-        instance=instance,
-        partition_key=partition,
-        run_config={
-            "loggers": {"terminal": {"config": {}}},
-            "ops": {
-                f"{experiment}__{name}": {"config": config[name]}
-                for name in names
-                if config.get(name)
+    with runs_of_the_location(instance, job.name):
+        result = job.execute_in_process(
+            instance=instance,
+            partition_key=partition,
+            run_config={
+                "loggers": {"terminal": {"config": {}}},
+                "ops": {
+                    f"{experiment}__{name}": {"config": config[name]}
+                    for name in names
+                    if config.get(name)
+                },
             },
-        },
-        asset_selection=[dg.AssetKey([experiment, name]) for name in names],
-        tags={_PROCESS: str(os.getpid()), **_OF_THE_LOCATION},
-        raise_on_error=False,
-    )
+            asset_selection=[dg.AssetKey([experiment, name]) for name in names],
+            tags={_PROCESS: str(os.getpid())},
+            raise_on_error=False,
+        )
     if not result.success:
         raise UserError(f"{failure_of(result)}\n(run {result.run_id}; see it in the web UI)")
 

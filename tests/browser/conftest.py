@@ -58,6 +58,11 @@ class WebUI:
                 start_new_session=True,
             )
 
+    @property
+    def said(self) -> str:
+        """What has been printed so far."""
+        return self._log.read_text()
+
     def asset(self, name: str, view: str = "overview") -> str:
         """The address of an asset's page; of iteration 1, where a view shows only one."""
         return f"{self.url}/assets/small/{name}?view={view}&partition=1"
@@ -122,6 +127,9 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebUI]:
         extension={"rounds": 1, "samples": 1, "tries": 2, "max_tokens_per_input_word": 4.0},
         training={"epochs": 1, "batch_size": 2, "learning_rate": 1.0e-3},
     )
+    experiments = project.root / "experiments"
+    shutil.copy(experiments / "small.yaml", experiments / "other.yaml")
+    (experiments / "broken.yaml").write_text("iterations: many\n")
     ui = WebUI(project)
     try:
         ui.wait_until_up()
