@@ -12,7 +12,12 @@ from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapt
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.lengths_file import REBUILD, LengthsUnavailableError
 from sl_dagster.resources.storage.pending import KnownAdapter
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import (
+    StageKey,
+    StageStore,
+    StoredStage,
+    disk_errors_explained,
+)
 
 
 class StageIOManager(dg.ConfigurableIOManager):
@@ -24,8 +29,9 @@ class StageIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: StoredStage) -> None:
         """Make the draft the stage's content, and the database agree with it."""
         with shown_to_the_user():
-            self.lengths.expect(obj.key)
-            self.stages.publish(obj)
+            with disk_errors_explained(f"{obj.key}: cannot be stored"):
+                self.lengths.expect(obj.key)
+                self.stages.publish(obj)
             _catch_up(self.lengths, context)
 
     def load_input(self, context: dg.InputContext) -> StoredStage:
@@ -45,10 +51,12 @@ class AdapterIOManager(dg.ConfigurableIOManager):
         key = _key(context)
         with shown_to_the_user():
             adapter = obj.adapter
-            self.lengths.expect(
-                KnownAdapter(key.experiment, adapter.iteration, adapter.role, adapter.fingerprint)
+            known = KnownAdapter(
+                key.experiment, adapter.iteration, adapter.role, adapter.fingerprint
             )
-            self.adapters.publish(key, obj)
+            with disk_errors_explained(f"{key}: cannot be stored"):
+                self.lengths.expect(known)
+                self.adapters.publish(key, obj)
             _catch_up(self.lengths, context)
 
     def load_input(self, context: dg.InputContext) -> Adapter:

@@ -150,7 +150,7 @@ class LengthsDatabase(dg.ConfigurableResource):
         try:
             self._rebuild()
         except LengthsUnavailableError as error:
-            if error.locked:
+            if not error.damaged:
                 raise
             aside = self.path.with_name(self.path.name + _DAMAGED)
             _log.warning("%s; it is kept as %s", error, aside)

@@ -18,6 +18,11 @@ REBUILD = "`sl-dagster rebuild-stats`"
 
 _SECONDS_TO_WAIT = 10  # other runs and readers of this project take far less
 _HOLDER = re.compile(r"lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_NOT_WRITABLE = re.compile(
+    r"no space left|file too large|quota|permission denied|read-only file system"
+    r"|operation not permitted",
+    re.IGNORECASE,
+)
 _LOCKED = re.compile(r"could not set lock|different configuration", re.IGNORECASE)
 
 
@@ -25,17 +30,21 @@ class LengthsUnavailableError(UserError):
     """The lengths database cannot be used; the message says who holds it, or what is wrong.
 
     Attributes:
-        locked: it is only open elsewhere; otherwise it is damaged.
+        locked: it is open elsewhere.
+        damaged: it must be made anew.
     """
 
     def __init__(self, path: Path, error: duckdb.Error) -> None:
         said = " ".join(str(error).split())
         self.locked = bool(_LOCKED.search(said))
+        self.damaged = not self.locked and not _NOT_WRITABLE.search(said)
         holder = _HOLDER.search(said)
         if holder:
             why = f"is open in {holder['program']} (process {holder['pid']}): close it there"
         elif self.locked:
             why = f"is open elsewhere ({said}): close it there"
+        elif not self.damaged:
+            why = f"cannot be written ({said}): free some space, or make it writable"
         else:
             why = f"is damaged ({said}): {REBUILD} makes it anew from the Parquet files"
         super().__init__(f"{path} {why}")

@@ -1,0 +1,166 @@
+"""A disk that is full at any write, and folders that cannot be written: what was good stays."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sl_dagster.resources.storage.adapter_store import AdapterStore
+from sl_dagster.resources.storage.lengths import LengthsDatabase
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+
+# Stores a stage and an adapter as a run does. From some step on, files may have so many bytes and
+# no more: it stands for a full disk, as a write beyond that fails in the same way.
+PROGRAM = """
+import resource, sys
+from pathlib import Path
+import dagster as dg
+from sl_dagster.errors import UserError
+from sl_dagster.resources.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.adapters import Adapter
+from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
+from sl_dagster.resources.storage.io_managers import AdapterIOManager, StageIOManager
+from sl_dagster.resources.storage.lengths import LengthsDatabase
+from sl_dagster.resources.storage.stage_store import *
+
+folder, fingerprint, full_at, limit = *sys.argv[1:4], int(sys.argv[4])
+key = StageKey("e", "seeds", None)
+stages, adapters = StageStore(data_dir=folder), AdapterStore(data_dir=folder)
+lengths = LengthsDatabase(data_dir=folder)
+
+def record(number):
+    return Record(record_id=f"{fingerprint}{number}", parents=("p",), experiment="e", iteration=0,
+                  stage="seeds", position=number, language="en", text=f"{number * 7919} " * 90)
+
+class Context:
+    has_asset_partitions = False
+    asset_key = dg.AssetKey(["e", "generator_lora"])
+    log = type("Log", (), {"warning": lambda self, line: print("WARNING", line)})()
+
+def work():
+    stage = stages.find(key, fingerprint) or make()
+    StageIOManager(stages=stages, lengths=lengths).handle_output(Context(), stage)
+    adapter = StoredAdapter(Adapter("generator", fingerprint, None, 1), "made from " * 100)
+    AdapterIOManager(adapters=adapters, lengths=lengths).handle_output(Context(), adapter)
+
+def make():
+    with disk_errors_explained("the journal"):
+        journal = stages.journal(key, fingerprint)
+        for number in range(40):
+            if f"{fingerprint}{number}" not in journal.outcomes:
+                print("ASKED", number)
+                journal.append(f"{fingerprint}{number}", [record(number)])
+    with stages.draft(key, fingerprint, TEXT_SCHEMA) as draft:
+        for number in range(40):
+            draft.add(journal.read(f"{fingerprint}{number}")[0])
+        return draft.finish({})
+
+steps = {"journal": StageStore, "draft": StageStore, "expect": LengthsDatabase,
+         "catch_up": LengthsDatabase, "publish": AdapterStore}
+if full_at:
+    step = getattr(steps[full_at], full_at)
+    def full(*arguments):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        return step(*arguments)
+    setattr(steps[full_at], full_at, full)
+try:
+    work()
+    print("DONE")
+except (UserError, dg.Failure) as error:
+    print("FAILED", getattr(error, "description", None) or error)
+"""
+SEEDS, LORA = StageKey("e", "seeds", None), StageKey("e", "generator_lora", None)
+
+
+def run(folder: Path, fingerprint: str, full_at: str = "", limit: int = 0) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(folder), fingerprint, full_at, str(limit)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def contents(folder: Path) -> list:
+    """What is stored, as it is read."""
+    stages, lengths = StageStore(data_dir=str(folder)), LengthsDatabase(data_dir=str(folder))
+    adapter = AdapterStore(data_dir=str(folder)).read(LORA).adapter.fingerprint
+    return [list(stages.read(SEEDS).records()), lengths.stats(), adapter, set(lengths.adapters())]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    found = {}
+    for fingerprint in ("old", "new"):
+        assert run(folder, fingerprint)[-1] == "DONE"
+        found[fingerprint] = contents(folder)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("full_at", "limit", "told"),
+    [
+        ("journal", 9_000, "FAILED the journal: the disk is full"),
+        ("draft", 4_000, "FAILED e/seeds: cannot write "),
+        ("expect", 40, "FAILED e/seeds: cannot be stored: the disk is full"),
+        ("catch_up", 100, "lengths.duckdb cannot be written "),
+        ("publish", 40, "FAILED e/generator_lora: cannot be stored: the disk is full"),
+    ],
+)
+def test_a_disk_that_is_full_at_any_write(
+    tmp_path: Path, full_at: str, limit: int, told: str, undisturbed: dict[str, list]
+) -> None:
+    run(tmp_path, "old")
+    first = run(tmp_path, "new", full_at, limit)
+    said = [line for line in first if line.startswith(("FAILED", "WARNING"))]
+    assert told in said[0]
+    assert all("free some space" in line for line in said)
+    assert contents(tmp_path)[0] in (undisturbed["old"][0], undisturbed["new"][0])
+    second = run(tmp_path, "new")
+    assert second[-1] == "DONE"
+    asked = [[line for line in lines if line.startswith("ASKED")] for lines in (first, second)]
+    finished = asked[0][:-1] if full_at == "journal" else asked[0]
+    assert not {*finished} & {*asked[1]}, "what was finished is not asked again"
+    assert contents(tmp_path) == undisturbed["new"]
+    assert not list(tmp_path.glob("e/seeds/.draft-*"))
+
+
+def test_a_truncated_file_is_told_and_made_anew(tmp_path: Path) -> None:
+    run(tmp_path, "old")
+    stages = StageStore(data_dir=str(tmp_path))
+    path = stages.read(SEEDS).path
+    whole = path.read_bytes()
+    for size in (0, 3, 8, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        assert stages.find(SEEDS, "old") is None
+    assert run(tmp_path, "old")[-1] == "DONE"
+    assert stages.find(SEEDS, "old")
+
+
+def test_a_folder_that_is_read_only(tmp_path: Path) -> None:
+    """The command line reads, and what would write says which file and what to do."""
+    data = tmp_path / "data"
+    run(data, "old")
+    program = f"""
+import json, sys
+from tests.resources.storage.test_faults_around import *
+print(json.dumps(contents(Path({str(data)!r}))[1]))
+print(run(Path({str(data)!r}), "new")[-1])
+"""
+    script = f"mount --bind {data} {data} && mount -o remount,ro,bind {data} && exec $0 -c '$P'"
+    command = ["unshare", "--mount", "--map-root-user", "bash", "-c"]
+    if subprocess.run([*command, f"mount --bind {data} {data}"], capture_output=True).returncode:
+        pytest.skip("this machine does not let us mount a folder read-only")
+    (tmp_path / "program.py").write_text(program)
+    script = script.replace("-c '$P'", str(tmp_path / "program.py"))
+    done = subprocess.run(
+        [*command, script, sys.executable], capture_output=True, text=True, check=True
+    )
+    stats, failure = done.stdout.splitlines()
+    assert json.loads(stats) == contents(data)[1]
+    assert failure.startswith("FAILED ")
+    assert "Read-only file system" in failure and "SL_DAGSTER_DATA" in failure
