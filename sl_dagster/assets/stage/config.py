@@ -150,6 +150,8 @@ def _config_type(annotation: Any) -> Any:
         return annotation  # offered as a list of values, which has no place for None
     if get_origin(annotation) in (Union, UnionType):
         [annotation] = [kind for kind in get_args(annotation) if kind is not NoneType]
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     if get_origin(annotation) is tuple:
         return list[_scalar_type(get_args(annotation)[0])] | None
     return _scalar_type(annotation) | None
