@@ -28,7 +28,6 @@ from transformers import AutoTokenizer
 
 from sl_dagster.assets.loop.extension_rounds import ExtendHalf, ExtendWhole
 from sl_dagster.assets.stage.run import StageRun, base_model
-from sl_dagster.definitions import resources_in
 from sl_dagster.experiment import Experiment, Sampling, VllmSettings, load_experiment
 from sl_dagster.inputs.instructions import read_instructions
 from sl_dagster.inputs.seeds import read_seed_instructions
@@ -40,6 +39,7 @@ from sl_dagster.paths import experiments_dir
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.engines.vllm_engine import VllmEngine
 from sl_dagster.resources.engines.vllm_server import SERVED_NAME
+from sl_dagster.resources.named import resources_in
 from sl_dagster.resources.records import TEXT_SCHEMA, Record
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 

@@ -112,19 +112,9 @@ def run(
     A stage that was made with --set goes back to the experiment's own settings when it is run
     again without; --stale leaves it as it is and makes what comes after it anew.
     """
-    from sl_dagster.jobs.launch import Launch, run_iterations
+    from sl_dagster.commands import running
 
-    run_iterations(
-        Launch(
-            experiment,
-            start,
-            iterations,
-            tuple(only or ()),
-            force,
-            stale,
-            tuple(settings or ()),
-        )
-    )
+    running.run(experiment, start, iterations, only or (), force, stale, settings or ())
     _print_growth(experiment)
 
 
@@ -140,9 +130,9 @@ def dataset(
     The data set, the lengths woven into its queries, and the fine-tuning of the base model on it
     (the job `<experiment>_dataset`). `export` and `export-model --role aligned` hand them on.
     """
-    from sl_dagster.jobs.launch import run_dataset
+    from sl_dagster.commands.running import make_dataset
 
-    run_dataset(experiment, force)
+    make_dataset(experiment, force)
 
 
 @app.command()
@@ -161,7 +151,7 @@ def preview(
     from sl_dagster.jobs.preview.run import run_preview
 
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    _console.print(for_terminal(settings, run_preview(settings, records)))
+    _console.print(for_terminal(settings, run_preview(settings, records, data_dir())))
 
 
 @app.command()
@@ -253,10 +243,10 @@ def evaluate(
 
     The report is written anew after each model.
     """
+    from sl_dagster.commands import running
     from sl_dagster.experiment import load_experiment
-    from sl_dagster.jobs.launch import evaluate_models
 
-    evaluate_models(experiment, model or [], force)
+    running.evaluate(experiment, model or [], force)
     settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
     if settings.benchmarks:
         _print_scores(experiment, StatsFormat.TABLE)

@@ -1,17 +1,16 @@
-"""The one Definitions object: every experiment file becomes a group of assets with its job.
+"""The one Definitions object: every experiment file becomes a group of assets with its jobs.
 
-Loading it reads the experiment files and imports neither torch nor transformers.
+This is the one place that wires experiments, assets, jobs and resources together. Loading it reads
+the experiment files and imports neither torch nor transformers.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
 from sl_dagster.assets import experiment_assets
 from sl_dagster.assets.broken import broken_experiments
 from sl_dagster.assets.checks import experiment_checks
-from sl_dagster.assets.stage.asset import ADAPTER_IO, STAGE_IO
 from sl_dagster.assets.stage.source_links import linked_to_remote
 from sl_dagster.experiment import Experiment, load_experiments
 from sl_dagster.jobs import asset_jobs
@@ -22,65 +21,53 @@ from sl_dagster.jobs.refresh_job import refresh_job
 from sl_dagster.jobs.terminal_logger import terminal_logger
 from sl_dagster.lineage.beside_dagster import serve_beside_code_server
 from sl_dagster.paths import data_dir, experiments_dir
-from sl_dagster.resources.session import RunSession
-from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.io_managers import AdapterIOManager, StageIOManager
-from sl_dagster.resources.storage.lengths import LengthsDatabase
-from sl_dagster.resources.storage.stage_store import StageStore
-from sl_dagster.resources.trainer import Trainer
+from sl_dagster.resources.named import resources_in
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The experiments of the experiments folder."""
+    """The experiments of the experiments folder, at work in the data folder."""
     serve_beside_code_server(data_dir())
     found = load_experiments(experiments_dir())
-    return definitions_of(found.experiments, found.broken)
+    return dg.Definitions.merge(
+        build_definitions(found.experiments, resources_in(data_dir())),
+        dg.Definitions(assets=broken_experiments(found.broken)),
+    )
 
 
-def definitions_of(
-    experiments: list[Experiment], broken: Mapping[str, str] | None = None
+def build_definitions(
+    experiments: Sequence[Experiment], resources: Mapping[str, object]
 ) -> dg.Definitions:
-    """The experiments' assets, checks, jobs and sensors, and what they work with.
+    """The experiments' assets, checks, jobs and sensors; nothing is read from the environment.
 
     Args:
-        experiments: those that can be run.
-        broken: what is wrong with the files of others, by their names.
+        experiments: of different names.
+        resources: what the assets work with, by name (see ``resources_in``).
     """
     assets = [asset for experiment in experiments for asset in experiment_assets(experiment)]
-    return dg.Definitions(
-        assets=[*linked_to_remote(assets), *broken_experiments(broken or {})],
+    definitions = dg.Definitions(
+        assets=linked_to_remote(assets),
         asset_checks=[
             check for experiment in experiments for check in experiment_checks(experiment)
         ],
         jobs=[
             job
             for experiment in experiments
-            for job in (*asset_jobs(experiment), preview_job(experiment), refresh_job(experiment))
+            for job in (
+                *asset_jobs(experiment),
+                preview_job(experiment),
+                # It launches other jobs, so it is told where they are to be found once all are.
+                refresh_job(experiment, lambda: definitions),
+            )
         ],
         sensors=[
             sensor(experiment)
             for experiment in experiments
             for sensor in (previous_adapters_sensor, next_iteration_sensor)
         ],
-        resources=resources_in(data_dir()),
+        resources=resources,
         loggers={"terminal": terminal_logger},
         # The heavy parts live in processes of their own; one process per run keeps one engine.
         executor=dg.in_process_executor,
     )
-
-
-def resources_in(folder: Path) -> dict[str, object]:
-    """What the assets work with, all of it storing under this folder."""
-    data = str(folder)
-    stages, adapters = StageStore(data_dir=data), AdapterStore(data_dir=data)
-    lengths = LengthsDatabase(data_dir=data)
-    return {
-        "stages": stages,
-        "adapters": adapters,
-        "lengths": lengths,
-        "session": RunSession(data_dir=data),
-        "trainer": Trainer(),
-        STAGE_IO: StageIOManager(stages=stages, lengths=lengths),
-        ADAPTER_IO: AdapterIOManager(adapters=adapters, lengths=lengths),
-    }
+    return definitions

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from sl_dagster.assets.stage.run import StageRun
-from sl_dagster.definitions import resources_in
 from sl_dagster.experiment import Experiment
+from sl_dagster.resources.named import resources_in
 from sl_dagster.resources.storage.stage_store import StageKey
 
 

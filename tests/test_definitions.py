@@ -10,10 +10,12 @@ import dagster as dg
 import pytest
 import yaml
 
-from sl_dagster.definitions import definitions_of, defs
+from sl_dagster.definitions import build_definitions, defs
 from sl_dagster.experiment import load_experiment, load_experiments
 from sl_dagster.paths import PROJECT_ROOT
+from sl_dagster.resources.named import resources_in
 
+UNUSED = Path("unused")
 HEAVY = ("torch", "transformers", "vllm", "datasets", "matplotlib", "openai", "peft", "trl")
 
 
@@ -28,6 +30,12 @@ def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    """Those of the experiments that come with the project."""
+    return defs()
+
+
 def test_loading_imports_no_model_library() -> None:
     program = (
         "import sys; from sl_dagster.definitions import defs; defs(); "
@@ -36,8 +44,7 @@ def test_loading_imports_no_model_library() -> None:
     assert run(sys.executable, "-c", program).stdout.strip() == "[]"
 
 
-def test_every_experiment_is_a_group_with_its_jobs() -> None:
-    definitions = defs()
+def test_every_experiment_is_a_group_with_its_jobs(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     experiments = load_experiments(PROJECT_ROOT / "experiments").experiments
     names = {experiment.name for experiment in experiments}
@@ -53,8 +60,8 @@ def test_every_experiment_is_a_group_with_its_jobs() -> None:
         assert {key.path[-1] for key in trained} == {f"{role}_lora" for role in experiment.roles}
 
 
-def test_the_graph_is_that_of_the_design() -> None:
-    graph = defs().resolve_asset_graph()
+def test_the_graph_is_that_of_the_design(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
 
     def parents(asset: str, experiment: str = "demo") -> set[str]:
         node = graph.get(dg.AssetKey([experiment, asset]))
@@ -87,9 +94,7 @@ def test_the_graph_is_that_of_the_design() -> None:
     assert parents("aligned_model") == {"aligned_sft"}
 
 
-def test_what_comes_after_the_loop_has_a_job_of_its_own() -> None:
-    definitions = defs()
-
+def test_what_comes_after_the_loop_has_a_job_of_its_own(definitions: dg.Definitions) -> None:
     def assets(job: str) -> set[str]:
         layer = definitions.resolve_job_def(job).asset_layer
         return {key.path[-1] for key in layer.asset_graph.executable_asset_keys}
@@ -99,18 +104,39 @@ def test_what_comes_after_the_loop_has_a_job_of_its_own() -> None:
     assert assets("demo_iteration").isdisjoint(after)
 
 
+def test_any_experiments_have_definitions_whatever_the_environment(
+    write_experiment: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: set[str] = set()
+
+    class Watched(os._Environ):
+        def __getitem__(self, key: str) -> str:
+            read.add(os.fsdecode(key))
+            return super().__getitem__(key)
+
+    experiments = [load_experiment(write_experiment(name)) for name in ("small", "other")]
+    watched = Watched(**{name.removeprefix("_"): part for name, part in vars(os.environ).items()})
+    monkeypatch.setattr(os, "environ", watched)
+    definitions = build_definitions(experiments, resources_in(tmp_path / "elsewhere"))
+    assert not {name for name in read if name.startswith(("SL_DAGSTER_", "DAGSTER_HOME"))}
+    graph = definitions.resolve_asset_graph()
+    assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == {"small", "other"}
+    seeds = dg.AssetKey(["small", "seeds"])
+    job = definitions.resolve_implicit_global_asset_job_def()
+    assert job.execute_in_process(asset_selection=[seeds]).success
+    assert list((tmp_path / "elsewhere" / "small" / "seeds").rglob("records.parquet"))
+
+
 def test_collecting_adds_two_assets(write_experiment: Callable[..., Path]) -> None:
     experiment = load_experiment(write_experiment(dataset={"collect": 5}))
-    graph = definitions_of([experiment]).resolve_asset_graph()
+    graph = build_definitions([experiment], resources_in(UNUSED)).resolve_asset_graph()
     node = graph.get(dg.AssetKey(["small", "dataset"]))
     assert dg.AssetKey(["small", "more_responses"]) in node.parent_keys
     node = graph.get(dg.AssetKey(["small", "more_responses"]))
     assert {key.path[-1] for key in node.parent_keys} == {"more_instructions", "generator_lora"}
 
 
-def test_models_are_measured_by_a_job_of_their_own() -> None:
-    definitions = defs()
-
+def test_models_are_measured_by_a_job_of_their_own(definitions: dg.Definitions) -> None:
     def made(job: str) -> set[str]:
         layer = definitions.resolve_job_def(job).asset_layer
         return {key.path[-1] for key in layer.executable_asset_keys}
@@ -123,9 +149,8 @@ def test_models_are_measured_by_a_job_of_their_own() -> None:
     assert partitions.get_partition_keys() == ["base", "1", "2", "3", "aligned"]
 
 
-def test_one_gpu_user_at_a_time() -> None:
+def test_one_gpu_user_at_a_time(definitions: dg.Definitions) -> None:
     """What asks the engine or trains is in the pool that the shipped settings limit."""
-    definitions = defs()
     graph = definitions.resolve_asset_graph()
     demo = [key for key in graph.get_all_asset_keys() if key.path[0] == "demo"]
     assert {key.path[-1] for key in demo if "gpu" in (graph.get(key).pools or ())} == {
@@ -145,7 +170,7 @@ def test_owners_and_tags(write_experiment) -> None:
         owners=["jane@example.org", "team:writing"],
         engine={"type": "vllm"},
     )
-    definitions = definitions_of([load_experiment(path)])
+    definitions = build_definitions([load_experiment(path)], resources_in(UNUSED))
     graph = definitions.resolve_asset_graph()
     node = graph.get(dg.AssetKey(["small", "extender_sft"]))
     assert node.owners == ("jane@example.org", "team:writing")
@@ -155,8 +180,8 @@ def test_owners_and_tags(write_experiment) -> None:
     assert job.tags.items() >= (expected | {"experiment": "small"}).items()
 
 
-def test_every_asset_is_described_and_fits_its_box() -> None:
-    graph = defs().resolve_asset_graph()
+def test_every_asset_is_described_and_fits_its_box(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
         assert node.description, key

@@ -13,9 +13,10 @@ import dagster as dg
 import psycopg2
 import pytest
 
-from sl_dagster.definitions import definitions_of
+from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import load_experiment
 from sl_dagster.paths import PROJECT_ROOT
+from sl_dagster.resources.named import resources_in
 
 ROOT = os.geteuid() == 0  # PostgreSQL refuses to run as root; Debian's package brings a user
 USER = "dagster"
@@ -72,14 +73,14 @@ def home(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     values = {"HOST": "127.0.0.1", "PORT": port, "USER": USER, "PASSWORD": "any", "DB": "dagster"}
     for name, value in values.items():
         monkeypatch.setenv(f"DAGSTER_PG_{name}", str(value))
-    monkeypatch.setenv("SL_DAGSTER_DATA", str(tmp_path / "data"))
     return str(tmp_path / "home")
 
 
 def test_a_run_is_stored_and_read_back(
-    home: str, port: int, write_experiment: Callable[..., Path]
+    home: str, port: int, tmp_path: Path, write_experiment: Callable[..., Path]
 ) -> None:
-    definitions = definitions_of([load_experiment(write_experiment())])
+    experiment = load_experiment(write_experiment())
+    definitions = build_definitions([experiment], resources_in(tmp_path / "data"))
     seeds = dg.AssetKey(["small", "seeds"])
     job = definitions.resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.from_config(home) as instance:

@@ -1,4 +1,7 @@
-"""Running jobs from a program: what ``run``, ``dataset`` and ``evaluate`` of the CLI do."""
+"""Running jobs in this process, into a history: iterations, the final data set, measurements.
+
+Whoever launches hands over the definitions that know the jobs.
+"""
 
 import os
 from collections.abc import Sequence
@@ -13,11 +16,10 @@ from rich.console import Console
 from sl_dagster.assets.measures.models import models_made
 from sl_dagster.assets.stage.asset import Job
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import ALIGNED_MODEL, Experiment, load_experiment
+from sl_dagster.experiment import ALIGNED_MODEL, Experiment
 from sl_dagster.jobs import job_name
 from sl_dagster.jobs.run_origin import runs_of_the_location
 from sl_dagster.jobs.staleness import Staleness
-from sl_dagster.paths import data_dir, ensure_dagster_home, experiments_dir
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 
 _console = Console(highlight=False)
@@ -30,7 +32,7 @@ class Launch:
     """What to run.
 
     Attributes:
-        experiment: name of an experiment file.
+        experiment: one of those in the definitions.
         first: the first iteration.
         last: the last one; None for the experiment's last.
         only: names of the assets to make; empty for all.
@@ -40,7 +42,7 @@ class Launch:
             ``extension.sampling.temperature=1.0``, with values in YAML.
     """
 
-    experiment: str
+    experiment: Experiment
     first: int = 1
     last: int | None = None
     only: tuple[str, ...] = ()
@@ -49,90 +51,98 @@ class Launch:
     settings: tuple[str, ...] = ()
 
 
-def run_iterations(launch: Launch) -> None:
-    """Run iterations one after another, in this process, into the project's history.
+def run_iterations(
+    launch: Launch, definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    """Run iterations one after another.
+
+    Args:
+        launch: which ones.
+        definitions: they know the experiment's jobs.
+        instance: the history.
 
     Raises:
         UserError: an iteration, a stage or a setting does not exist, or a stage failed; what comes
             after it is not begun.
     """
-    from sl_dagster.definitions import defs
-
-    experiment = load_experiment(experiments_dir() / f"{launch.experiment}.yaml")
-    last = _checked_last(launch, experiment)
-    definitions = defs()
-    job = definitions.resolve_job_def(job_name(launch.experiment, "iteration"))
+    name = launch.experiment.name
+    last = _checked_last(launch)
+    job = definitions.resolve_job_def(job_name(name, "iteration"))
     names = _selected(launch, job)
-    config = _config(launch, experiment, job, names)
-    ensure_dagster_home()
-    with dg.DagsterInstance.get() as instance:
-        note_killed_runs(instance)
-        staleness = Staleness(instance, definitions, launch.experiment)
-        for iteration in range(launch.first, last + 1):
-            _console.rule(f"{launch.experiment}, iteration {iteration} of {last}")
-            if launch.stale:
-                wanted = [name for name in staleness.out_of_date(iteration) if name in names]
-                if not wanted:
-                    _console.print("  nothing is out of date")
-                    continue
-            else:
-                wanted = names
-            _run(instance, launch.experiment, job, str(iteration), wanted, config)
+    config = _config(launch, job, names)
+    note_killed_runs(instance)
+    staleness = Staleness(instance, definitions, name)
+    for iteration in range(launch.first, last + 1):
+        _console.rule(f"{name}, iteration {iteration} of {last}")
+        if launch.stale:
+            wanted = [one for one in staleness.out_of_date(iteration) if one in names]
+            if not wanted:
+                _console.print("  nothing is out of date")
+                continue
+        else:
+            wanted = names
+        _run(instance, name, job, str(iteration), wanted, config)
 
 
-def evaluate_models(experiment: str, models: Sequence[str], force: bool) -> None:
-    """Measure models with the experiment's benchmarks and its judge, in this process.
+def run_evaluation(
+    launch: Launch,
+    models: Sequence[str],
+    adapters: AdapterStore,
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+) -> None:
+    """Measure models with the experiment's benchmarks and its judge, one after another.
 
     Args:
-        experiment: name of an experiment file.
+        launch: of which experiment; its iterations do not matter.
         models: their names; none for all that have been made.
-        force: make anew what is up to date, too.
+        adapters: tells which have been made.
+        definitions, instance: as in ``run_iterations``.
 
     Raises:
         UserError: the experiment has neither, a model does not exist or has not been made
             yet, or measuring it failed.
     """
-    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    if not settings.benchmarks and not settings.judge:
-        raise UserError(f"{experiment} names no `benchmarks` and no `judge` to measure models with")
-    unknown = [model for model in models if model not in settings.models]
+    experiment = launch.experiment
+    if not experiment.benchmarks and not experiment.judge:
+        raise UserError(
+            f"{experiment.name} names no `benchmarks` and no `judge` to measure models with"
+        )
+    unknown = [model for model in models if model not in experiment.models]
     if unknown:
-        raise UserError(f"--model {unknown[0]}: the models are {', '.join(settings.models)}")
-    made = models_made(settings, AdapterStore(data_dir=str(data_dir())))
-    if not settings.benchmarks:  # a judge has nothing of the aligned model to read
+        raise UserError(f"--model {unknown[0]}: the models are {', '.join(experiment.models)}")
+    made = models_made(experiment, adapters)
+    if not experiment.benchmarks:  # a judge has nothing of the aligned model to read
         made = [model for model in made if model != ALIGNED_MODEL]
-    _run_whole_job(settings, "evaluate", models or made, force)
+    _run_whole_job(launch, "evaluate", models or made, definitions, instance)
 
 
-def run_dataset(experiment: str, force: bool = False) -> None:
-    """Make the final data set and the aligned model, in this process, into the project's history.
+def run_dataset(launch: Launch, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    """Make the final data set and the aligned model.
 
-    Args:
-        experiment: name of an experiment file.
-        force: make anew what is up to date, too.
+    Args: as of ``run_iterations``; the launch's iterations do not matter.
 
     Raises:
         UserError: no iteration is finished yet, or a stage failed.
     """
-    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    _run_whole_job(settings, "dataset", [None], force)
+    _run_whole_job(launch, "dataset", [None], definitions, instance)
 
 
 def _run_whole_job(
-    experiment: Experiment, job_kind: Job, partitions: Sequence[str | None], force: bool
+    launch: Launch,
+    job_kind: Job,
+    partitions: Sequence[str | None],
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
 ) -> None:
-    from sl_dagster.definitions import defs
-
-    job = defs().resolve_job_def(job_name(experiment.name, job_kind))
-    launch = Launch(experiment.name, force=force)
+    name = launch.experiment.name
+    job = definitions.resolve_job_def(job_name(name, job_kind))
     names = _selected(launch, job)
-    config = _config(launch, experiment, job, names)
-    ensure_dagster_home()
-    with dg.DagsterInstance.get() as instance:
-        for partition in partitions:
-            if partition:
-                _console.rule(f"{experiment.name}, model {partition}")
-            _run(instance, experiment.name, job, partition, names, config)
+    config = _config(launch, job, names)
+    for partition in partitions:
+        if partition:
+            _console.rule(f"{name}, model {partition}")
+        _run(instance, name, job, partition, names, config)
 
 
 def note_killed_runs(instance: dg.DagsterInstance) -> None:
@@ -148,12 +158,12 @@ def note_killed_runs(instance: dg.DagsterInstance) -> None:
             instance.report_run_failed(run, said)
 
 
-def _checked_last(launch: Launch, settings: Experiment) -> int:
-    last = settings.iterations if launch.last is None else launch.last
-    if last > settings.iterations:
+def _checked_last(launch: Launch) -> int:
+    name, there_are = launch.experiment.name, launch.experiment.iterations
+    last = there_are if launch.last is None else launch.last
+    if last > there_are:
         raise UserError(
-            f"{launch.experiment} has {settings.iterations} iterations; raise `iterations` in "
-            f"{experiments_dir() / launch.experiment}.yaml to run {last}"
+            f"{name} has {there_are} iterations; raise `iterations` in {name}.yaml to run {last}"
         )
     if launch.first > last:
         raise UserError(f"--from {launch.first} is after the last iteration to run, {last}")
@@ -197,16 +207,14 @@ def _run(
         raise UserError(f"{failure_of(result)}\n(run {result.run_id}; see it in the web UI)")
 
 
-def _config(
-    launch: Launch, experiment: Experiment, job: dg.JobDefinition, names: list[str]
-) -> dict[str, dict[str, Any]]:
+def _config(launch: Launch, job: dg.JobDefinition, names: list[str]) -> dict[str, dict[str, Any]]:
     """What each asset is launched with, by its name, as its config form takes it."""
     forms = {name: form for name, form in config_forms(job).items() if name in names}
     config: dict[str, dict[str, Any]] = {
         name: {"force": True} if launch.force else {} for name in forms
     }
     for setting in launch.settings:
-        path, value = _parsed(setting, experiment)
+        path, value = _parsed(setting, launch.experiment)
         readers = [name for name, form in forms.items() if path in _settings(form)]
         if not readers:
             known = sorted(

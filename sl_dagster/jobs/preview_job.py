@@ -1,9 +1,14 @@
 """The job that previews an experiment from the web UI."""
 
+from pathlib import Path
+
 import dagster as dg
 
 from sl_dagster.experiment import Experiment
+from sl_dagster.jobs.preview.report import as_markdown
+from sl_dagster.jobs.preview.run import run_preview
 from sl_dagster.resources.storage.io_managers import shown_to_the_user
+from sl_dagster.resources.storage.stage_store import StageStore
 
 
 class PreviewConfig(dg.Config):
@@ -24,13 +29,9 @@ def preview_job(experiment: Experiment) -> dg.JobDefinition:
         description="Runs a small copy of the first iteration in a folder of its own.",
         out=dg.Out(dg.Nothing),
     )
-    def preview_records(config: PreviewConfig) -> dg.Output[None]:
-        # Imported late: the preview builds definitions, which know this job.
-        from sl_dagster.jobs.preview.report import as_markdown
-        from sl_dagster.jobs.preview.run import run_preview
-
+    def preview_records(config: PreviewConfig, stages: StageStore) -> dg.Output[None]:
         with shown_to_the_user():
-            preview = run_preview(experiment, config.records)
+            preview = run_preview(experiment, config.records, Path(stages.data_dir))
         text = as_markdown(experiment, preview)
         return dg.Output(None, metadata={"preview": dg.MetadataValue.md(text)})
 

@@ -1,25 +1,32 @@
 """The job that makes anew what is out of date, from the web UI: `sl-dagster run --stale`."""
 
+from collections.abc import Callable
+
 import dagster as dg
 
 from sl_dagster.experiment import Experiment
+from sl_dagster.jobs.launch import Launch, run_iterations
 from sl_dagster.resources.storage.io_managers import shown_to_the_user
 
 
-def refresh_job(experiment: Experiment) -> dg.JobDefinition:
-    """The job; for each iteration it begins a run of its own, one after another."""
+def refresh_job(
+    experiment: Experiment, definitions: Callable[[], dg.Definitions]
+) -> dg.JobDefinition:
+    """The job; for each iteration it begins a run of its own, one after another.
+
+    Args:
+        experiment: whose assets.
+        definitions: gives those that this job is one of.
+    """
 
     @dg.op(
         name=f"{experiment.name}_make_anew",
         description="Runs what is out of date, iteration by iteration.",
         out=dg.Out(dg.Nothing),
     )
-    def make_anew() -> None:
-        # Imported late: launching builds definitions, which know this job.
-        from sl_dagster.jobs.launch import Launch, run_iterations
-
+    def make_anew(context: dg.OpExecutionContext) -> None:
         with shown_to_the_user():
-            run_iterations(Launch(experiment.name, stale=True))
+            run_iterations(Launch(experiment, stale=True), definitions(), context.instance)
 
     @dg.job(
         name=f"{experiment.name}_refresh",

@@ -7,9 +7,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from sl_dagster.definitions import definitions_of
+from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import load_experiment
 from sl_dagster.resources.engines import Completion, Request
+from sl_dagster.resources.named import resources_in
 from sl_dagster.resources.records import TEXT_SCHEMA, Record
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.conftest import ScriptedEngine
@@ -24,7 +25,6 @@ class ScriptedProject:
         self.stages = StageStore(data_dir=str(data))
         self._patch = monkeypatch
         self._history = dg.DagsterInstance.ephemeral()
-        monkeypatch.setenv("SL_DAGSTER_DATA", str(data))
 
     def record(self, stage: str, iteration: int, position: int, **fields: Any) -> Record:
         """A record whose id says where it stands, such as ``seeds-0-1``."""
@@ -60,7 +60,7 @@ class ScriptedProject:
         """
         self.engine = ScriptedEngine(answer)
         self._patch.setattr("sl_dagster.resources.engines.pool.open_engine", lambda _: self.engine)
-        definitions = definitions_of([self.experiment])
+        definitions = build_definitions([self.experiment], resources_in(self.data))
         result = dg.materialize(
             list(definitions.assets or ()),  # pyright: ignore[reportArgumentType]
             selection=[dg.AssetKey(["small", name]) for name in names],

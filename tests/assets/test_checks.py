@@ -13,10 +13,10 @@ from safetensors.numpy import load_file, save_file
 
 from sl_dagster.assets.checks import experiment_checks, loss_verdict
 from sl_dagster.assets.stage.run import base_model
-from sl_dagster.definitions import resources_in
 from sl_dagster.experiment import STAGES_AFTER_THE_LOOP, Experiment, load_experiment
 from sl_dagster.jobs.launch import failure_of
 from sl_dagster.resources.adapters import WEIGHTS_FILE, Adapter, Role, adapter_fingerprint
+from sl_dagster.resources.named import resources_in
 from sl_dagster.resources.records import TEXT_SCHEMA, Record
 from sl_dagster.resources.storage import lengths_file
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter

@@ -8,9 +8,10 @@ from dagster._core.definitions.data_version import StaleStatus
 from dagster._utils.test.data_versions import get_stale_status_resolver
 
 from sl_dagster.assets import experiment_assets
-from sl_dagster.definitions import definitions_of
+from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import loop_stages
 from sl_dagster.jobs.staleness import Staleness
+from sl_dagster.resources.named import resources_in
 from tests.assets.conftest import Project
 from tests.assets.test_loop import test_the_database_agrees_with_the_files as database_agrees
 
@@ -32,7 +33,7 @@ def run(project: Project, *arguments: str) -> str:
 
 
 def out_of_date(project: Project, instance: dg.DagsterInstance, iteration: int) -> list[str]:
-    definitions = definitions_of([project.experiment])
+    definitions = build_definitions([project.experiment], resources_in(project.data))
     return Staleness(instance, definitions, "small").out_of_date(iteration)
 
 

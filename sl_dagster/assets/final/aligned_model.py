@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from sl_dagster.assets.loop.training_run import TrainingRun, training_job, training_result
-from sl_dagster.assets.stage.asset import ADAPTER_IO, Asset
+from sl_dagster.assets.stage.asset import Asset
 from sl_dagster.assets.stage.description import made_from_metadata
 from sl_dagster.assets.stage.run import StageRun, base_model, stage_fingerprint
 from sl_dagster.assets.stage.task import Derivation
@@ -22,6 +22,7 @@ from sl_dagster.publishing.cards import CARD, model_card
 from sl_dagster.publishing.model_facts import aligned_model_facts
 from sl_dagster.publishing.pairs import final_pairs
 from sl_dagster.resources.records import ALIGNED_SFT_SCHEMA, Record
+from sl_dagster.resources.storage.io_managers import ADAPTER_IO
 from sl_dagster.resources.storage.stage_store import StoredStage
 from sl_dagster.results.tables import achievements
 

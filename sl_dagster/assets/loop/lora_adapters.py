@@ -5,10 +5,11 @@ from pathlib import Path
 import dagster as dg
 
 from sl_dagster.assets.loop.training_run import TrainingRun, training_job, training_result
-from sl_dagster.assets.stage.asset import ADAPTER_IO, Asset
+from sl_dagster.assets.stage.asset import Asset
 from sl_dagster.assets.stage.run import StageRun, stage_fingerprint
 from sl_dagster.experiment import Experiment, Training
 from sl_dagster.resources.adapters import Role
+from sl_dagster.resources.storage.io_managers import ADAPTER_IO
 
 
 class LoraAdapter(Asset):

@@ -6,13 +6,14 @@ iteration, so these two look up what the iteration before has made instead of de
 
 import dagster as dg
 
-from sl_dagster.assets.stage.asset import ADAPTER_IO, Asset
+from sl_dagster.assets.stage.asset import Asset
 from sl_dagster.assets.stage.description import adapter_metadata, made_from_metadata
 from sl_dagster.assets.stage.run import StageRun, base_model
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.adapters import Adapter, Role
 from sl_dagster.resources.storage.adapter_store import StoredAdapter
+from sl_dagster.resources.storage.io_managers import ADAPTER_IO
 from sl_dagster.resources.storage.stage_store import StageKey
 
 

@@ -12,10 +12,8 @@ from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.assets.stage.source_links import code_reference
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.adapters import Role
-from sl_dagster.resources.storage.io_managers import shown_to_the_user, stage_key
+from sl_dagster.resources.storage.io_managers import STAGE_IO, shown_to_the_user, stage_key
 
-STAGE_IO = "stage_io"
-ADAPTER_IO = "adapter_io"
 GPU_POOL = "gpu"  # dagster.yaml says how many runs may be in it
 JOB_TAG = "sl_dagster/job"
 

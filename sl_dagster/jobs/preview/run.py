@@ -20,7 +20,7 @@ from sl_dagster.jobs.preview.cost import IterationCost, Measured, full_run, stag
 from sl_dagster.jobs.preview.memory import Memory, memory_needed
 from sl_dagster.jobs.terminal_logger import terminal_logger
 from sl_dagster.method.words import count_words
-from sl_dagster.paths import data_dir
+from sl_dagster.resources.named import resources_in
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 
@@ -61,20 +61,19 @@ class Preview:
     tokens_per_second: float
 
 
-def run_preview(experiment: Experiment, count: int) -> Preview:
+def run_preview(experiment: Experiment, count: int, data: Path) -> Preview:
     """Run a preview of the experiment's first iteration.
 
     Args:
         experiment: the full experiment.
         count: how many records to show.
+        data: the data folder; the preview works in a folder of its own in it.
 
     Raises:
         UserError: a stage failed.
     """
-    from sl_dagster.definitions import resources_in
-
     small = _small(experiment, count)
-    folder = data_dir() / experiment.name / "preview"
+    folder = data / experiment.name / "preview"
     definitions = dg.Definitions(
         assets=[*experiment_assets(small), declared(EngineSpeed(small))],
         resources=resources_in(folder),

@@ -19,6 +19,10 @@ from sl_dagster.resources.storage.stage_store import (
     disk_errors_explained,
 )
 
+# The names under which assets ask for the two.
+STAGE_IO = "stage_io"
+ADAPTER_IO = "adapter_io"
+
 
 class StageIOManager(dg.ConfigurableIOManager):
     """Publishes a stage's draft and its lengths; opens stored stages lazily."""

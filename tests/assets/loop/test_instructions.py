@@ -10,10 +10,11 @@ import dagster as dg
 import pytest
 
 from sl_dagster.commands.seeds import own_seed_files
-from sl_dagster.definitions import definitions_of
+from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import load_experiment
 from sl_dagster.method.prompts import read_prompts
 from sl_dagster.resources.engines import Completion, Request
+from sl_dagster.resources.named import resources_in
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.conftest import ScriptedEngine
@@ -50,7 +51,6 @@ class Loop:
         self._data = data
         self._path = path
         (path.parent / "seeds.jsonl").write_text(SEEDS, encoding="utf-8")
-        monkeypatch.setenv("SL_DAGSTER_DATA", str(data))
 
     def make(
         self,
@@ -66,7 +66,7 @@ class Loop:
 
         engine = SlowEngine(answer, seconds)
         self._patch.setattr("sl_dagster.resources.engines.pool.open_engine", lambda _: engine)
-        definitions = definitions_of([load_experiment(self._path)])
+        definitions = build_definitions([load_experiment(self._path)], resources_in(self._data))
         result = dg.materialize(
             list(definitions.assets or ()),  # pyright: ignore[reportArgumentType]
             selection=[dg.AssetKey(["small", name]) for name in ("seeds", "instructions")],

@@ -8,10 +8,11 @@ import dagster as dg
 import pytest
 
 from sl_dagster.assets.stage.config import StageConfig, stage_config
-from sl_dagster.definitions import definitions_of
+from sl_dagster.definitions import build_definitions
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, Training, load_experiment
 from sl_dagster.jobs.launch import config_forms
+from sl_dagster.resources.named import resources_in
 
 SETTINGS = ("extension.tries", "extension.sampling", "filter.preset", "training.report_to",
             "training.seed", "training.accelerate_config")  # fmt: skip
@@ -85,7 +86,8 @@ def test_a_wrong_choice_is_refused_before_the_launch(experiment: Experiment) -> 
 
 def test_the_forms_of_the_stages(write_experiment) -> None:
     experiment = load_experiment(write_experiment(extension={"rounds": 2}))
-    job = definitions_of([experiment]).resolve_job_def("small_iteration")
+    definitions = build_definitions([experiment], resources_in(Path("unused")))
+    job = definitions.resolve_job_def("small_iteration")
     forms = {
         name: {
             section: set(getattr(field.config_type, "fields", {}))

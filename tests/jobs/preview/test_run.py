@@ -5,11 +5,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.jobs.preview.memory import memory_needed
 from sl_dagster.jobs.preview.run import generated_stages
 from sl_dagster.jobs.preview_job import preview_job
 from sl_dagster.paths import PROJECT_ROOT
+from sl_dagster.resources.named import resources_in
 
 pytestmark = pytest.mark.integration
 
@@ -22,14 +24,12 @@ def experiment() -> Experiment:
     )
 
 
-def test_a_preview_shows_records_and_costs(
-    experiment: Experiment, tmp_path: Path, monkeypatch
-) -> None:
-    monkeypatch.setenv("SL_DAGSTER_DATA", str(tmp_path))
+def test_a_preview_shows_records_and_costs(experiment: Experiment, tmp_path: Path) -> None:
     result = preview_job(experiment).execute_in_process(
+        resources=resources_in(tmp_path),
         run_config={
             "ops": {f"{experiment.name}_preview_records": {"config": {"records": 2}}},
-        }
+        },
     )
     [output] = [event for event in result.all_events if event.is_successful_output]
     shown = str(output.step_output_data.metadata["preview"].value)
@@ -63,7 +63,6 @@ def test_memory_follows_the_models_shape(experiment: Experiment) -> None:
 
 
 def test_the_job_is_one_of_the_definitions(experiment: Experiment) -> None:
-    from sl_dagster.definitions import definitions_of
-
-    job = definitions_of([experiment]).resolve_job_def(f"{experiment.name}_preview")
+    definitions = build_definitions([experiment], resources_in(Path("unused")))
+    job = definitions.resolve_job_def(f"{experiment.name}_preview")
     assert isinstance(job, dg.JobDefinition)
