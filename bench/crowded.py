@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sl_dagster.paths import experiments_dir
+from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
 NAME = "crowded"
@@ -39,13 +39,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         experiments = Path(folder) / "experiments"
         experiments.mkdir()
+        demo = PROJECT_ROOT / "sl_dagster" / "demo"
         settings = {
-            "extends": str(experiments_dir() / "demo.yaml"),
-            "instructions": {"count": arguments.instructions},
-            "control": None,
-            "judge": None,
-            "benchmarks": {},
-            "heldout": None,
+            "base_model": str(demo / "model"),
+            "prompts": {"en": str(demo / "prompts.yaml")},
+            "seeds": str(PROJECT_ROOT / "seeds" / "demo.jsonl"),
+            "iterations": 1,
+            "sampling": {"temperature": 1.0, "repetition_penalty": 1.03, "max_tokens": 1200},
+            "instructions": {
+                "count": arguments.instructions,
+                "max_similarity": 1,
+                "sampling": {"max_tokens": 60},
+            },
+            "initial_responses": {"samples": 1, "tries": 4},
+            "extension": {"rounds": 1, "samples": 1, "max_tokens_per_input_word": 4.5},
+            "training": {"learning_rate": 2.0e-3, "epochs": 1, "batch_size": 4},
         }
         for name in (NAME, BUSY):
             (experiments / f"{name}.yaml").write_text(json.dumps(settings))

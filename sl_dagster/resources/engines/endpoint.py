@@ -5,6 +5,8 @@ Retries, several endpoints and servers of our own are the engines' business.
 
 import asyncio
 import contextlib
+import json
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +19,27 @@ from sl_dagster.experiment import RepetitionDetection
 from sl_dagster.experiment.chat import Chat
 from sl_dagster.method.thoughts import without_thoughts
 from sl_dagster.resources.adapters import Adapter
+from sl_dagster.resources.engines.health import Health
 from sl_dagster.resources.engines.protocol import Completion, Request
 
+
+class StumbleError(Exception):
+    """An endpoint has answered with something that is no answer to the request."""
+
+
+class UnreadableError(StumbleError):
+    """What it has answered is no chat completion."""
+
+
 # What is worth asking again: the endpoint was unreachable, too slow, too busy, or stumbled.
-PASSING_ERRORS = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError)
+PASSING_ERRORS = (
+    openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError, StumbleError,
+)  # fmt: skip
 
 _ADAPTERS_KEPT = 4  # of those that nobody uses any more
+_SECONDS_TO_CONNECT = 15.0
+_PASSING_STATUS = (408, 425)  # beside 429 and 5xx, which the client has classes for
+_OUR_IDS = "sl-dagster-"
 _REFUSALS = (openai.BadRequestError, openai.UnprocessableEntityError)
 
 
@@ -40,6 +57,7 @@ class Endpoint:
     Attributes:
         url: its base URL, ending in ``/v1``.
         knows_choices: whether it can be held to ``Request.choices``.
+        health: how it does.
     """
 
     def __init__(
@@ -63,12 +81,16 @@ class Endpoint:
         """
         self.url = url.rstrip("/")
         self.knows_choices = True
+        self.health = Health()
         self._model = model
         self._detection = detection
         self._chat = chat
         self._adapters: dict[str, _LoadedAdapter] = {}
         self._client = openai.AsyncOpenAI(
-            base_url=self.url, api_key=api_key or "none", timeout=timeout, max_retries=0
+            base_url=self.url,
+            api_key=api_key or "none",
+            timeout=openai.Timeout(timeout, connect=min(timeout, _SECONDS_TO_CONNECT)),
+            max_retries=0,
         )
 
     async def close(self) -> None:
@@ -90,8 +112,16 @@ class Endpoint:
                 f"{self.url} does not accept the key: set engine.api_key_env to the environment "
                 "variable that holds it"
             ) from error
-        except (*_REFUSALS, openai.NotFoundError) as error:
+        except openai.APIStatusError as error:
+            if isinstance(error, PASSING_ERRORS):
+                raise
+            if error.status_code in _PASSING_STATUS:
+                raise StumbleError(str(error)) from error
             raise UserError(f"{self.url} refuses the request: {error}") from error
+
+    def forget_adapters(self) -> None:
+        """Load adapters anew when they are asked for: it may have been started anew."""
+        self._adapters = {}
 
     async def models(self) -> list[str]:
         """The names of the models that it serves."""
@@ -124,13 +154,32 @@ class Endpoint:
         # A limit beyond the end of the context is refused; without one, the context is the limit.
         for more in (limit, {}):
             try:
-                answer = await self._client.chat.completions.create(**fields, **more)
+                return await self._created(fields | more, request)
             except openai.BadRequestError as error:
                 if "context length" not in str(error):
                     raise
-            else:
-                return _completion(answer, request)
         return Completion("", 0, 0, "length")  # the prompt alone is too long
+
+    async def _created(self, fields: dict[str, Any], request: Request) -> Completion:
+        request_id = f"{_OUR_IDS}{uuid.uuid4().hex}"
+        response = await self._client.chat.completions.with_raw_response.create(
+            **fields, extra_headers={"X-Request-Id": request_id}
+        )
+        body = response.http_response.content
+        try:
+            # Wrong bytes in a text must not make the whole answer unreadable.
+            answer = ChatCompletion.construct(**json.loads(body.decode("utf-8", "replace")))
+            completion = _completion(answer, request)
+            answer_id, written_by = str(answer.id), str(answer.model)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            raise UnreadableError(
+                f"what it has answered cannot be read ({error!r}): {body[:200]!r}"
+            ) from error
+        # vLLM's ids end in ours; other endpoints have ids of their own.
+        other_id = _OUR_IDS in answer_id and not answer_id.endswith(request_id)
+        if other_id or (written_by != fields["model"] and written_by in self._adapters):
+            raise StumbleError(f"it has answered another request ({answer_id}, {written_by})")
+        return completion
 
     @contextlib.asynccontextmanager
     async def _served(self, adapter: Adapter) -> AsyncIterator[str]:
@@ -148,6 +197,10 @@ class Endpoint:
         try:
             await asyncio.shield(loaded.loading)
             yield name
+        except openai.NotFoundError as error:
+            # Another run has unloaded it, or the endpoint has been started anew.
+            self._adapters.pop(name, None)
+            raise StumbleError(f"the adapter {name} is not there any more: {error}") from error
         finally:
             loaded.users -= 1
             if loaded.loading.done() and (loaded.loading.cancelled() or loaded.loading.exception()):
@@ -158,8 +211,14 @@ class Endpoint:
         idle = [other for other, loaded in self._adapters.items() if not loaded.users]
         for other in idle[: max(0, len(self._adapters) - _ADAPTERS_KEPT)]:
             del self._adapters[other]
-            await self._post("/unload_lora_adapter", {"lora_name": other})
-        await self._post("/load_lora_adapter", {"lora_name": name, "lora_path": path})
+            with contextlib.suppress(openai.NotFoundError, *_REFUSALS):  # another run was faster
+                await self._post("/unload_lora_adapter", {"lora_name": other})
+        try:
+            await self._post("/load_lora_adapter", {"lora_name": name, "lora_path": path})
+        except openai.BadRequestError as error:
+            # By another run or another engine; equal names have equal weights.
+            if "already" not in str(error):
+                raise
 
     async def _post(self, path: str, body: dict[str, Any]) -> None:
         await self._client.post(path, cast_to=str, body=body)
@@ -204,6 +263,8 @@ def _fields(
 
 def _completion(answer: ChatCompletion, request: Request) -> Completion:
     choice, usage = answer.choices[0], answer.usage
+    if not isinstance(choice.message.content, str | None):
+        raise TypeError(f"content is a {type(choice.message.content).__name__}")
     # vLLM counts the token that ends a turn. It names a stop string that ended it instead; other
     # servers have no such field, and are taken at their word.
     counts_end = choice.finish_reason == "stop" and not isinstance(

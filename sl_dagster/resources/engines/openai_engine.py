@@ -4,9 +4,10 @@ It is also the client half of the ``vllm`` engine, whose endpoint is a server of
 """
 
 import asyncio
+import hashlib
 import os
-import zlib
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any
 
 import openai
@@ -14,8 +15,14 @@ import tenacity
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import OpenAISettings, ServedModel, VllmSettings
+from sl_dagster.identity import seed_from
 from sl_dagster.resources.base_model import check_base_model
-from sl_dagster.resources.engines.endpoint import PASSING_ERRORS, Endpoint
+from sl_dagster.resources.engines.endpoint import (
+    PASSING_ERRORS,
+    Endpoint,
+    StumbleError,
+    UnreadableError,
+)
 from sl_dagster.resources.engines.protocol import Completion, Engine, Request
 
 _IN_FLIGHT_PER_ENDPOINT = 128
@@ -36,21 +43,30 @@ class RemoteEngine(Engine):
         self._base_model_checked = False
 
     async def complete(self, request: Request) -> Completion:
+        asked: list[Endpoint] = []
+        patience = tenacity.wait_random_exponential(multiplier=0.5, max=60)
         attempts = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(PASSING_ERRORS),
-            wait=tenacity.wait_random_exponential(multiplier=0.5, max=60),
+            # Another endpoint that is well can be asked at once.
+            wait=lambda state: 0 if self._others(asked) else patience(state),
             stop=tenacity.stop_after_attempt(_ATTEMPTS),
             before_sleep=self._stumbled,
             reraise=True,
         )
+        puzzled = 0
         try:
             async for attempt in attempts:
                 with attempt:
                     async with self._getting_ready:
                         await self._check_base_model()
                         await self.get_ready()
-                    endpoint = self._endpoint(request, attempt.retry_state.attempt_number)
-                    return await endpoint.complete(request)
+                    endpoint = self._preferred(request, asked)
+                    asked.append(endpoint)
+                    try:
+                        return await self._ask(endpoint, _varied(request, puzzled))
+                    except PASSING_ERRORS as error:
+                        puzzled += _is_puzzled(error)
+                        raise
         except PASSING_ERRORS as error:
             raise UserError(
                 f"no answer after {_ATTEMPTS} attempts: {error or type(error).__name__} "
@@ -58,10 +74,43 @@ class RemoteEngine(Engine):
             ) from error
         raise AssertionError("unreachable: the last attempt raises")
 
-    def _endpoint(self, request: Request, attempt: int) -> Endpoint:
-        """The same endpoint for the same prompt, which it may have cached; then the next one."""
-        prompt = zlib.crc32(request.message["content"].encode())
-        return self._endpoints[(prompt + attempt - 1) % len(self._endpoints)]
+    async def _ask(self, endpoint: Endpoint, request: Request) -> Completion:
+        """Ask one endpoint once, and note how it does."""
+        health, pause = endpoint.health, 0.0
+        try:
+            completion = await endpoint.complete(request)
+        except openai.RateLimitError:
+            raise  # it is busy, not ill
+        except (openai.InternalServerError, StumbleError):
+            pause = health.stumbled()
+            raise
+        except openai.APIConnectionError:
+            pause = health.failed()
+            raise
+        finally:
+            if pause and len(self._endpoints) > 1:
+                self.say(f"{endpoint.url} fails: it is left alone for {pause:.0f} s")
+        health.succeeded()
+        return completion
+
+    def _preferred(self, request: Request, asked: list[Endpoint]) -> Endpoint:
+        """The endpoint to ask, of those that are well one that has not been asked in vain.
+
+        The same one for the same prompt, which it may have cached; and where one comes or goes,
+        only its own share of the prompts moves (rendezvous hashing).
+        """
+
+        def weight(endpoint: Endpoint) -> tuple[bool, bool, int, float, bytes]:
+            health = endpoint.health
+            until = 0.0 if health.well else -health.left_alone_until
+            name = f"{endpoint.url}\n{request.message['content']}".encode()
+            rank = hashlib.sha256(name).digest()
+            return health.examined, health.well, -asked.count(endpoint), until, rank
+
+        return max(self._endpoints, key=weight)
+
+    def _others(self, asked: list[Endpoint]) -> bool:
+        return any(one.health.well and one not in asked for one in self._endpoints)
 
     def _stumbled(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()
@@ -89,6 +138,10 @@ class OpenAIEngine(RemoteEngine):
 
     _settings: OpenAISettings
 
+    def __init__(self, served: ServedModel, settings: OpenAISettings) -> None:
+        super().__init__(served, settings)
+        self._looking: dict[str, asyncio.Task[Any]] = {}  # after endpoints that were away
+
     @property
     def concurrency(self) -> int:
         settings = self._settings
@@ -99,15 +152,59 @@ class OpenAIEngine(RemoteEngine):
         if not self._endpoints:
             key = self._key()
             endpoints = [self._client(url, key) for url in self._settings.base_urls]
-            for endpoint in endpoints:
-                await self._examine(endpoint)
-            self._endpoints = endpoints
+            found = await asyncio.gather(*map(self._examine, endpoints), return_exceptions=True)
+            self._begin_with(endpoints, found)
+        away = [one for one in self._endpoints if not one.health.examined]
+        if len(away) < len(self._endpoints):
+            for endpoint in away:
+                self._look_after(endpoint)
+            return
+        errors = await asyncio.gather(*map(self._take_back, away))
+        if all(errors):
+            raise StumbleError(f"no endpoint answers any more: {errors[0]}")
+
+    def _look_after(self, endpoint: Endpoint) -> None:
+        """Take it back when it has rested, while the others go on."""
+        if endpoint.health.rested and endpoint.url not in self._looking:
+            task = asyncio.create_task(self._take_back(endpoint))
+            self._looking[endpoint.url] = task
+            task.add_done_callback(lambda _: self._looking.pop(endpoint.url, None))
 
     def release(self) -> None:
         """Nothing here is ours to give back."""
 
     def close(self) -> None:
         """Nothing here is ours to end."""
+
+    def _begin_with(self, endpoints: list[Endpoint], found: list[BaseException | None]) -> None:
+        """Begin when one endpoint answers; one that cannot do what is needed ends the run."""
+        silent = [error for error in found if isinstance(error, PASSING_ERRORS)]
+        for error in found:
+            if error and error not in silent:
+                raise error
+        if len(silent) == len(endpoints):
+            urls = ", ".join(endpoint.url for endpoint in endpoints)
+            raise UserError(f"engine.base_urls: {urls} cannot be used: {silent[0]}") from silent[0]
+        for endpoint, error in zip(endpoints, found, strict=True):
+            if error:
+                pause = endpoint.health.failed()
+                self.say(f"{endpoint.url} does not answer: it is asked again in {pause:.0f} s")
+        self._endpoints = endpoints
+
+    async def _take_back(self, endpoint: Endpoint) -> Exception | None:
+        """Ask an endpoint that was away whether it is what it was; return what is against it."""
+        try:
+            await self._examine(endpoint)
+        except PASSING_ERRORS as error:
+            endpoint.health.failed()
+            return error
+        except UserError as error:
+            self.say(f"{error}. It is asked nothing any more")
+            self._endpoints = [one for one in self._endpoints if one is not endpoint]
+            return error
+        endpoint.forget_adapters()
+        self.say(f"{endpoint.url} answers again")
+        return None
 
     async def _examine(self, endpoint: Endpoint) -> None:
         """Refuse an endpoint that cannot do what will be asked for, naming the option.
@@ -131,8 +228,11 @@ class OpenAIEngine(RemoteEngine):
                 f"{endpoint.url} does not accept the key: set engine.api_key_env to the "
                 "environment variable that holds it"
             ) from error
+        except PASSING_ERRORS:
+            raise
         except openai.OpenAIError as error:
             raise UserError(f"engine.base_urls: {endpoint.url} cannot be used: {error}") from error
+        endpoint.health.examined = True
 
     async def _examine_forms(self, endpoint: Endpoint) -> None:
         """Mention the forms of answers to which it cannot be held; other answers are dropped."""
@@ -193,3 +293,13 @@ class OpenAIEngine(RemoteEngine):
         if variable and variable not in os.environ:
             raise UserError(f"engine.api_key_env: the environment has no variable {variable}")
         return os.environ[variable] if variable else None
+
+
+def _is_puzzled(error: BaseException) -> bool:
+    """Whether it may be this very request that the endpoint stumbles over, time and again."""
+    return isinstance(error, UnreadableError) or getattr(error, "status_code", None) == 500
+
+
+def _varied(request: Request, puzzled: int) -> Request:
+    """The same request, or one with another seed if an endpoint has stumbled over it twice."""
+    return replace(request, seed=seed_from(request.seed, puzzled)) if puzzled > 1 else request

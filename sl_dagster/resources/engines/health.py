@@ -1,0 +1,59 @@
+"""How an endpoint does: who fails is left alone for a while, and then asked again."""
+
+import time
+
+_FIRST_PAUSE = 5.0  # seconds
+_LONGEST_PAUSE = 60.0
+_STUMBLES = 3  # in a row: it answers, but is of no use
+
+
+class Health:
+    """What is known of an endpoint from its answers.
+
+    Attributes:
+        examined: it is known to do what will be needed. It must be asked again after it was away.
+        left_alone_until: a time of the monotonic clock; before it, others are asked if there are.
+    """
+
+    def __init__(self) -> None:
+        self.examined = False
+        self.left_alone_until = 0.0
+        self._pause = 0.0
+        self._stumbles = 0
+
+    @property
+    def rested(self) -> bool:
+        """Whether its pause, if it had one, is over."""
+        return time.monotonic() >= self.left_alone_until
+
+    @property
+    def well(self) -> bool:
+        """Whether it is as good as any."""
+        return self.examined and self.rested
+
+    def succeeded(self) -> None:
+        """It has answered."""
+        self._pause, self._stumbles, self.left_alone_until = 0.0, 0, 0.0
+
+    def stumbled(self) -> float:
+        """It has answered with an error; returns as ``failed``."""
+        self._stumbles += 1
+        return self._rest() if self._stumbles >= _STUMBLES else 0.0
+
+    def failed(self) -> float:
+        """It does not answer.
+
+        Returns:
+            How many seconds it is left alone for from now on; 0 if it is already.
+        """
+        pause = self._rest()
+        self.examined = False
+        return pause
+
+    def _rest(self) -> float:
+        if not self.rested:
+            return 0.0  # another one of the requests that were under way
+        self._stumbles = 0
+        self._pause = min(_LONGEST_PAUSE, self._pause * 2 or _FIRST_PAUSE)
+        self.left_alone_until = time.monotonic() + self._pause
+        return self._pause

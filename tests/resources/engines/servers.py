@@ -1,0 +1,131 @@
+"""Endpoints that answer as vLLM does, or as endpoints do on bad days.
+
+``python -m tests.resources.engines.servers PORT MODEL`` is one in a process of its own, to be
+killed.
+"""
+
+import hashlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+# What is done about a request: a text is an answer, a number an error, bytes are sent as they are.
+Reply = str | int | bytes | Callable[["Handler", dict[str, Any]], None]
+
+MODEL = "plain"
+
+
+def expected_text(body: dict[str, Any]) -> str:
+    """What the model of every endpoint answers, whichever is asked."""
+    asked = [body["model"], body["messages"], body["seed"]]
+    return "text " + hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+
+
+class Server(ThreadingHTTPServer):
+    """One endpoint.
+
+    Attributes:
+        replies: to the next requests, first to last; afterwards the model answers.
+        asked: bodies of the requests, without those that only examine it.
+        adapters: that are loaded.
+        model: what it serves.
+        slowness: seconds that the model takes.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.replies: list[Reply] = []
+        self.asked: list[dict[str, Any]] = []
+        self.adapters: set[str] = set()
+        self.model = MODEL
+        self.slowness = 0.0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def start(self) -> "Server":
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        models = [{"id": self.server.model, "object": "model"}]
+        self.send(200, {"object": "list", "data": models})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path.endswith("load_lora_adapter"):
+            return self.change_adapters(body)
+        if body["messages"][0]["content"] == "Hello.":
+            return self.error(400, "impossible")
+        self.server.asked.append(body)
+        reply = self.server.replies.pop(0) if self.server.replies else None
+        if isinstance(reply, int):
+            return self.error(reply, "not today")
+        if isinstance(reply, bytes):
+            return self.send_bytes(200, reply)
+        if callable(reply):
+            return reply(self, body)
+        if body["model"] not in {self.server.model, *self.server.adapters}:
+            return self.error(404, f"The model `{body['model']}` does not exist.")
+        time.sleep(self.server.slowness)
+        return self.send(200, self.answer(body, expected_text(body) if reply is None else reply))
+
+    def change_adapters(self, body: dict[str, Any]) -> None:
+        name = body.get("lora_name")
+        loaded = self.server.adapters
+        if not name:
+            return self.error(400, "missing lora_name")
+        if "unload" in self.path:
+            loaded.discard(name)
+        elif name in loaded:
+            return self.error(400, f"The lora adapter '{name}' has already been loaded.")
+        else:
+            loaded.add(name)
+        return self.send(200, {})
+
+    def answer(self, body: dict[str, Any], text: str) -> dict[str, Any]:
+        message = {"role": "assistant", "content": text}
+        return {
+            "id": f"chatcmpl-{self.headers['X-Request-Id']}",
+            "object": "chat.completion",
+            "created": 1,
+            "model": body["model"],
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+        }
+
+    def error(self, status: int, message: str) -> None:
+        self.send(status, {"error": {"message": message}})
+
+    def send(self, status: int, content: dict[str, Any]) -> None:
+        self.send_bytes(status, json.dumps(content).encode())
+
+    def send_bytes(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+if __name__ == "__main__":
+    alone = Server(int(sys.argv[1]))
+    alone.model = sys.argv[2]
+    alone.slowness = 0.01
+    print("ready", flush=True)
+    alone.serve_forever()

@@ -1,0 +1,235 @@
+"""Several endpoints: who is asked, who is left alone, and what a death in the middle costs."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import tenacity
+
+from sl_dagster.errors import UserError
+from sl_dagster.experiment import Sampling
+from sl_dagster.resources.adapters import Adapter
+from sl_dagster.resources.engines import Request, health, open_engine
+from sl_dagster.resources.engines.openai_engine import OpenAIEngine
+from sl_dagster.resources.engines.vllm_server import free_port
+from tests.resources.engines.conftest import LOOP, complete, mini_experiment, request
+from tests.resources.engines.servers import MODEL, Server, expected_text
+
+PLAIN = Sampling(temperature=1.0, top_k=0, repetition_penalty=1.0, max_tokens=9, stop=())
+REQUESTS = [request(f"number {n}", PLAIN, seed=n) for n in range(60)]
+
+
+@pytest.fixture
+def servers() -> Iterator[list[Server]]:
+    several = [Server().start() for _ in range(3)]
+    yield several
+    for server in several:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., OpenAIEngine]:
+    """Opens an engine on endpoints that waits neither before asking again nor for the ill."""
+    monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_fixed(0.05))
+    monkeypatch.setattr(health, "_FIRST_PAUSE", 0.3)
+    monkeypatch.setattr(health, "_LONGEST_PAUSE", 0.3)
+
+    def opened(*urls: str) -> OpenAIEngine:
+        engine = {
+            "type": "openai",
+            "base_urls": list(urls),
+            "model": MODEL,
+            "repetition_detection": None,
+        }
+        opened = open_engine(mini_experiment(tmp_path, engine=engine).served)
+        assert isinstance(opened, OpenAIEngine)
+        return opened
+
+    return opened
+
+
+@contextmanager
+def process(port: int, model: str = MODEL) -> Iterator[subprocess.Popen[str]]:
+    """An endpoint in a process of its own, killed in the end if it still lives."""
+    command = [sys.executable, "-m", "tests.resources.engines.servers", str(port), model]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout and server.stdout.readline() == "ready\n"
+        yield server
+        server.kill()
+
+
+def url(port: int) -> str:
+    return f"http://127.0.0.1:{port}/v1"
+
+
+def text_of(request: Request, model: str = MODEL) -> str:
+    return expected_text({"model": model, "messages": [request.message], "seed": request.seed})
+
+
+def shares(servers: list[Server]) -> dict[str, str]:
+    """Which endpoint was asked for which prompt."""
+    return {
+        body["messages"][0]["content"]: server.url for server in servers for body in server.asked
+    }
+
+
+def test_a_prompt_stays_and_an_endpoint_that_goes_moves_only_its_own_share(
+    servers: list[Server], connect: Callable[..., OpenAIEngine]
+) -> None:
+    complete(connect(*(server.url for server in servers)), *REQUESTS)
+    before = shares(servers)
+    sizes = Counter(before.values())
+    assert min(sizes.values()) > 8, "each has its share"
+    for server in servers:
+        server.asked.clear()
+    again = [request(f"number {n}", PLAIN, seed=100 + n) for n in range(60)]
+    complete(connect(*(server.url for server in reversed(servers))), *again)
+    assert shares(servers) == before, "other seeds, another order of URLs, another run"
+    for server in servers:
+        server.asked.clear()
+    complete(connect(servers[0].url, servers[1].url), *REQUESTS)
+    after = shares(servers)
+    moved = {prompt for prompt in before if before[prompt] != after[prompt]}
+    assert moved == {prompt for prompt in before if before[prompt] == servers[2].url}
+
+
+def test_a_run_starts_when_one_of_several_answers(
+    servers: list[Server], connect: Callable[..., OpenAIEngine]
+) -> None:
+    nobody = url(free_port())
+    engine = connect(nobody, servers[0].url)
+    said: list[str] = []
+    engine.say = said.append
+    assert [answer.text for answer in complete(engine, *REQUESTS)] == [*map(text_of, REQUESTS)]
+    assert f"{nobody} does not answer: it is asked again in 0 s" in said
+    with pytest.raises(UserError, match=rf"engine.base_urls: {nobody} cannot be used"):
+        complete(connect(nobody), REQUESTS[0])
+
+
+def test_one_that_cannot_do_what_is_needed_ends_the_run_before_the_first_record(
+    servers: list[Server], connect: Callable[..., OpenAIEngine]
+) -> None:
+    servers[1].model = "another"
+    with pytest.raises(UserError, match=f"{servers[1].url} serves another, not {MODEL}"):
+        complete(connect(*(server.url for server in servers)), REQUESTS[0])
+    assert not any(server.asked for server in servers)
+
+
+def test_one_that_is_killed_in_the_middle_costs_nothing(
+    connect: Callable[..., OpenAIEngine], make_adapter: Callable[[int], Adapter]
+) -> None:
+    """And it is taken back when it is there again, with its adapters."""
+    ports = free_port(), free_port()
+    adapter = make_adapter(1)
+    requests = [request(f"number {n}", PLAIN, seed=n, adapter=adapter) for n in range(400)]
+    expected = [text_of(one, f"generator-{adapter.fingerprint}") for one in requests]
+    engine = connect(*map(url, ports))
+    said: list[str] = []
+    engine.say = said.append
+    with ExitStack() as stack:
+        first = stack.enter_context(process(ports[0]))
+        second = stack.enter_context(process(ports[1]))
+        answered: list[str] = []
+
+        async def ask(one: Request) -> str:
+            answer = await engine.complete(one)
+            answered.append(answer.text)
+            if len(answered) == 100:
+                first.kill()
+            return answer.text
+
+        async def ask_all() -> list[str]:
+            return await asyncio.gather(*map(ask, requests))
+
+        assert LOOP.run(ask_all()) == expected
+        assert first.wait() < 0
+        assert len(answered) == len(requests)
+        assert any(line.startswith(f"{url(ports[0])} fails: it is left alone") for line in said)
+        stack.enter_context(process(ports[0]))
+        deadline = time.monotonic() + 20
+        while not any(line == f"{url(ports[0])} answers again" for line in said):
+            assert time.monotonic() < deadline
+            complete(engine, requests[0])
+            time.sleep(0.05)
+        second.kill()
+        second.wait()
+        assert [answer.text for answer in complete(engine, *requests)] == expected
+
+
+def test_one_that_comes_back_as_another_model_is_asked_nothing(
+    servers: list[Server], connect: Callable[..., OpenAIEngine]
+) -> None:
+    port = free_port()
+    engine = connect(servers[0].url, url(port))
+    said: list[str] = []
+    engine.say = said.append
+    with process(port):
+        complete(engine, *REQUESTS)
+    assert [answer.text for answer in complete(engine, *REQUESTS)] == [*map(text_of, REQUESTS)]
+    refusal = f"{url(port)} serves another, not {MODEL}: set engine.model. It is asked nothing"
+    with process(port, "another"):
+        deadline = time.monotonic() + 20
+        while not any(line.startswith(refusal) for line in said):
+            assert time.monotonic() < deadline
+            complete(engine, REQUESTS[0])
+            time.sleep(0.05)
+        assert [answer.text for answer in complete(engine, *REQUESTS)] == [*map(text_of, REQUESTS)]
+
+
+def test_one_that_stumbles_again_and_again_is_left_alone(
+    servers: list[Server], connect: Callable[..., OpenAIEngine]
+) -> None:
+    servers[0].replies = [503] * 100
+    engine = connect(servers[0].url, servers[1].url)
+    said: list[str] = []
+    engine.say = said.append
+    for _ in range(3):
+        complete(engine, *REQUESTS)
+    assert any(line.startswith(f"{servers[0].url} fails: it is left alone") for line in said)
+    servers[0].replies.clear()
+    servers[0].asked.clear()
+    deadline = time.monotonic() + 20
+    while not servers[0].asked:
+        assert time.monotonic() < deadline
+        complete(engine, *REQUESTS)
+        time.sleep(0.05)
+
+
+def test_who_is_busy_is_not_left_alone(
+    servers: list[Server], connect: Callable[..., OpenAIEngine]
+) -> None:
+    servers[0].replies = [429] * 20
+    engine = connect(servers[0].url, servers[1].url)
+    said: list[str] = []
+    engine.say = said.append
+    assert [answer.text for answer in complete(engine, *REQUESTS)] == [*map(text_of, REQUESTS)]
+    assert not any("left alone" in line for line in said)
+
+
+def asked_in_vain() -> list[float]:
+    """The pauses of an endpoint that fails whenever it is asked."""
+    well = health.Health()
+    pauses = []
+    for _ in range(6):
+        pauses.append(well.failed())
+        assert well.failed() == 0, "what was under way counts once"
+        well.left_alone_until = 0.0
+    return pauses
+
+
+def test_pauses_grow_until_it_answers() -> None:
+    assert asked_in_vain() == [5, 10, 20, 40, 60, 60]
+    one = health.Health()
+    one.examined = True
+    assert [one.stumbled() for _ in range(3)] == [0, 0, 5]
+    assert (one.well, one.examined) == (False, True)
+    one.succeeded()
+    assert one.well
+    assert [one.stumbled() for _ in range(3)] == [0, 0, 5]
