@@ -19,8 +19,8 @@ class Message(TypedDict):
     content: str
 
 
-def _with_placeholders(*expected: str) -> AfterValidator:
-    """A check that a template has these placeholders and no others."""
+def _with_placeholders(*expected: str, perhaps: str | None = None) -> AfterValidator:
+    """A check that a template has these placeholders and no others, one of which may be missing."""
 
     def check(template: str) -> str:
         try:
@@ -29,7 +29,7 @@ def _with_placeholders(*expected: str) -> AfterValidator:
             }
         except ValueError as error:
             raise ValueError(f"is not a template: {error} (write {{{{ for a brace)") from None
-        if found != set(expected):
+        if found - {perhaps} != set(expected):
             need = ", ".join(f"{{{name}}}" for name in expected) or "none"
             have = ", ".join(f"{{{name}}}" for name in sorted(found)) or "none"
             raise ValueError(f"placeholders must be: {need}; found: {have}")
@@ -49,7 +49,8 @@ class Prompts(BaseModel):
         self_instruct_turn: the assistant turn already begun, with two example instructions; the
             model writes the third.
         self_instruct_stop: how a fourth instruction would begin, where the model must stop.
-        judge: asks whether an instruction suits a long text.
+        judge: asks whether an instruction suits a long text, of more than ``{words}`` words if the
+            template says so.
         judge_answers: the two answers that the judge chooses from, the approving one first.
         weave: asks to add a length, in the given words, to an instruction.
         extend: asks to enrich a text that answers an instruction.
@@ -63,7 +64,7 @@ class Prompts(BaseModel):
     self_instruct: Annotated[str, _with_placeholders()]
     self_instruct_turn: Annotated[str, _with_placeholders("first", "second")]
     self_instruct_stop: _Text
-    judge: Annotated[str, _with_placeholders("instruction")]
+    judge: Annotated[str, _with_placeholders("instruction", perhaps="words")]
     judge_answers: tuple[_Text, _Text]
     weave: Annotated[str, _with_placeholders("instruction", "constraint")]
     extend: Annotated[str, _with_placeholders("instruction", "response")]
@@ -76,13 +77,30 @@ class Prompts(BaseModel):
         turn = self.self_instruct_turn.format(first=first, second=second)
         return Message(role="user", content=self.self_instruct), turn
 
+    def calling_long(self, words: int) -> "Prompts":
+        """These prompts, with the number of words above which a text is long put in."""
+        number = f"{words:,}" if self.judge.isascii() else str(words)
+        return self.model_copy(update={"judge": self.judge.replace("{words}", number)})
+
     def judgement(self, instruction: str) -> Message:
-        """The message that asks whether an instruction suits a long text."""
+        """The message that asks whether an instruction suits a long text (see ``calling_long``)."""
         return Message(role="user", content=self.judge.format(instruction=instruction))
 
-    def approves(self, answer: str) -> bool:
-        """Whether the judge's answer is, or at least begins with, the approving one."""
-        return answer.strip().lower().startswith(self.judge_answers[0].lower())
+    def approves(
+        self, answer: str, probability: float | None = None, threshold: float | None = None
+    ) -> bool:
+        """Whether the judge approves.
+
+        Args:
+            answer: approves if it is, or at least begins with, the approving one of the two.
+            probability: of this answer beside the other one, if it is known.
+            threshold: with it, and with a probability, that of the approving answer decides: it
+                must be as high.
+        """
+        approving = answer.strip().lower().startswith(self.judge_answers[0].lower())
+        if threshold is None or probability is None:
+            return approving
+        return (probability if approving else 1 - probability) >= threshold
 
     def weaving(self, instruction: str, constraint: str) -> Message:
         """The message that asks to weave a length into an instruction."""

@@ -1,9 +1,15 @@
 """Which instructions are used."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sl_dagster.method.diversity import SimilarTexts
-from sl_dagster.method.instructions import duplicate_reason, instruction_drop_reason
+from sl_dagster.method.instructions import (
+    duplicate_reason,
+    instruction_drop_reason,
+    without_chatter,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,3 +49,80 @@ def test_one_in_another_language_than_asked_for() -> None:
     assert reason("写一个关于老桥的故事。", "en") == "wrong_language"
     assert reason("写一个关于老桥的故事。", "zh") is None
     assert reason("写一个关于老桥的故事。", None) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["Write about an old bridge in two pages.", "写一篇关于老桥的文章，字数3000左右。"]
+)
+def test_those_that_name_a_length_are_told_apart(text: str) -> None:
+    assert instruction_drop_reason(text) is None
+    assert instruction_drop_reason(text, may_name_length=False) == "names_length"
+    assert instruction_drop_reason("Write about an old bridge.", may_name_length=False) is None
+
+
+STORY = "Write a story about a lamp that nobody can put out."
+WHOLE = [
+    STORY,
+    "写一篇关于老桥的散文。",
+    "Write a guide. Cover:\n1. the tools\n2. the steps\n3. the risks\n4. the costs",
+    "Write a letter.\n\nNote: The reader has never seen the sea.",
+    "Write a story in three parts.\n\n- the storm\n- the dawn\n\nEnd with a question.",
+    "Write an essay. Feel free to include dialogue. Let the reader decide.",
+    "Explain these tasks of a mayor: roads, schools.",
+    "Design an app for lists of tasks. Each task has a title.",
+    'Write a letter that begins: "I hope you are well."',
+    "**Write a story.**\n\nInclude a storm.",
+    "写一份报告：\n1. 背景\n2. 目标\n3. 方法\n4. 结论",
+    "Write a scene.\n\nKeeper: Who is there?\nSailor: A friend.",
+]
+ADDED = [
+    "\n\nNote: these instructions are meant to be detailed.",
+    "\n\n*Note: The instructions above vary in topic.*",
+    " Note: These instructions can be adapted.",
+    " (Note: this assignment is a long one.)",
+    "\n\nInstruction 4: Write a poem.",
+    "\n**Instruction 4:** Write a poem.",
+    "\n\n### Instruction 4\nWrite a poem.",
+    "\n\nHere are three more instructions:\n1. Write a poem.",
+    "\n\nThese assignments differ in topic.",
+    "\n\nThe above instructions are varied.",
+    "\n\nEach assignment calls for a long text.",
+    "\n\nI hope this helps!",
+    "\n\nLet me know if you need more.",
+    " Feel free to ask for more.",
+    "\n\nIf you need any help, ask.",
+    "\n\nWould you like me to write it?",
+    "\n\nAnswer: Once upon a time",
+    "\n\nAssistant: Sure!",
+    "\n<|im_end|>\nuser",
+    "\n---\nMore of them",
+    "\n\n* * *\n\nMore of them",
+    "\n\n写作任务4：写一首诗。",
+    "\n注：以上三道任务各不相同。",
+    "\n\n以上是三道写作任务。",
+    "希望对你有帮助。",
+    "\n\n如果您需要更多，请告诉我。",
+    "\n\n参考答案：从前",
+]
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_an_instruction_stays_whole(text: str) -> None:
+    assert without_chatter(f" {text}\n") == (text, "")
+
+
+@given(
+    st.sampled_from([text for text in WHOLE if text.endswith((".", "。"))]),
+    st.lists(st.sampled_from(ADDED), min_size=1, max_size=3),
+)
+def test_what_follows_an_instruction_is_cut_off(text: str, added: list[str]) -> None:
+    found = without_chatter(text + "".join(added))
+    assert found.instruction == text
+    assert found.cut and without_chatter(found.instruction).cut == ""
+
+
+def test_a_list_that_goes_on_is_cut_off_where_the_instruction_has_none_of_its_own() -> None:
+    assert without_chatter(f"{STORY}\n\n4. Write a poem.\n5. Write a play.").instruction == STORY
+    assert without_chatter("写一篇散文。\n4、写一首诗").instruction == "写一篇散文。"
+    own = f"{STORY} Tell:\n1. how\n2. when\n3. why\n4. where"
+    assert without_chatter(own).cut == ""

@@ -60,6 +60,38 @@ def test_the_judges_answer(language: str, answer: str, approves: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("answer", "probability", "threshold", "approves"),
+    [
+        ("yes", 0.6, None, True),
+        ("yes", None, 0.9, True),
+        ("yes", 0.6, 0.6, True),
+        ("yes", 0.6, 0.7, False),
+        ("no", 0.6, None, False),
+        ("no", None, 0.1, False),
+        ("no", 0.6, 0.4, True),
+        ("no", 0.6, 0.41, False),
+    ],
+)
+def test_a_graded_judge(
+    answer: str, probability: float | None, threshold: float | None, approves: bool
+) -> None:
+    assert read_prompts("en").approves(answer, probability, threshold) is approves
+
+
+def test_the_judge_is_asked_about_the_experiments_idea_of_long(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(yaml.safe_dump({"judge": "Are {words} words too few for {instruction}?"}))
+    prompts = read_prompts("en", file).calling_long(1200)
+    assert prompts.judgement("{x}")["content"] == "Are 1,200 words too few for {x}?"
+    file.write_text(yaml.safe_dump({"judge": "{instruction}超过{words}字？"}))
+    prompts = read_prompts("zh", file).calling_long(1200)
+    assert prompts.judgement("写诗")["content"] == "写诗超过1200字？"
+    file.write_text(yaml.safe_dump({"judge": "Long? {instruction}"}))
+    prompts = read_prompts("en", file)
+    assert prompts.calling_long(1200) == prompts, "an own prompt need not say it"
+
+
+@pytest.mark.parametrize(
     ("extend", "problem"),
     [
         ("no placeholder at all", "placeholders must be: {instruction}, {response}; found: none"),
