@@ -35,6 +35,7 @@ class Row:
         draw: its own stream of random numbers.
         is_stopped: given the generated ids, says whether a stop string has been written.
         choices: if there are any, all that may be generated, end tokens included.
+        probability: of ``generated`` among the choices, if that is to be known.
         grammar: if there is one, it says which token may follow, end tokens included.
         generated: token ids so far, without the end token.
         finish_reason: set when the row is done.
@@ -45,6 +46,7 @@ class Row:
     draw: random.Random
     is_stopped: Callable[[list[int]], bool]
     choices: list[list[int]] = field(default_factory=list)
+    probability: float | None = None
     grammar: llguidance.LLMatcher | None = None
     generated: list[int] = field(default_factory=list)
     finish_reason: str | None = None
@@ -163,7 +165,11 @@ class DecodingBatch:
             [row.sampling for row in rows],
             [row.draw.random() for row in rows],
         )
-        for row, token in zip(rows, tokens, strict=True):
+        for index, (row, token) in enumerate(zip(rows, tokens, strict=True)):
+            if row.probability is not None:
+                # All end tokens end the same choice.
+                same = list(self._end_tokens) if token in self._end_tokens else [token]
+                row.probability *= float(logits[index].softmax(dim=0)[same].sum())
             row.accept(token, self._end_tokens)
 
     def _leave(self) -> list[Row]:

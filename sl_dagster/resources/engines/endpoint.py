@@ -6,6 +6,7 @@ Retries, several endpoints and servers of our own are the engines' business.
 import asyncio
 import contextlib
 import json
+import math
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 import openai
 from openai.types.chat import ChatCompletion, ChatCompletionMessage
+from openai.types.chat.chat_completion import Choice
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import RepetitionDetection
@@ -36,6 +38,7 @@ PASSING_ERRORS = (
     openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError, StumbleError,
 )  # fmt: skip
 
+_ALTERNATIVES = 20  # to each token, with their probabilities: the most that the interface allows
 _ADAPTERS_KEPT = 4  # of those that nobody uses any more
 _SECONDS_TO_CONNECT = 15.0
 _PASSING_STATUS = (408, 425)  # beside 429 and 5xx, which the client has classes for
@@ -244,6 +247,8 @@ def _fields(
         extra["repetition_penalty"] = sampling.repetition_penalty
     if request.choices and knows_choices:
         extra["structured_outputs"] = {"choice": list(request.choices)}
+    if request.choices and request.graded:
+        extra |= {"logprobs": True, "top_logprobs": _ALTERNATIVES}
     if request.json_schema:
         # The standard's own field, which hosted endpoints and vLLM alike know.
         schema = {"name": "answer", "strict": True, "schema": request.json_schema}
@@ -270,11 +275,13 @@ def _completion(answer: ChatCompletion, request: Request) -> Completion:
     counts_end = choice.finish_reason == "stop" and not isinstance(
         getattr(choice, "stop_reason", ""), str
     )
+    text = _written(choice.message, request)
     return Completion(
-        text=_written(choice.message, request),
+        text=text,
         tokens=usage.completion_tokens - counts_end if usage else 0,
         prompt_tokens=usage.prompt_tokens if usage else 0,
         finish_reason=str(choice.finish_reason),
+        probability=_probability(choice, text, request.choices) if request.graded else None,
     )
 
 
@@ -289,3 +296,32 @@ def _written(message: ChatCompletionMessage, request: Request) -> str:
         thoughts = (getattr(message, name, None) for name in ("reasoning", "reasoning_content"))
         return next((text for text in thoughts if text), "")
     return without_thoughts(message.content or "")
+
+
+def _probability(choice: Choice, text: str, choices: tuple[str, ...]) -> float | None:
+    """How probable a text was among the choices, by its tokens and their alternatives.
+
+    None if the endpoint does not say, or if the text is none of the choices.
+    """
+    steps = getattr(getattr(choice, "logprobs", None), "content", None) or []
+    others = [other for other in choices if other != text]
+    written, probability = "", 1.0
+    for step in steps:
+        options = {option.token: math.exp(option.logprob) for option in step.top_logprobs or []}
+        if not options:
+            return None
+        ours, theirs = math.exp(step.logprob), 0.0
+        for token, share in options.items():
+            begun = written + token
+            # Several tokens may begin the same choice: "y" and "yes".
+            if token == step.token:
+                continue
+            if written != text and text.startswith(begun):
+                ours += share
+            elif any(other.startswith(begun) for other in others):
+                theirs += share
+        probability *= ours / (ours + theirs) if ours + theirs else 1.0
+        if written == text:
+            break  # the end of the turn
+        written += step.token
+    return probability if steps and written == text else None

@@ -23,6 +23,7 @@ class Request:
         begun: the beginning of the assistant's turn, which the model continues.
         choices: if there are any, the completion is one of them. Only an endpoint of the ``openai``
             engine that does not know vLLM's ``structured_outputs`` may answer something else.
+        graded: of the choice that it makes, the model says how probable it was.
         json_schema: if there is one, the completion is a JSON text that fits it (or the beginning
             of one, where the token limit cuts it off). Only an endpoint of the ``openai`` engine
             that does not know ``response_format`` may answer something else.
@@ -34,6 +35,7 @@ class Request:
     adapter: Adapter
     begun: str = ""
     choices: tuple[str, ...] = ()
+    graded: bool = False
     json_schema: dict[str, Any] | None = None
 
     def limited_to(self, max_tokens: int) -> "Request":
@@ -55,12 +57,16 @@ class Completion:
         prompt_tokens: number of tokens of the rendered prompt, the begun part included.
         finish_reason: ``stop`` (end of turn or a stop string), ``length`` (cut off by a limit) or
             ``repetition`` (ended because it went round in circles).
+        probability: of ``text`` among the ``choices`` of a ``graded`` request, to the model itself,
+            whatever its sampling; None of other requests, and where an endpoint of the ``openai``
+            engine does not say.
     """
 
     text: str
     tokens: int
     prompt_tokens: int
     finish_reason: str
+    probability: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", plain_text(self.text))

@@ -211,7 +211,8 @@ class _LoadedModel:
         ]
         draw = random.Random(request.seed)
         grammar = self._grammar(request.json_schema) if request.json_schema else None
-        return Row(ids, sampling, draw, stopped, choices, grammar)
+        probability = 1.0 if choices and request.graded else None
+        return Row(ids, sampling, draw, stopped, choices, probability, grammar)
 
     def completion(self, row: Row) -> Completion:
         """What a finished row has written."""
@@ -219,7 +220,14 @@ class _LoadedModel:
         text = self.tokenizer.decode(self._answer(row.generated), skip_special_tokens=True)
         for stop in row.sampling.stop:
             text = text.partition(stop)[0]
-        return Completion(text, len(row.generated), len(row.prompt), row.finish_reason)
+        whole = row.finish_reason == "stop"
+        return Completion(
+            text,
+            tokens=len(row.generated),
+            prompt_tokens=len(row.prompt),
+            finish_reason=row.finish_reason,
+            probability=row.probability if whole else None,
+        )
 
     def _answer(self, generated: list[int]) -> list[int]:
         """The tokens that follow the model's thoughts, if it had any."""

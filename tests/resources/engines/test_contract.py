@@ -92,6 +92,52 @@ def test_the_answer_is_one_of_the_choices(
     assert answers[-1] == free, "others may say what they like"
 
 
+@pytest.mark.parametrize("sampling", [GREEDY, SAMPLED])
+@pytest.mark.parametrize("choices", [("yes", "no"), ("Mara", "Mara Quill", "nobody")])
+def test_a_choice_has_a_probability(
+    engine: Engine, sampling: Sampling, choices: tuple[str, ...]
+) -> None:
+    graded = [
+        request("the copper lantern", sampling, seed, choices=choices, graded=True)
+        for seed in range(12)
+    ]
+    plain = request("the copper lantern", sampling, choices=choices)
+    *answers, ungraded = complete(engine, *graded, plain)
+    assert ungraded.probability is None
+    probabilities: dict[str, list[float]] = {}
+    for answer in answers:
+        assert answer.probability is not None and 0 < answer.probability <= 1
+        probabilities.setdefault(answer.text, []).append(answer.probability)
+    for found in probabilities.values():
+        assert found == pytest.approx([found[0]] * len(found), rel=0.02), "it is the model's own"
+    total = sum(found[0] for found in probabilities.values())
+    assert total == pytest.approx(1, abs=0.02) or len(probabilities) < len(choices)
+    assert total <= 1.02
+    if sampling is GREEDY and len(choices) == 2:
+        assert answers[0].probability >= 0.5  # pyright: ignore[reportOptionalOperand]
+
+
+def test_probabilities_are_the_models_own(engine: Engine) -> None:
+    """The first tokens of two choices, as the model itself weighs them."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(DEMO_MODEL, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(DEMO_MODEL)
+    asked = request("the copper lantern", GREEDY, choices=("The", "A"), graded=True)
+    prompt = tokenizer.apply_chat_template(
+        [dict(asked.message)], add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    with torch.inference_mode():
+        logits = model(**prompt).logits[0, -1]
+    ids = [tokenizer(choice, add_special_tokens=False)["input_ids"] for choice in asked.choices]
+    assert all(len(one) == 1 for one in ids), "each is one token"
+    expected = logits[[one[0] for one in ids]].softmax(dim=0)
+    (answer,) = complete(engine, asked)
+    share = float(expected[asked.choices.index(answer.text)])
+    assert answer.probability == pytest.approx(share, abs=0.02)
+
+
 def test_choices_follow_a_begun_turn(engine: Engine) -> None:
     (answer,) = complete(engine, request(TOPICS[0], GREEDY, begun="Once", choices=(" upon", "!")))
     assert answer.text in (" upon", "!")

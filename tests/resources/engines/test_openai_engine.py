@@ -1,6 +1,7 @@
 """The client of endpoints: asking again, and endpoints that know no more than the standard."""
 
 import json
+import math
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ class Endpoint(ThreadingHTTPServer):
         asked: bodies of the requests.
         message: what its messages have besides, or instead.
         knows: fields beyond the standard that it checks.
+        answer: fields of the answers that are other than usual.
     """
 
     def __init__(self) -> None:
@@ -38,6 +40,7 @@ class Endpoint(ThreadingHTTPServer):
         self.knows: set[str] = set()
         self.adapters = True
         self.message: dict[str, Any] = {}
+        self.answer: dict[str, Any] = {}
 
     @property
     def url(self) -> str:
@@ -64,7 +67,7 @@ class Answer(BaseHTTPRequestHandler):
         message = {"role": "assistant", "content": f"answer {len(self.server.asked)}"}
         message |= self.server.message
         usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"} | self.server.answer
         answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "plain"}
         content = answer | {"choices": [choice], "usage": usage}
         return self.reply(status, content if status == 200 else {"error": {"message": "oh"}})
@@ -263,6 +266,44 @@ def test_choices_are_sent_to_who_knows_them(
     sent = endpoint.asked[-1].get("structured_outputs")
     assert sent == ({"choice": ["yes", "no"]} if known else None)
     assert any("does not know structured_outputs" in line for line in said) is not known
+
+
+def step(token: str, **shares: float) -> dict[str, Any]:
+    """A token with its probability and its alternatives', as an endpoint gives them."""
+    options = [{"token": name, "logprob": math.log(share)} for name, share in shares.items()]
+    return {"token": token, "logprob": math.log(shares[token]), "top_logprobs": options}
+
+
+@pytest.mark.parametrize(
+    ("text", "steps", "probability"),
+    [
+        ("yes", [step("yes", yes=0.3, no=0.1, maybe=0.6)], 0.75),
+        ("yes", [step("yes", yes=0.2, y=0.1, no=0.1)], 0.75),
+        ("yes", [step("y", y=0.3, no=0.1), step("es", es=0.9, ellow=0.1)], 0.75),
+        ("no", [step("no", yes=0.3, no=0.1)], 0.25),
+        ("no", [step("no", no=0.5), step("</s>", **{"</s>": 0.6, "body": 0.4})], 0.6),
+        ("no", [{"token": "no", "logprob": -0.1, "top_logprobs": []}], None),
+        ("no", [], None),
+        ("Yes, of course", [step("Yes", Yes=0.9)], None),
+    ],
+)
+def test_how_probable_a_choice_was(
+    endpoint: Endpoint,
+    connect: Callable[..., Engine],
+    text: str,
+    steps: list[dict[str, Any]],
+    probability: float | None,
+) -> None:
+    endpoint.answer = {"message": {"role": "assistant", "content": text}}
+    engine, choices = connect(), ("yes", "no", "nobody")
+    asked = request(TOPICS[0], PLAIN, choices=choices, graded=True)
+    assert complete(engine, asked)[0].probability is None, "it does not say"
+    endpoint.answer["logprobs"] = {"content": steps}
+    found = complete(engine, asked)[0].probability
+    assert found == (probability and pytest.approx(probability))
+    assert endpoint.asked[-1]["top_logprobs"] == 20
+    assert complete(engine, request(TOPICS[0], PLAIN, choices=choices))[0].probability is None
+    assert "logprobs" not in endpoint.asked[-1]
 
 
 def test_in_flight_by_default_and_by_setting(connect: Callable[..., Engine]) -> None:
