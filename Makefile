@@ -54,10 +54,11 @@ ui: $(READY)  ## Open the web UI on the history of all runs.
 test: $(READY) $(VLLM_READY) debian  ## Run all tests that a machine without a GPU can run.
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-lint: $(READY)  ## Check style and types.
+lint: $(READY)  ## Check style, types, and which module may import which.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
+	$(BIN)/lint-imports
 
 vllm: $(VLLM_READY)  ## Install vLLM: its CUDA build where there is a GPU, otherwise its CPU build.
 

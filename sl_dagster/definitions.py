@@ -13,7 +13,7 @@ from sl_dagster.assets.broken import broken_experiments
 from sl_dagster.assets.checks import experiment_checks
 from sl_dagster.assets.stage.source_links import linked_to_remote
 from sl_dagster.experiment import Experiment, load_experiments
-from sl_dagster.jobs import asset_jobs
+from sl_dagster.jobs.asset_jobs import asset_jobs
 from sl_dagster.jobs.next_iteration_sensor import next_iteration_sensor
 from sl_dagster.jobs.preview_job import preview_job
 from sl_dagster.jobs.previous_adapters_sensor import previous_adapters_sensor

@@ -8,7 +8,7 @@ from sl_dagster.inputs.documents import read_documents
 from sl_dagster.inputs.instructions import read_instructions
 from sl_dagster.inputs.queries import read_queries
 from sl_dagster.inputs.seeds import detection_note, read_seed_instructions
-from sl_dagster.resources.base_model import check_base_model
+from sl_dagster.models.base_model import check_base_model
 from sl_dagster.resources.engines import vllm_server
 
 NOT_BY_ITS_NAME = "no experiment: lower-case letters, digits and underscores name one"

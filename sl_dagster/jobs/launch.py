@@ -17,7 +17,7 @@ from sl_dagster.assets.measures.models import models_made
 from sl_dagster.assets.stage.asset import Job
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ALIGNED_MODEL, Experiment
-from sl_dagster.jobs import job_name
+from sl_dagster.jobs.asset_jobs import job_name
 from sl_dagster.jobs.run_origin import runs_of_the_location
 from sl_dagster.jobs.staleness import Staleness
 from sl_dagster.resources.storage.adapter_store import AdapterStore

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from sl_dagster.experiment import Experiment
-from sl_dagster.jobs import job_name
+from sl_dagster.jobs.asset_jobs import job_name
 
 _LAST_ASSET = "length_report"
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from sl_dagster.resources.progress import progress_of
+from sl_dagster.progress import progress_of
 
 
 class TerminalHandler(logging.Handler):

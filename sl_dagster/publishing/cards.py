@@ -10,7 +10,7 @@ from typing import Any
 
 from sl_dagster import __version__
 from sl_dagster.experiment import Experiment, Method
-from sl_dagster.publishing.reproduction import experiment_yaml, is_local, public_base_model
+from sl_dagster.experiment.public import experiment_yaml, is_local, public_base_model
 from sl_dagster.resources.storage.adapter_store import StoredAdapter
 from sl_dagster.resources.storage.stage_store import StoredStage
 from sl_dagster.results.tables import (

@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
+from sl_dagster.experiment.public import public_base_model
 from sl_dagster.publishing.cards import CARD, GROWTH_PLOT, OnTheHub, dataset_card, model_card
 from sl_dagster.publishing.dataset_export import DatasetExport, write_splits
 from sl_dagster.publishing.model_export import Export, write_model
-from sl_dagster.publishing.reproduction import public_base_model
 from sl_dagster.resources.adapters import AnyRole
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage

@@ -9,7 +9,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader
 from sl_dagster import __version__
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
-from sl_dagster.publishing.reproduction import public_base_model
+from sl_dagster.experiment.public import public_base_model
 from sl_dagster.report.sections import sections
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageStore

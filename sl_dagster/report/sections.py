@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sl_dagster.experiment import ALIGNED_MODEL, Experiment
+from sl_dagster.experiment.public import experiment_yaml, shown
 from sl_dagster.method.text_decay import MIN_PART_TOKENS, PARTS
-from sl_dagster.publishing.reproduction import experiment_yaml, shown
 from sl_dagster.report.costs import cost_tables, costs
 from sl_dagster.report.samples import Sample, samples
 from sl_dagster.report.stage_order import in_order

@@ -6,7 +6,7 @@ from typing import Any
 
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.experiment import Experiment
-from sl_dagster.publishing.reproduction import shown
+from sl_dagster.experiment.public import shown
 from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.results.growth import GrowthRow, growth_table
 from sl_dagster.results.quality import QualityRow, quality_rows

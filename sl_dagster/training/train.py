@@ -31,8 +31,8 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import Training
 from sl_dagster.experiment.base import read_yaml
 from sl_dagster.experiment.chat import stop_tokens
-from sl_dagster.resources.base_model import load_model, load_tokenizer
-from sl_dagster.resources.progress import Pace, training_line
+from sl_dagster.models.base_model import load_model, load_tokenizer
+from sl_dagster.progress import Pace, training_line
 from sl_dagster.training.examples import TokenizedExamples, tokenized
 from sl_dagster.training.job import (
     CHECKPOINTS,

@@ -16,8 +16,8 @@ import pyarrow as pa
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.experiment import ServedModel
+from sl_dagster.progress import Progress
 from sl_dagster.resources.engines import Completion, Engine, Request
-from sl_dagster.resources.progress import Progress
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.journal import Journal, Outcome
 from sl_dagster.resources.storage.stage_store import (

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sl_dagster.experiment import Experiment
-from sl_dagster.resources.base_model import load_config, model_class
+from sl_dagster.models.base_model import load_config, model_class
 
 _GIB = 2**30
 

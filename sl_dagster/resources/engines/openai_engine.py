@@ -16,7 +16,7 @@ import tenacity
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import OpenAISettings, ServedModel, VllmSettings
 from sl_dagster.identity import seed_from
-from sl_dagster.resources.base_model import check_base_model
+from sl_dagster.models.base_model import check_base_model
 from sl_dagster.resources.engines.endpoint import (
     PASSING_ERRORS,
     Endpoint,

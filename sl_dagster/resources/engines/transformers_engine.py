@@ -25,8 +25,8 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import ServedModel, TransformersSettings
 from sl_dagster.experiment.chat import stop_tokens
 from sl_dagster.method.thoughts import without_thoughts
+from sl_dagster.models.base_model import load_model, load_tokenizer
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.base_model import load_model, load_tokenizer
 from sl_dagster.resources.engines.decoding import DecodingBatch, Row
 from sl_dagster.resources.engines.protocol import Completion, Engine, Request
 

@@ -14,9 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, Sampling, load_experiment
 from sl_dagster.method.plain_text import plain_text
+from sl_dagster.models.base_model import load_model
 from sl_dagster.publishing.model_export import merged_model
 from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE, Adapter, adapter_fingerprint
-from sl_dagster.resources.base_model import load_model
 from sl_dagster.resources.engines import Request, open_engine
 from tests.families import FAMILIES, build_model, build_tokenizer, user
 

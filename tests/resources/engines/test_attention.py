@@ -9,7 +9,7 @@ from transformers import AutoConfig
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
-from sl_dagster.resources.base_model import model_class
+from sl_dagster.models.base_model import model_class
 from sl_dagster.resources.engines.decoding import DecodingBatch, Row
 
 LONG = 24  # tokens written; the windows below are much shorter

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from sl_dagster.resources import progress as progress_module
-from sl_dagster.resources.progress import Pace, Progress, duration, progress_of, training_line
+from sl_dagster import progress as progress_module
+from sl_dagster.progress import Pace, Progress, duration, progress_of, training_line
 
 
 @pytest.mark.parametrize(
