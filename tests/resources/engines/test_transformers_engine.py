@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from transformers import Qwen2Config
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.engines import Completion, Engine, open_engine
 from tests.conftest import DEMO_MODEL
+from tests.families import Family, build_model
 from tests.resources.engines.conftest import GREEDY, TOPICS, complete, request
 
 pytestmark = pytest.mark.integration
@@ -45,6 +47,40 @@ def test_a_tokenizer_without_a_chat_template_is_named(
     with pytest.raises(UserError, match="has no chat template"):
         complete(engine, request(TOPICS[0]))
     engine.close()
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("<think>A lamp?</think>\n\nIt shone.", "It shone."),
+        ("[THINK]A lamp?[/THINK]It shone.", "It shone."),
+        ("<ponder>A lamp?</ponder>It shone.", "It shone."),
+        ("[THINK]A lamp? Which", ""),
+        ("It shone.", "It shone."),
+    ],
+)
+def test_what_the_model_thinks_is_taken_off(
+    experiment: Experiment, tmp_path: Path, written: str, text: str
+) -> None:
+    """By marks that are plain text, that are special tokens, and that only its template knows."""
+    thoughts = (
+        "{%- if m.reasoning_content -%}{{- '<ponder>' + m.reasoning_content + '</ponder>' -}}"
+        "{%- endif -%}"
+    )
+    template = (
+        "{%- for m in messages -%}{{- '[' + m.role + ']' -}}" + thoughts + "{{- m.content + '</s>'"
+        " -}}{%- endfor -%}{%- if add_generation_prompt -%}{{- '[assistant]' -}}{%- endif -%}"
+    )
+    special = ("</s>", "[THINK]", "[/THINK]")
+    build_model(Family(Qwen2Config, template, special, "</s>"), tmp_path / "model")
+    thinking = experiment.model_copy(update={"base_model": str(tmp_path / "model")})
+    engine = open_engine(thinking.served)
+    try:
+        (answer,) = complete(engine, request(TOPICS[0], GREEDY, choices=(written,)))
+    finally:
+        engine.close()
+    assert answer.text == text
+    assert answer.tokens > len(text.split())
 
 
 def test_closing_ends_what_waits(experiment: Experiment) -> None:
