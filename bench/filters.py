@@ -12,7 +12,8 @@ import random
 import time
 from collections.abc import Callable
 
-from sl_dagster.method.filters import Language, drop_reason
+from sl_dagster.method.filters import drop_reason
+from sl_dagster.method.language import Language
 from sl_dagster.method.responses import response_drop_reason
 from sl_dagster.method.words import count_words
 

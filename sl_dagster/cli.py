@@ -7,10 +7,11 @@ import csv
 import json
 import logging
 import os
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich import box
@@ -369,14 +370,23 @@ def lineage(
     serve(data_dir(), host, lineage_port(), ready)
 
 
+def _language_or_auto(value: str) -> str:
+    if not re.fullmatch("auto|[a-z]{2,3}", value):
+        raise typer.BadParameter(f"{value} is neither auto nor an ISO code such as en, zh or de")
+    return value
+
+
 @app.command("filter")
 def filter_file(
     file: Annotated[
         str, typer.Argument(help="Records, one JSON object per line; - is standard input.")
     ],
     language: Annotated[
-        Literal["zh", "en", "auto"],
-        typer.Option(help="Whose rule; auto: the record's own `language`, else it is detected."),
+        str,
+        typer.Option(
+            callback=_language_or_auto,
+            help="ISO code; auto: the record's own `language`, else it is detected.",
+        ),
     ] = "auto",
     preset: Annotated[
         Preset, typer.Option(help="reference follows the paper's implementation to the letter.")
@@ -384,8 +394,9 @@ def filter_file(
 ) -> None:
     """Say of every text in a file whether the response filter accepts it, and why not.
 
-    A record has a `text` and, if known, a `language` (zh or en) and a `finish_reason` (`length`: a
-    token limit cut it off). Prints one JSON object per record, in order: accepted, reason, words.
+    A record has a `text` and, if known, a `language` (such as en) and a `finish_reason`: `stop` if
+    the model ended its turn, `stop_string`, `length` if a token limit cut it off, `repetition`.
+    Prints one JSON object per record, in order: accepted, reason, words.
     """
     from sl_dagster.commands.filtering import verdicts
     from sl_dagster.inputs.json_lines import open_lines

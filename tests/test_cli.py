@@ -67,7 +67,7 @@ def test_help_names_every_command(cli: Cli) -> None:
         ("export-model", "--experiment", "small", "--out", "folder", "--role", "generator"),
         ("score",),
         ("scores",),
-        ("filter", "-", "--language", "fr"),
+        ("filter", "-", "--language", "French"),
         ("filter", "-", "--preset", "other"),
     ],
 )

@@ -10,8 +10,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from sl_dagster.benchmarks.query import Query
-from sl_dagster.method.filters import Language
-from sl_dagster.method.language import detect_language
+from sl_dagster.method.language import Language, detect_language
 from sl_dagster.method.lengths import scaled_words
 
 # The ranges by which LongWriter reports its scores.

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, NamedTuple, Self, get_args
 from pydantic import field_validator, model_validator
 
 from sl_dagster.benchmarks.query import Query
-from sl_dagster.method.filters import Language
+from sl_dagster.method.language import Language
 from sl_dagster.method.lengths import scaled_words
 from sl_dagster.method.numerals import numbers_in, only_numerals_in, rewritten
 

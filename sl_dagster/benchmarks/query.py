@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from sl_dagster.method.filters import Language
+from sl_dagster.method.language import Language
 
 
 class Query(BaseModel, ABC):

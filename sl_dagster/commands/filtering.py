@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import describe_problems
 from sl_dagster.inputs.json_lines import name_of, numbered_lines, parse_object
-from sl_dagster.method.filters import DropReason, Language, Preset, drop_reason
-from sl_dagster.method.language import detect_language
+from sl_dagster.method.filters import DropReason, Preset, drop_reason
+from sl_dagster.method.language import Language, detect_language
 from sl_dagster.method.words import count_words
 
 
@@ -19,7 +19,8 @@ class FilteredLine(BaseModel):
     Attributes:
         text: the response.
         language: which rule applies; detected when it is not given.
-        finish_reason: why the generation ended, if that is known.
+        finish_reason: why the generation ended, if that is known: ``stop`` (the model ended its
+            turn), ``stop_string``, ``length`` or ``repetition``.
     """
 
     text: str
@@ -61,7 +62,7 @@ def _verdict(record: FilteredLine, preset: Preset) -> Verdict:
     reason = drop_reason(
         record.text,
         record.language or detect_language(record.text),
-        finish_reason=record.finish_reason or "stop",
+        finish_reason=record.finish_reason,
         preset=preset,
     )
     return {"accepted": reason is None, "reason": reason, "words": count_words(record.text)}

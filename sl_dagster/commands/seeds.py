@@ -10,8 +10,8 @@ from rich.table import Table
 
 from sl_dagster.inputs.seeds import Seed
 from sl_dagster.method.diversity import SimilarTexts, distinct_n
-from sl_dagster.method.filters import Language
 from sl_dagster.method.instructions import MAX_SIMILARITY, Kind, instruction_drop_reason
+from sl_dagster.method.language import BUILT_IN_LANGUAGES
 from sl_dagster.method.lengths import length_named_in
 from sl_dagster.method.words import count_words
 from sl_dagster.paths import PROJECT_ROOT
@@ -19,7 +19,7 @@ from sl_dagster.paths import PROJECT_ROOT
 
 def own_seed_files() -> list[Path]:
     """The seed files that come with the project, one per language."""
-    return [PROJECT_ROOT / "seeds" / f"{language}.jsonl" for language in get_args(Language)]
+    return [PROJECT_ROOT / "seeds" / f"{language}.jsonl" for language in BUILT_IN_LANGUAGES]
 
 
 def problems(seeds: Sequence[Seed]) -> list[str]:

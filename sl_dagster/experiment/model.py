@@ -51,7 +51,7 @@ from sl_dagster.experiment.stages import (
     writing_stages,
 )
 from sl_dagster.experiment.training import AlignedModel, Training, overlaid
-from sl_dagster.method.filters import Language
+from sl_dagster.method.language import BUILT_IN_LANGUAGES, Language
 from sl_dagster.method.prompts import Prompts, read_prompts
 
 DOCUMENT_SUFFIXES = (".jsonl", ".txt", ".md")
@@ -84,7 +84,8 @@ class Experiment(Settings):
             ``text`` and perhaps a ``language`` in every line, or ``.txt`` and ``.md``, each of
             which is one document.
         seed: every random draw of the experiment is derived from it.
-        prompts: per language, a file that replaces the project's own prompts.
+        prompts: per language, a file that replaces the project's own prompts; a language that the
+            project has none in needs one with all of them.
         system_prompt: begins every chat, in generation and in training; the chat template's own
             by default.
         chat_template_kwargs: variables of the chat template, such as ``enable_thinking: false``.
@@ -108,7 +109,7 @@ class Experiment(Settings):
     iterations: Positive = 3
     seed: NonNegative = 0
     engine: EngineSettings = TransformersSettings()
-    prompts: dict[Language, Path] = Field(default={})
+    prompts: dict[Language, Path] = Field(default={}, validate_default=True)
     system_prompt: Annotated[str, Field(min_length=1)] | None = None
     chat_template_kwargs: dict[str, Any] = Field(default={})
     sampling: Sampling = Sampling()
@@ -183,6 +184,12 @@ class Experiment(Settings):
                 raise ValueError(f"{path}: {describe_problems(error)}") from None
             except (yaml.YAMLError, UnicodeDecodeError) as error:
                 raise ValueError(f"{path} is no YAML in UTF-8: {error}") from None
+        for language in info.data.get("languages", ()):
+            if language not in (*found, *BUILT_IN_LANGUAGES):
+                raise ValueError(
+                    f"there are no prompts in {language}: name a file that has all of them "
+                    f"(`prompts: {{{language}: my_{language}.yaml}}`, see docs/languages.md)"
+                )
         return found
 
     @field_validator("benchmarks")

@@ -4,9 +4,9 @@ Defaults are the paper's (arXiv 2410.23933) wherever it states one.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from sl_dagster.experiment.base import (
     NonNegative,
@@ -20,19 +20,46 @@ from sl_dagster.experiment.base import (
     is_hub_id,
     looks_like_a_path,
 )
-from sl_dagster.method.filters import Preset
+from sl_dagster.method.filters import DEFAULT_VERSION, Preset
 from sl_dagster.method.instructions import MAX_SIMILARITY
+
+# The strings at which the paper's implementation stops every generation. Today's models write
+# both in good Markdown: a rule between sections, the rows of a table.
+REFERENCE_STOP = ("\n\n\n", "---")
+
+
+def _named_stop(value: Any) -> Any:
+    if value == "reference":
+        return REFERENCE_STOP
+    if isinstance(value, str):
+        raise ValueError(f"expected a list of strings, or the word reference, found {value!r}")
+    return value
+
+
+def _stop_strings(value: tuple[str, ...]) -> tuple[str, ...]:
+    if "" in value:
+        raise ValueError("an empty string would stop every generation at once; remove it")
+    return value
+
+
+StopStrings = Annotated[
+    tuple[str, ...], BeforeValidator(_named_stop), AfterValidator(_stop_strings)
+]
 
 
 class Sampling(Settings):
-    """How the model draws tokens. ``temperature: 0`` is greedy; ``top_k: 0`` means no limit."""
+    """How the model draws tokens. ``temperature: 0`` is greedy; ``top_k: 0`` means no limit.
+
+    A generation ends with the model's turn, and before any string of ``stop``; ``stop: reference``
+    names those of the paper's implementation.
+    """
 
     temperature: Temperature = 0.7
     top_p: TopP = 0.8
     top_k: NonNegative = 20
     repetition_penalty: RepetitionPenalty = 1.1
     max_tokens: Positive = 16384
-    stop: tuple[str, ...] = ("\n\n\n", "---")
+    stop: StopStrings = ()
 
     def overlaid(self, changes: "SamplingChanges") -> "Sampling":
         """These settings with the given changes on top."""
@@ -47,7 +74,7 @@ class SamplingChanges(Settings):
     top_k: NonNegative | None = None
     repetition_penalty: RepetitionPenalty | None = None
     max_tokens: Positive | None = None
-    stop: tuple[str, ...] | None = None
+    stop: StopStrings | None = None
 
 
 class Instructions(Settings):
@@ -118,6 +145,12 @@ class Filter(Settings):
     """Which rule decides that a response is good enough (``reference``: the paper's code)."""
 
     preset: Preset = "default"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a stage's result depends on: the preset, and which version of the default it is."""
+        version = {"version": DEFAULT_VERSION} if self.preset == "default" else {}
+        return {"preset": self.preset, **version}
 
 
 class Heldout(Settings):

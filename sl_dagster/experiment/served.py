@@ -34,3 +34,8 @@ class ServedModel:
     samplings: tuple[Sampling, ...]
     forms: tuple[Form, ...]
     lora_rank: int | None = None
+
+    @property
+    def stop_strings(self) -> int:
+        """The most stop strings that one request will have: one more than any sampling says."""
+        return max((len(sampling.stop) for sampling in self.samplings), default=0) + 1

@@ -8,8 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sl_dagster.errors import UserError
 from sl_dagster.inputs.json_lines import checked, checked_lines, decoded
-from sl_dagster.method.filters import Language
-from sl_dagster.method.language import detect_language
+from sl_dagster.method.language import Language, detect_language
 from sl_dagster.method.plain_text import plain_text
 
 EXPECTED = (

@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sl_dagster.errors import UserError
 from sl_dagster.inputs.json_lines import checked_lines
-from sl_dagster.method.filters import Language
 from sl_dagster.method.instructions import Kind
+from sl_dagster.method.language import Language
 
 EXPECTED = (
     'expected a JSON object such as {"instruction": "Write a story about ...", "language": "en"}'

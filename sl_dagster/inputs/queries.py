@@ -11,7 +11,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import Benchmark
 from sl_dagster.inputs.hub import hub_rows
 from sl_dagster.inputs.json_lines import checked, numbered_objects, open_lines
-from sl_dagster.method.filters import Language
+from sl_dagster.method.language import Language
 
 
 @dataclass(frozen=True)

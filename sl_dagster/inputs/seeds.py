@@ -18,8 +18,7 @@ from sl_dagster.experiment import is_hub_id
 from sl_dagster.inputs.hub import hub_rows
 from sl_dagster.inputs.instructions import InstructionLine
 from sl_dagster.inputs.json_lines import checked, decoded, numbered_objects, warn_of_replaced
-from sl_dagster.method.filters import Language
-from sl_dagster.method.language import detect_language
+from sl_dagster.method.language import Language, detect_language
 from sl_dagster.method.plain_text import REPLACEMENT, plain_content
 
 # Rows with one of these keys come from elsewhere, and may have more that nobody needs. In other

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from sl_dagster.method.filters import CutOff, Language, Preset, cut_off, has_repeated_ngram
+from sl_dagster.method.filters import CutOff, Preset, cut_off, has_repeated_ngram
+from sl_dagster.method.language import Language
+from sl_dagster.method.repetition import repeats_itself
 from sl_dagster.method.responses import ResponseDropReason, response_drop_reason
 from sl_dagster.method.selection import draw_by_rank
 from sl_dagster.method.words import count_words
@@ -14,21 +16,28 @@ TrainingDropReason = Literal["not_grown", "selection"]
 
 
 def prefix_drop_reason(
-    prefix: str, language: Language, *, finish_reason: str
+    prefix: str, language: Language, *, finish_reason: str, preset: Preset = "default"
 ) -> PrefixDropReason | None:
     """Say why a prefix, the kept part of a stage-1 output, cannot begin a stage-2 turn.
 
-    It may end anywhere, but what it says twice already can never become a good text.
+    It may end anywhere, but what already says the same again and again can never become a good
+    text.
+
+    Args:
+        prefix: what was kept.
+        language, finish_reason, preset: see ``filters.drop_reason``.
     """
     if reason := cut_off(finish_reason):
         return reason
     if not prefix.strip():
         return "empty"
-    return "repetition" if has_repeated_ngram(prefix, language) else None
+    if preset == "reference":
+        return "repetition" if has_repeated_ngram(prefix, language) else None
+    return "repetition" if repeats_itself(prefix) else None
 
 
 def extension_drop_reason(
-    output: str, best: str, language: Language, *, finish_reason: str, preset: Preset
+    output: str, best: str, language: Language, *, finish_reason: str | None, preset: Preset
 ) -> ExtensionDropReason | None:
     """Say why a stage-2 output does not become the next round's input, or None when it does.
 

@@ -4,18 +4,27 @@ import re
 from collections.abc import Hashable, Sequence
 from typing import Literal
 
-Language = Literal["en", "zh"]
+from sl_dagster.method.commentary import has_commentary
+from sl_dagster.method.endings import looks_finished
+from sl_dagster.method.language import Language
+from sl_dagster.method.repetition import repeats_itself
+
 Preset = Literal["default", "reference"]
 CutOff = Literal["truncated", "looping"]
 DropReason = Literal["empty", "unfinished", "meta_words", "repetition"] | CutOff
 
-_CLOSING = frozenset(")]}>`")
-_EN_ENDINGS = _CLOSING | frozenset(".!?\"'")
-_EN_REFERENCE_ENDINGS = _EN_ENDINGS | frozenset(",;:-")
-_ZH_REFERENCE_ENDINGS = _CLOSING | frozenset("。！？”’…）】")
+# Why a generation ended, as engines say it, besides ``length`` and ``repetition``: the model ended
+# its turn; a stop string ended it; the engine does not know which of the two.
+END_OF_TURN = "stop"
+STOP_STRING = "stop_string"
+UNKNOWN_END = "unknown"
 
-# A model that talks about its own rewriting instead of writing gives itself away with these words,
-# at the beginning or at the end of the text.
+# Raised with every change of what ``default`` drops; ``reference`` never changes.
+DEFAULT_VERSION = 2
+
+_CLOSING = frozenset(")]}>`")
+_EN_REFERENCE_ENDINGS = _CLOSING | frozenset(".!?\"',;:-")
+_ZH_REFERENCE_ENDINGS = _CLOSING | frozenset("。！？”’…）】")
 _EN_META_WORDS = ("revised", "revision", "response", "version", "paragraph")
 
 _EN_NGRAM = 10
@@ -27,36 +36,39 @@ def drop_reason(
     text: str,
     language: Language,
     *,
-    finish_reason: str = "stop",
+    finish_reason: str | None = None,
     preset: Preset = "default",
 ) -> DropReason | None:
     """Say why a response must be dropped, or None when it passes the filter.
 
     Args:
         text: the whole response.
-        language: which of the two rules applies.
-        finish_reason: why the generation ended. One that was cut off is dropped whatever the text
-            ends with. The reference has no such rule, so ``preset="reference"`` ignores it.
+        language: which of the reference's two rules applies: Chinese has its own, all others have
+            that of English. The default goes by the text.
+        finish_reason: why the generation ended, as engines report it. ``stop``, the model's own end
+            of turn, ends a text, whatever stands there; with any other, or None, it is judged by
+            what stands there. One that was cut off is dropped. The reference has no such rules, so
+            ``preset="reference"`` ignores it.
         preset: ``"reference"`` follows the paper's implementation to the letter; ``"default"`` is
-            stricter about English endings and accepts an ellipsis in three dots in Chinese.
+            calibrated to keep what people write (see docs/filter.md).
 
     Returns:
         ``truncated`` or ``looping`` (see ``cut_off``), ``empty``, ``unfinished`` (ends in the
-        middle of a sentence), ``meta_words`` (talks about its own rewriting; English only),
-        ``repetition`` (a 10-gram of words, or a 13-gram of Chinese units, occurs twice), or None.
+        middle of a sentence), ``meta_words`` (talks about its own rewriting), ``repetition`` (says
+        again what it has said before), or None.
     """
-    if preset == "default" and (reason := cut_off(finish_reason)):
+    if preset == "reference":
+        return _reference_drop_reason(text.rstrip(), language)
+    if finish_reason is not None and (reason := cut_off(finish_reason)):
         return reason
     text = text.rstrip()
     if not text:
         return "empty"
-    if not _is_finished(text, language, preset):
+    if finish_reason != END_OF_TURN and not looks_finished(text, language):
         return "unfinished"
-    if language == "en" and _has_meta_words(text):
+    if has_commentary(text):
         return "meta_words"
-    if has_repeated_ngram(text, language):
-        return "repetition"
-    return None
+    return "repetition" if repeats_itself(text) else None
 
 
 def cut_off(finish_reason: str) -> CutOff | None:
@@ -75,7 +87,7 @@ def cut_off(finish_reason: str) -> CutOff | None:
 
 
 def has_repeated_ngram(text: str, language: Language) -> bool:
-    """Whether a 10-gram of words (English) or a 13-gram of units (Chinese) occurs twice.
+    """Whether a 10-gram of words, or a 13-gram of Chinese units, occurs twice: the paper's rule.
 
     A Chinese unit is one character, or a whole run of ASCII characters.
     """
@@ -84,10 +96,14 @@ def has_repeated_ngram(text: str, language: Language) -> bool:
     return _occurs_twice(text.split(), _EN_NGRAM)
 
 
-def _is_finished(text: str, language: Language, preset: Preset) -> bool:
-    if language == "zh":
-        return text[-1] in _ZH_REFERENCE_ENDINGS or (preset == "default" and text.endswith("..."))
-    return text[-1] in (_EN_ENDINGS if preset == "default" else _EN_REFERENCE_ENDINGS)
+def _reference_drop_reason(text: str, language: Language) -> DropReason | None:
+    if not text:
+        return "empty"
+    if text[-1] not in (_ZH_REFERENCE_ENDINGS if language == "zh" else _EN_REFERENCE_ENDINGS):
+        return "unfinished"
+    if language != "zh" and _has_meta_words(text):
+        return "meta_words"
+    return "repetition" if has_repeated_ngram(text, language) else None
 
 
 def _has_meta_words(text: str) -> bool:

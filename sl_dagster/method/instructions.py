@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from sl_dagster.method.diversity import SimilarTexts
-from sl_dagster.method.filters import CutOff, Language, cut_off
-from sl_dagster.method.language import is_written_in
+from sl_dagster.method.filters import CutOff, cut_off
+from sl_dagster.method.language import Language, is_written_in
 from sl_dagster.method.lengths import length_named_in
 from sl_dagster.method.words import count_words
 

@@ -13,8 +13,8 @@ from typing import Literal
 from rapidfuzz.distance import LCSseq
 
 from sl_dagster.method.diversity import tokens
-from sl_dagster.method.filters import CutOff, Language, cut_off
-from sl_dagster.method.language import is_written_in
+from sl_dagster.method.filters import CutOff, cut_off
+from sl_dagster.method.language import Language, is_written_in
 from sl_dagster.method.lengths import length_named_in
 from sl_dagster.method.numerals import chinese_numeral
 

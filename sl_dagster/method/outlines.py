@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from sl_dagster.method.filters import CutOff, Language, cut_off, has_repeated_ngram
-from sl_dagster.method.language import is_written_in
+from sl_dagster.method.filters import CutOff, cut_off
+from sl_dagster.method.language import Language, is_written_in
 from sl_dagster.method.lengths import lengths_in
+from sl_dagster.method.repetition import repeats_itself
 
 OutlineDropReason = (
     CutOff
@@ -253,4 +254,4 @@ def section_drop_reason(
         return reason
     if not section.strip():
         return "empty_section"
-    return "repetition" if has_repeated_ngram(text, language) else None
+    return "repetition" if repeats_itself(text) else None

@@ -136,11 +136,14 @@ def builtin_prompts_file(language: str) -> Path:
 def read_prompts(language: str, own: Path | None = None) -> Prompts:
     """One language's prompts: the project's, or a user's in the place of those that they name.
 
+    The file of a language that the project has no prompts in must name all of them.
+
     Raises:
         pydantic.ValidationError: a prompt is unknown, or has wrong placeholders.
         yaml.YAMLError, OSError: the user's file is no YAML or cannot be read.
     """
-    prompts: Any = yaml.safe_load(builtin_prompts_file(language).read_text(encoding="utf-8"))
+    builtin = builtin_prompts_file(language)
+    prompts: Any = yaml.safe_load(builtin.read_text(encoding="utf-8")) if builtin.is_file() else {}
     if own:
         changes = parse_yaml(own.read_text(encoding="utf-8"))
         # What is no group of prompts is left for the validation to complain about.

@@ -2,14 +2,14 @@
 
 from typing import Literal
 
-from sl_dagster.method.filters import DropReason, Language, Preset, drop_reason
-from sl_dagster.method.language import is_written_in
+from sl_dagster.method.filters import DropReason, Preset, drop_reason
+from sl_dagster.method.language import Language, is_written_in
 
 ResponseDropReason = DropReason | Literal["wrong_language"]
 
 
 def response_drop_reason(
-    text: str, language: Language, *, finish_reason: str, preset: Preset
+    text: str, language: Language, *, finish_reason: str | None, preset: Preset
 ) -> ResponseDropReason | None:
     """Say why a response cannot be used for an instruction in a language, or None.
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from sl_dagster.method.filters import Language
 from sl_dagster.method.final_set import Split
 from sl_dagster.method.instructions import Kind
+from sl_dagster.method.language import Language
 from sl_dagster.method.length_control import ConstraintType
 from sl_dagster.method.prompts import Message
 from sl_dagster.method.quality import DIMENSIONS

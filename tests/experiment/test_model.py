@@ -25,7 +25,7 @@ def test_defaults_are_the_papers(write_experiment: Write) -> None:
         "top_k": 20,
         "repetition_penalty": 1.1,
         "max_tokens": 16384,
-        "stop": ("\n\n\n", "---"),
+        "stop": (),
     }
     assert (experiment.instructions.count, experiment.instructions.tries) == (5000, 10)
     assert experiment.instructions.pool == "seeds"
@@ -34,6 +34,15 @@ def test_defaults_are_the_papers(write_experiment: Write) -> None:
     assert experiment.extension.line_dropout == 0.2
     assert experiment.training.learning_rate == 1e-4
     assert (experiment.training.epochs, experiment.training.max_length) == (4, 16384)
+
+
+def test_the_papers_stop_strings_have_a_name(write_experiment: Write) -> None:
+    changed = {"sampling": {"stop": "reference"}, "extension": {"sampling": {"stop": ["END"]}}}
+    experiment = load_experiment(write_experiment(**changed))
+    assert experiment.sampling_of("initial_responses").stop == ("\n\n\n", "---")
+    assert experiment.sampling_of("extension").stop == ("END",)
+    same = experiment.changed({"sampling": {"temperature": 0.5}})
+    assert same.sampling.stop == experiment.sampling.stop
 
 
 def test_a_stage_changes_only_what_it_names(write_experiment: Write) -> None:
@@ -95,7 +104,13 @@ def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
         ({"extension": 3}, "extension: expected a group of settings"),
         ({"owners": ["jane"]}, "owners.0: expected an e-mail address or team:name, found 'jane'"),
         ({"iterations": 0}, "iterations: expected greater than or equal to 1"),
-        ({"languages": ["fr"]}, "languages.0: expected 'en' or 'zh', found 'fr'"),
+        ({"languages": ["French"]}, "languages.0: expected a language's ISO code"),
+        (
+            {"languages": ["en", "fr"]},
+            "prompts: there are no prompts in fr: name a file",
+        ),
+        ({"sampling": {"stop": "END"}}, "sampling.stop: expected a list of strings, or the word"),
+        ({"sampling": {"stop": ["a", ""]}}, "sampling.stop: an empty string would stop every"),
         ({"seeds": "none.jsonl"}, "seeds: there is no file"),
         ({"seeds": ...}, "seeds: this key is missing"),
         ({"seeds": []}, "seeds: "),

@@ -32,14 +32,14 @@ def test_prefixes(prefix: str, finish_reason: str, reason: str | None) -> None:
 
 
 def test_an_output_must_surpass_the_best_so_far() -> None:
-    def reason(output: str) -> str | None:
+    def reason(output: str, finish_reason: str | None = "stop") -> str | None:
         return extension_drop_reason(
-            output, "Three words here.", "en", finish_reason="stop", preset="default"
+            output, "Three words here.", "en", finish_reason=finish_reason, preset="default"
         )
 
     assert reason("Now there are four.") is None
     assert reason("Not any more.") == "not_longer"
-    assert reason("More words, but without an end") == "unfinished"
+    assert reason("More words, but without an end", None) == "unfinished"
 
 
 @given(texts, texts, st.sampled_from(["en", "zh"]), st.sampled_from(["default", "reference"]))

@@ -1,16 +1,15 @@
 """Prompts as files."""
 
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
-from sl_dagster.method.filters import Language
+from sl_dagster.method.language import BUILT_IN_LANGUAGES
 from sl_dagster.method.prompts import read_prompts
 
-LANGUAGES = get_args(Language)
+LANGUAGES = BUILT_IN_LANGUAGES
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

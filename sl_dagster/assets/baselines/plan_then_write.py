@@ -9,7 +9,7 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from sl_dagster.assets.stage.config import prompts_identity, sampling_identity, section_identity
+from sl_dagster.assets.stage.config import prompts_identity, sampling_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
 from sl_dagster.method.outlines import outline_drop_reason, parse_outline, section_drop_reason
@@ -113,7 +113,7 @@ class PlannedResponses(_PlanThenWrite):
     )
 
     def identity(self) -> list[Any]:
-        return [*self.asked_with("section"), section_identity(self.experiment.filter, "preset")]
+        return [*self.asked_with("section"), self.experiment.filter.identity]
 
     async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
         """A text that can become nothing any more is given up before its last section."""

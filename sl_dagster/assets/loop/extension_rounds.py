@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sl_dagster.assets.stage.config import prompts_identity, sampling_identity, section_identity
+from sl_dagster.assets.stage.config import prompts_identity, sampling_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
 from sl_dagster.experiment import Experiment
@@ -49,7 +49,7 @@ class _Extension(Task):
             experiment.extension.model_dump(include={"tries", "max_tokens_per_input_word"}),
             sampling_identity(experiment.sampling_of("extension")),
             # Stage 1 has no use for it, but has always had it in its fingerprint.
-            section_identity(experiment.filter, "preset"),
+            experiment.filter.identity,
             prompts_identity(experiment, "extend"),
         ]
 
@@ -90,7 +90,12 @@ class ExtendHalf(_Extension):
         response = str(slot.source.text)
         completion = await ask(self.request(slot, number, first_half(response)))
         prefix = first_two_thirds(completion.text)
-        reason = prefix_drop_reason(prefix, slot.language, finish_reason=completion.finish_reason)
+        reason = prefix_drop_reason(
+            prefix,
+            slot.language,
+            finish_reason=completion.finish_reason,
+            preset=self.experiment.filter.preset,
+        )
         # Engines count whole completions; the prefix has its share of the characters.
         share = len(prefix) / max(1, len(completion.text))
         return slot.judged(

@@ -44,7 +44,7 @@ class InitialResponses(Task):
         return [
             section_identity(experiment.initial_responses, "samples", "tries", "sampling"),
             sampling_identity(experiment.sampling_of("initial_responses")),
-            section_identity(experiment.filter, "preset"),
+            experiment.filter.identity,
             experiment.length_selection,
         ]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from sl_dagster.assets.stage.config import sampling_identity, section_identity
+from sl_dagster.assets.stage.config import sampling_identity
 from sl_dagster.assets.stage.run import served_with
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
@@ -51,7 +51,7 @@ class MeasuredAnswers(Task):
         return [
             self.measured_by(),
             sampling_identity(self.sampling),
-            section_identity(self.experiment.filter, "preset"),
+            self.experiment.filter.identity,
         ]
 
     @cached_property

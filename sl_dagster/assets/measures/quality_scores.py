@@ -11,7 +11,7 @@ from sl_dagster.assets.stage.task import Task
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import BASE_MODEL, Experiment, ServedModel
-from sl_dagster.method.filters import Language
+from sl_dagster.method.language import Language
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.judge import Judge, Question
 from sl_dagster.resources.records import JUDGEMENT_SCHEMA, Record

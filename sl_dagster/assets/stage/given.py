@@ -4,7 +4,7 @@ from typing import Any
 
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import fingerprint
-from sl_dagster.method.filters import Language
+from sl_dagster.method.language import Language
 from sl_dagster.resources.records import Record
 
 

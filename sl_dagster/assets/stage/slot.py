@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from sl_dagster.identity import seed_from
-from sl_dagster.method.filters import Language
+from sl_dagster.method.language import Language
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Record
 

@@ -21,7 +21,7 @@ from sl_dagster.assets.stage.run import StageRun, base_model, stage_fingerprint
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.experiment import Experiment, ServedModel
 from sl_dagster.identity import fingerprint
-from sl_dagster.method.filters import Language
+from sl_dagster.method.language import Language
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.records import TEXT_SCHEMA, Record
 from sl_dagster.resources.storage.journal import Outcome

@@ -19,6 +19,7 @@ from transformers.cache_utils import DynamicLayer
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
+from sl_dagster.method.filters import END_OF_TURN, STOP_STRING
 from sl_dagster.resources.engines.attention import AttentionMasks
 
 _CANNOT = "engine: the transformers engine cannot write with models"
@@ -70,13 +71,13 @@ class Row:
     def accept(self, token: int, end_tokens: set[int]) -> None:
         """Take the next token, and see whether it was the last."""
         if token in end_tokens:
-            self.finish_reason = "stop"
+            self.finish_reason = END_OF_TURN
             return
         self.generated.append(token)
         if self.grammar:
             self.grammar.consume_token(token)
         if self.is_stopped(self.generated):
-            self.finish_reason = "stop"
+            self.finish_reason = STOP_STRING
         elif len(self.generated) >= self.sampling.max_tokens:
             self.finish_reason = "length"
 

@@ -19,6 +19,7 @@ from openai.types.chat.chat_completion import Choice
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import RepetitionDetection
 from sl_dagster.experiment.chat import Chat
+from sl_dagster.method.filters import END_OF_TURN, STOP_STRING, UNKNOWN_END
 from sl_dagster.method.thoughts import without_thoughts
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines.health import Health
@@ -39,6 +40,7 @@ PASSING_ERRORS = (
 )  # fmt: skip
 
 _ALTERNATIVES = 20  # to each token, with their probabilities: the most that the interface allows
+_NO_SUCH_FIELD = object()
 _ADAPTERS_KEPT = 4  # of those that nobody uses any more
 _SECONDS_TO_CONNECT = 15.0
 _PASSING_STATUS = (408, 425)  # beside 429 and 5xx, which the client has classes for
@@ -270,17 +272,22 @@ def _completion(answer: ChatCompletion, request: Request) -> Completion:
     choice, usage = answer.choices[0], answer.usage
     if not isinstance(choice.message.content, str | None):
         raise TypeError(f"content is a {type(choice.message.content).__name__}")
-    # vLLM counts the token that ends a turn. It names a stop string that ended it instead; other
-    # servers have no such field, and are taken at their word.
-    counts_end = choice.finish_reason == "stop" and not isinstance(
-        getattr(choice, "stop_reason", ""), str
-    )
+    finish_reason = str(choice.finish_reason)
+    # vLLM names the stop string that ended a turn, and counts the token if one did. Other servers
+    # have no such field: they are taken at their word about tokens, and do not tell the two apart.
+    stop_reason = getattr(choice, "stop_reason", _NO_SUCH_FIELD)
+    if finish_reason == END_OF_TURN:
+        if isinstance(stop_reason, str):
+            finish_reason = STOP_STRING
+        elif stop_reason is _NO_SUCH_FIELD and request.sampling.stop:
+            finish_reason = UNKNOWN_END
+    counts_end = finish_reason == END_OF_TURN and stop_reason is not _NO_SUCH_FIELD
     text = _written(choice.message, request)
     return Completion(
         text=text,
         tokens=usage.completion_tokens - counts_end if usage else 0,
         prompt_tokens=usage.prompt_tokens if usage else 0,
-        finish_reason=str(choice.finish_reason),
+        finish_reason=finish_reason,
         probability=_probability(choice, text, request.choices) if request.graded else None,
     )
 

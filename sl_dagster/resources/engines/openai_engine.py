@@ -26,6 +26,7 @@ from sl_dagster.resources.engines.endpoint import (
 from sl_dagster.resources.engines.protocol import Completion, Engine, Request
 
 _IN_FLIGHT_PER_ENDPOINT = 128
+_STOP_STRINGS = 4  # which every endpoint takes
 _ATTEMPTS = 6
 _TWO_RULES = {"choice": ["yes"], "regex": "yes"}  # only one is allowed
 _NO_FORMAT = {"type": "nonsense"}
@@ -217,6 +218,14 @@ class OpenAIEngine(RemoteEngine):
             for option, advice, fields in self._needs():
                 if not await endpoint.finds_fault_with(**fields):
                     raise UserError(f"{endpoint.url} does not know {option}: {advice}")
+            count = self._served.stop_strings
+            many = [f"stop {number}" for number in range(count)]
+            if count > _STOP_STRINGS and await endpoint.finds_fault_with(stop=many):
+                raise UserError(
+                    f"{endpoint.url} does not take {count} stop strings: leave at most "
+                    f"{_STOP_STRINGS - 1} in sampling.stop, for self-instruct adds one (a vLLM "
+                    "server takes as many as VLLM_MAX_STOP_STRINGS says)"
+                )
             if self._served.lora_rank and not await endpoint.can_load_adapters():
                 raise UserError(
                     f"{endpoint.url} cannot load LoRA adapters while it runs: start vLLM with "

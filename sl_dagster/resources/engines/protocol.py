@@ -55,8 +55,9 @@ class Completion:
         tokens: number of tokens generated, the end-of-turn token not counted (an endpoint of the
             ``openai`` engine that is not vLLM may count it).
         prompt_tokens: number of tokens of the rendered prompt, the begun part included.
-        finish_reason: ``stop`` (end of turn or a stop string), ``length`` (cut off by a limit) or
-            ``repetition`` (ended because it went round in circles).
+        finish_reason: ``stop`` (the model ended its turn), ``stop_string`` (one of the sampling's
+            stop strings ended it), ``unknown`` (either of them; the endpoint does not say which),
+            ``length`` (cut off by a limit) or ``repetition`` (it went round in circles).
         probability: of ``text`` among the ``choices`` of a ``graded`` request, to the model itself,
             whatever its sampling; None of other requests, and where an endpoint of the ``openai``
             engine does not say.

@@ -153,6 +153,7 @@ class VllmServer:
             "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
             "VLLM_NO_USAGE_STATS": "1",
             **({"VLLM_SERVER_DEV_MODE": "1"} if self._sleeps else {}),
+            "VLLM_MAX_STOP_STRINGS": str(max(4, self._served.stop_strings)),
             **self._settings.environment,
         }
         guard = [sys.executable, "-m", "sl_dagster.resources.guard"]

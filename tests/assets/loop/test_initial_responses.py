@@ -9,7 +9,7 @@ import pytest
 from sl_dagster.assets.loop.initial_responses import InitialResponses
 from sl_dagster.assets.stage.slot import Slot
 from sl_dagster.experiment import load_experiment
-from sl_dagster.method.filters import Language
+from sl_dagster.method.language import Language
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Record

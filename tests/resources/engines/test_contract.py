@@ -76,7 +76,7 @@ def test_stop_strings_end_the_text_and_are_left_out(engine: Engine) -> None:
     stopping = GREEDY.model_copy(update={"stop": ("never to be found", stop)})
     (answer,) = complete(engine, request(TOPICS[0], stopping))
     assert answer.text == whole.partition(stop)[0]
-    assert answer.finish_reason == "stop"
+    assert answer.finish_reason == "stop_string", "which is no end of the turn"
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, SAMPLED])

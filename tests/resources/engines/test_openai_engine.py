@@ -60,6 +60,8 @@ class Answer(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path.endswith("load_lora_adapter"):
             return self.reply(400 if self.server.adapters else 404, {"error": {"message": "no"}})
+        if len(body.get("stop") or ()) > 4:
+            return self.reply(400, {"error": {"message": "stop: at most 4"}})
         if self.server.knows & body.keys() and body["messages"][0]["content"] == "Hello.":
             return self.reply(400, {"error": {"message": "impossible"}})
         self.server.asked.append(body)
@@ -343,3 +345,29 @@ def test_an_endpoint_that_does_not_know_json_schemas_is_mentioned(
     engine.say = said.append
     complete(engine, request(TOPICS[0], served.samplings[0]))
     assert any("does not know response_format" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("says", "stop", "finish_reason", "tokens"),
+    [
+        ({"stop_reason": None}, ("x",), "stop", 1),  # vLLM counts the token that ends a turn
+        ({"stop_reason": 7}, ("x",), "stop", 1),
+        ({"stop_reason": "x"}, ("x",), "stop_string", 2),
+        ({}, ("x",), "unknown", 2),
+        ({}, (), "stop", 2),
+        ({"finish_reason": "length"}, ("x",), "length", 2),
+    ],
+)
+def test_the_end_of_a_turn_and_a_stop_string_are_told_apart(
+    endpoint: Endpoint, connect: Callable[..., Engine], says, stop, finish_reason, tokens
+) -> None:
+    endpoint.answer = says
+    sampling = PLAIN.model_copy(update={"stop": stop})
+    (answer,) = complete(connect(), request(TOPICS[0], sampling))
+    assert (answer.finish_reason, answer.tokens) == (finish_reason, tokens)
+
+
+def test_an_endpoint_that_takes_few_stop_strings_is_refused(connect: Callable[..., Engine]) -> None:
+    engine = connect(sampling={**PLAIN.model_dump(), "stop": ["a", "b", "c", "d"]})
+    with pytest.raises(UserError, match="does not take 5 stop strings: leave at most 3"):
+        complete(engine, request(TOPICS[0], PLAIN))

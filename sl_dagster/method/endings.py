@@ -1,0 +1,198 @@
+"""How texts end: whether one whose end nobody has reported looks complete.
+
+Prose ends with a mark that ends a sentence. What is laid out in lines (a letter's signature, a
+list, a table, a poem, a link) often has none; there a text is held to its own habit.
+"""
+
+import re
+import unicodedata
+
+from sl_dagster.method.language import Language
+from sl_dagster.method.scripts import HAN
+
+_TERMINAL = frozenset(".!?…。！？．｡؟۔।॥။።։")
+# After these something must follow, whatever quotes or brackets are closed behind them.
+_UNFINISHED = frozenset(",;:、，；：،؛·-–—=+&/\\([{（【「『《〈“„‘«")
+_CLOSING = frozenset(")]}>`）】」』》〉”’»\"'″＂＇")
+_EMPHASIS = frozenset("*_~|")
+_QUOTES = frozenset("\"'")
+
+# Words that no line ends with: articles, prepositions, pronouns and the like, of some languages in
+# which names and headings look like the beginning of a sentence.
+_LEADING = set(
+    re.findall(
+        r"\w+",
+        """
+    a an the and or but nor of to in on at by for from with without into onto upon as than that
+    which who whose if when while because although though since is are was were be been am has have
+    had will would shall should can could may might must do does did not very my your his her its
+    our their this these those i he she we they it there
+    der die das den dem des ein eine einen einem einer eines und oder aber im zum zur von mit bei
+    sie es wir ihr ist sind wird werden nicht
+    le la les des du un une et ou mais de à au aux dans sur avec pour par que qui est sont ne il
+    elle nous vous el los las del una y o en con por para se es son il lo gli di da che è
+    """,
+    )
+)
+_LAST_WORDS = {
+    "the end", "end", "fin", "finis", "ende", "fine", "to be continued", "完", "全文完", "终",
+    "剧终", "未完待续", "全书完", "本章完", "おわり", "終わり", "終", "了", "끝", "конец", "amen",
+}  # fmt: skip
+
+_LINK = re.compile(
+    r"(?:https?://|www\.|mailto:)\S+$|\S+@\S+\.\w+>?$|[\w.-]+\.(?:com|org|net|io)/?\S*$"
+)
+_TAG = re.compile(r"(?:^|\s)[#@][^\s#@]+$")
+_FOOTNOTE = re.compile(r"(?:\[\w{1,4}\]|[¹²³⁰⁴-⁹†‡]+)$")
+_YEAR = re.compile(r"\b\d{4}\b\W*$|\d{1,4}\s*[年月日]\W*$")
+_RULE = re.compile(r"^\s*(?:[^\w\s]\s*)+$")
+_LIST_ITEM = re.compile(
+    r"^\s*(?:[-*+•·–—▪◦‣○●]|\(?\w{1,3}[.)、．]|[（(][^）)]{1,3}[）)]|[①-⑳])\s*\S"
+)
+_HEADING = re.compile(r"^\s*(?:#{1,6}\s|\*\*[^*]+\*\*:?$|[=~^\"'-]{4,}$)")
+_ATTRIBUTION = re.compile(r"^\s*(?:--|[–—―─]{1,2})\s*[^\W\d_]")
+_NAME = re.compile(r"^(?:[A-ZÀ-ÖØ-ÞΑ-ΩА-Я][\w.’'-]*|(?:van|von|de|der|du|la|le|of|and|the|&)\b)$")
+_FENCE = re.compile(r"^\s*(```|~~~(?!~))")
+_FIELD = re.compile(r"^\s*:[\w-]+: ")
+_LATIN_STOP = re.compile(f"[{HAN}]\\.$")
+_SPACE = re.compile(r"\n[ \t\r\f\v]*\n")
+
+# A line is short up to so many characters; a signature has at most so many words.
+_SHORT = 60
+_NAME_WORDS = 6
+# What stands alone under a heading, as a licence's name does.
+_NOTE_WORDS = 3
+_NOTE = 20
+
+
+def looks_finished(text: str, language: Language = "en") -> bool:
+    """Whether a text seems to be whole, judged by what stands at its end.
+
+    Args:
+        text: not empty, without white space at its end.
+        language: of the text. Behind Chinese characters, a Latin full stop ends no sentence in it.
+
+    Returns:
+        True if the text ends with a mark that ends a sentence, whatever quotes, brackets, emphasis
+        or pictures stand behind it; or in something that has no such mark: a closing bracket or
+        quotation mark, a table, code, a link, a tag, a signature or date under a finished
+        paragraph, a rule, words such as *The End*; or in a line of a list, a poem or a text without
+        sentence marks if other lines of it do the same.
+    """
+    lines = _last_lines(text)
+    if _in_code(text):
+        return False
+    last = lines[-1]
+    if _FENCE.match(last) or _RULE.match(last) or last.rstrip().endswith(("|", "-->")):
+        return True
+    body = _without_footnotes(last)
+    core = body.rstrip("".join(_EMPHASIS))
+    if not core or _is_picture(core[-1]):
+        return True
+    inner = core.rstrip("".join(_CLOSING | _EMPHASIS | {" "}))
+    if language == "zh" and _LATIN_STOP.search(inner):
+        return False
+    if inner and inner[-1] in _TERMINAL:
+        return not _is_bare_number(inner, last)
+    if _LINK.search(core) or _TAG.search(core):
+        return not _has_open_bracket(text)
+    if inner and inner[-1] in _UNFINISHED:
+        return False
+    if core[-1] in _CLOSING:
+        return not _opens(core)
+    return _ends_like_a_line(text, lines, core)
+
+
+def _ends_like_a_line(text: str, lines: list[str], core: str) -> bool:
+    """Whether a last line without a mark at its end is one of those that need none."""
+    last = lines[-1].strip()
+    if last.casefold().strip(" *_()（）[]【】~-—.") in _LAST_WORDS:
+        return True
+    words = core.split()
+    if words[-1].casefold() in _LEADING:
+        return False
+    if _is_signature(text, lines, last, words):
+        return True
+    before = lines[-2] if len(lines) > 1 else ""
+    is_listing = lines[-1][0].isspace() and before.endswith(":")
+    is_note = len(words) <= _NOTE_WORDS and len(core) < _NOTE and _HEADING.match(before)
+    return bool(is_listing or is_note or _FIELD.match(lines[-1])) or _is_habit(text, lines[-1])
+
+
+def _is_signature(text: str, lines: list[str], last: str, words: list[str]) -> bool:
+    before = lines[-2].rstrip() if len(lines) > 1 else ""
+    apart = _SPACE.search(text, max(0, len(text) - len(lines[-1]) - 20)) is not None
+    if len(last) > 2 * _SHORT:
+        return False
+    if _ATTRIBUTION.match(last):
+        return True
+    if len(last) > _SHORT or not before or not (apart or len(before) < _SHORT):
+        return False
+    formula = before[-1] in ",，" and len(before) < _SHORT
+    done = before.rstrip("".join(_CLOSING | _EMPHASIS | {" "}))[-1:] in _TERMINAL
+    if len(words) <= _NAME_WORDS and (formula or done or len(before) < _SHORT):
+        named = all(_NAME.match(word.strip(",.*_()")) for word in words)
+        if named and (formula or len(words) > 1 or last.isupper()):
+            return True
+        return bool(_YEAR.search(last)) or (formula and len(words) <= 4)
+    return False
+
+
+def _is_habit(text: str, last: str) -> bool:
+    """Whether other lines of the same kind end without a mark, too."""
+    tail = text[-20_000:]
+    if _LIST_ITEM.match(last):
+        others = [line for line in tail.split("\n")[:-1] if _LIST_ITEM.match(line)]
+        return _mostly_open(others, 2)
+    *others, block = (block.strip() for block in _SPACE.split(tail))
+    is_long = len(block) > _SHORT
+    return _mostly_open([other for other in others if (len(other) > _SHORT) == is_long], 3)
+
+
+def _mostly_open(lines: list[str], least: int) -> bool:
+    """Whether most of these lines or paragraphs, of at least so many, end with no mark at all."""
+    ends = [line.rstrip()[-1] for line in lines if line.strip() and not _HEADING.match(line)]
+    return len(ends) >= least and 2 * sum(end.isalnum() for end in ends) > len(ends)
+
+
+def _last_lines(text: str) -> list[str]:
+    """The last lines that are not empty, three at most."""
+    return [line for line in text[-20_000:].splitlines() if line.strip()][-3:]
+
+
+def _has_open_bracket(text: str) -> bool:
+    """Whether a bracket in the last paragraph is still open."""
+    paragraph = _SPACE.split(text[-2_000:])[-1]
+    return any(paragraph.count(a) > paragraph.count(b) for a, b in ("()", "[]", "（）"))
+
+
+def _in_code(text: str) -> bool:
+    open_fence = None
+    for line in text.split("\n"):
+        if (mark := _FENCE.match(line)) and open_fence in (None, mark[1]):
+            open_fence = None if open_fence else mark[1]
+    return open_fence is not None
+
+
+def _without_footnotes(line: str) -> str:
+    line = line.rstrip()
+    while found := _FOOTNOTE.search(line):
+        if not found.start():
+            break
+        line = line[: found.start()].rstrip()
+    return line
+
+
+def _is_picture(character: str) -> bool:
+    """Emoji and other pictures, with the marks that vary and join them."""
+    return unicodedata.category(character) in ("So", "Sk", "Mn", "Me", "Cf")
+
+
+def _opens(core: str) -> bool:
+    """Whether the quotation mark at the end opens a quotation instead of closing it."""
+    return core[-1] in _QUOTES and (len(core) == 1 or core[-2].isspace() or core[-2] in _UNFINISHED)
+
+
+def _is_bare_number(inner: str, last: str) -> bool:
+    """Whether all there is of the last line is the number of an item to come."""
+    return inner[-1] == "." and bool(re.fullmatch(r"\s*(?:\d{1,3}|[A-Za-z])\.\s*", last))

@@ -1,0 +1,11 @@
+"""Which characters are words of their own: the scripts that put no spaces between words."""
+
+HAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+KANA = "\u3041-\u3096\u309d-\u309f\u30a1-\u30ff\u31f0-\u31ff\uff66-\uff9d"
+# Thai, Lao, Burmese and Khmer. Vowels and tones that stand over or under a letter are none.
+BRAHMIC = (
+    "\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46\u0e50-\u0e59"
+    "\u0e81-\u0eb0\u0eb2\u0eb3\u0ebd-\u0ec6\u0ed0-\u0ed9\u0edc-\u0edf"
+    "\u1000-\u102a\u103f-\u1055\u1780-\u17b3"
+)
+HANGUL = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"

@@ -1,0 +1,89 @@
+"""What a finished text looks like at its end."""
+
+import pytest
+
+from sl_dagster.method.endings import looks_finished
+
+STORY = "The harbour woke slowly. Gulls circled the empty quay while Mara counted the ropes."
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "\n\n“We are home,” she said. “At last we are home.”",
+        "\n\n**And so the lamp was lit again.**",
+        " See you there! 🎉",
+        " (Nobody spoke.)",
+        " It was _his_ lamp.[2]",
+        "\n\nYours sincerely,\n\nMara Lind",
+        "\n\nWith love,\nMara",
+        "\n\nLUDWIG VAN BEETHOVEN",
+        "\n\n— Mara Lind, harbour master",
+        "\n\nLyon, 3 May 1824",
+        "\n\nTHE END",
+        "\n\n*To be continued*",
+        "\n\n#harbour #storytelling",
+        " Read more at https://example.org/harbour",
+        "\n\n| boat | rope |\n| --- | --- |\n| Anna | 12 m |",
+        "\n\n```\nmake rope\n```",
+        "\n\n- a rope of hemp\n- an oil lamp\n- a bell for the fog",
+        "\n\n---",
+        " Nobody answered …",
+        " 他说：“好。”",
+    ],
+)
+def test_what_ends_a_text(end: str) -> None:
+    assert looks_finished(STORY + end)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        " She took the",
+        " She took the rope,",
+        ' She said: "',
+        ' She said, "We are home,"',
+        "\n\nShe took the rope and",
+        "\n\n```\nmake rope",
+        "\n\n3.",
+        " Read more (see https://example.org/har",
+        "\n\n- a rope of hemp.\n- an oil lamp.\n- a bell for",
+        "\n\n## The second day\n\nIt was raining when the ferry came in from the",
+        " She took the rope –",
+    ],
+)
+def test_what_does_not(end: str) -> None:
+    assert not looks_finished(STORY + end)
+
+
+def test_a_poem_is_held_to_its_own_habit() -> None:
+    stanzas = ["the harbour wakes\na lamp goes out", "gulls over the quay\nropes in the rain"]
+    last = "nobody comes home\nthe fog takes the boats"
+    assert looks_finished("\n\n".join([*stanzas, "a bell in the fog\nand no answer", last]))
+    prose = [f"{stanza}." for stanza in stanzas]
+    assert not looks_finished("\n\n".join([*prose, "a bell in the fog\nand no answer.", last]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '清晨的港口慢慢醒来。\n\n她轻声说："我们终于回家了。"',
+        "清晨的港口慢慢醒来。\n\n**全文完。**",
+        "清晨的港口慢慢醒来。\n\n全文完",
+        "清晨的港口慢慢醒来。\n\n此致\n敬礼\n\n2024年5月1日",
+        "清晨的港口慢慢醒来……",
+        "港はゆっくりと目を覚ました。",
+        "항구는 천천히 깨어났다.",
+        "الميناء يستيقظ ببطء؟",
+        "बंदरगाह जाग उठा।",
+    ],
+)
+def test_endings_of_other_scripts(text: str) -> None:
+    assert looks_finished(text, "zh" if "港口" in text else "ja")
+
+
+@pytest.mark.parametrize(
+    "text", ["清晨的港口慢慢醒来，", "清晨的港口慢慢醒来。她说", "港はゆっくりと目を", "写完了."]
+)
+def test_unfinished_texts_of_other_scripts(text: str) -> None:
+    assert not looks_finished(text, "zh")

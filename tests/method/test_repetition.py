@@ -1,0 +1,88 @@
+"""How much of a text may have been said before."""
+
+import random
+import time
+
+import pytest
+
+from sl_dagster.method.repetition import repeats_itself
+
+WORDS = [
+    "harbour", "lamp", "gull", "rope", "tide", "captain", "market", "bell", "fog", "stone",
+    "ladder", "garden", "kettle", "letter",
+]  # fmt: skip
+VERSE = "Mirror, mirror on the wall,\nwho is the fairest\nof us all?"
+
+
+def sentence(draw: random.Random, words: int = 12) -> str:
+    """A sentence that is not said twice: it has a number."""
+    return f"{draw.choice(WORDS).title()} {draw.random()} " + " ".join(draw.choices(WORDS, k=words))
+
+
+def paragraphs(count: int, seed: int = 0) -> list[str]:
+    draw = random.Random(seed)
+    return [". ".join(sentence(draw) for _ in range(5)) + "." for _ in range(count)]
+
+
+def chinese(count: int) -> list[str]:
+    draw = random.Random(1)
+    return [
+        "".join(chr(draw.randrange(0x4E00, 0x5E00)) for _ in range(60)) + "。" for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("made", [paragraphs(12), chinese(12)])
+def test_a_copied_paragraph(made: list[str]) -> None:
+    assert not repeats_itself("\n\n".join(made))
+    assert repeats_itself("\n\n".join([*made[:9], made[2], *made[9:]]))
+
+
+def test_copied_sentences() -> None:
+    made = paragraphs(12)
+    copies = [made[number].split(". ")[number] for number in (0, 1, 2)]
+    changed = [f"{text} {copy}." for text, copy in zip(made[6:], copies * 2, strict=True)]
+    assert repeats_itself("\n\n".join(made[:6] + changed))
+    assert not repeats_itself("\n\n".join([*made, f"{copies[0]}."])), "one of them is a refrain"
+
+
+@pytest.mark.parametrize("phrase", ["and then the bell rang", "bell", " ".join(WORDS)])
+def test_a_loop(phrase: str) -> None:
+    start = "\n\n".join(paragraphs(30))
+    assert repeats_itself(f"{start} {' '.join([phrase] * 40)}")
+    assert not repeats_itself(f"{start} {phrase}")
+
+
+def test_a_loop_in_chinese_and_of_one_line() -> None:
+    start = "\n\n".join(chinese(30))
+    assert repeats_itself(start + "他笑了笑，" * 10)
+
+
+def test_a_refrain_a_table_a_form_and_a_formula_of_speech_pass() -> None:
+    told = paragraphs(12)
+    assert not repeats_itself("\n\n".join([*told[:4], VERSE, *told[4:8], VERSE, *told[8:]]))
+    chorus = "Row the boat home tonight,\nrow it home through the fog,\nrow it home to the light"
+    verses = [
+        "\n".join(
+            f"{draw.choice(WORDS)} {draw.random()} and {draw.choice(WORDS)}" for _ in range(4)
+        )
+        for draw in map(random.Random, range(4))
+    ]
+    assert not repeats_itself("\n\n".join(f"{verse}\n\n{chorus}" for verse in verses))
+    rule = "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    assert not repeats_itself(f"One.\n\n| a | b |\n{rule}\n| 1 | 2 |\n\nTwo.\n\n| c | d |\n{rule}")
+    assert not repeats_itself(f"合同编号：{'＿' * 40}\n\n姓名：{'_' * 80}\n\n{chinese(1)[0]}")
+    formula = (
+        '"Good evening, gentlemen, and thank you all for having waited so long for me," he said.'
+    )
+    assert not repeats_itself("\n\n".join([*told, formula, *paragraphs(12, seed=1), formula]))
+
+
+def test_time_grows_with_the_text_only() -> None:
+    def seconds(count: int) -> float:
+        text = "\n\n".join(paragraphs(count))
+        begin = time.process_time()
+        repeats_itself(text)
+        return time.process_time() - begin
+
+    seconds(100)
+    assert seconds(8_000) < 60 * seconds(400)
