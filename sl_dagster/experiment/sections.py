@@ -111,6 +111,8 @@ class Extension(Settings):
         rounds: how often stage 1 and stage 2 follow each other; with 0 nothing is extended.
         samples: extensions per initial response.
         tries: how often a stage asks again for a record whose output is not good enough.
+        new_prefixes: a later try of stage 2 begins with another prefix than the one that failed.
+            What was stored before this setting existed stays up to date with ``false``.
         growth: a response is kept when it was extended to more than this many times its words.
         max_tokens_per_input_word: an output may have at most this many tokens for each word of its
             input, which ends runaway generations early; no such limit by default.
@@ -120,6 +122,7 @@ class Extension(Settings):
     rounds: NonNegative = 3
     samples: Positive = 2
     tries: Positive = 4
+    new_prefixes: bool = True
     growth: Annotated[float, Field(ge=1)] = 1.2
     max_tokens_per_input_word: Annotated[float, Field(gt=1)] | None = None
     line_dropout: Probability = 0.2

@@ -99,6 +99,7 @@ def _facts(record: Record) -> dict[str, Any]:
         "kept": record.kept,
         "drop_reason": record.drop_reason,
         "attempt": record.attempt,
+        "prefix_characters": record.prefix_characters,
         "text": record.written,
     }
 

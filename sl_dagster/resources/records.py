@@ -51,6 +51,7 @@ TEXT_SCHEMA = pa.schema(
         ("kind", pa.string()),
         ("mentions", pa.list_(pa.string())),
         ("missing_mentions", pa.list_(pa.string())),
+        ("prefix_characters", pa.int64()),
         *_OUTCOME,
     ]
 )
@@ -126,6 +127,8 @@ class Record:
         kind: the kind of writing, if the seed file says; of a pair of the final data set, the kind
             of the seeds that its instruction was made up from, if they are all of one.
         mentions, missing_mentions: held-out instructions only: what must be named, and what is not.
+        prefix_characters: stage 2 only: how much of the text is the prefix that it was begun with:
+            in the first attempt the parent's, in any other one of its own.
         query: pairs only: what the response answers: the instruction, with or without a length.
         split: ``train`` or ``validation``, in the final data set.
         source_id, source_stage, source_iteration: pairs only: the record that the response comes
@@ -163,6 +166,7 @@ class Record:
     kind: Kind | None = None
     mentions: tuple[str, ...] | None = None
     missing_mentions: tuple[str, ...] | None = None
+    prefix_characters: int | None = None
     query: str | None = None
     split: Split | None = None
     source_id: str | None = None

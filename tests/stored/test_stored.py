@@ -28,7 +28,8 @@ def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
         packed.extractall(tmp_path, filter="data")
     project = Project(tmp_path / "stored")
     here = {name: SETTINGS[name] for name in ("base_model", "prompts", "seeds")}
-    project.change(**here)
+    # How it was before there was a choice.
+    project.change(**here, extension=SETTINGS["extension"] | {"new_prefixes": False})
     return project
 
 

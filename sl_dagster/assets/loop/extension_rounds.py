@@ -6,12 +6,17 @@ and has it go on to the end. An output that passes the filter and is longer than
 into the next round in its place; otherwise the response itself does.
 
 Where the paper's code starts the whole chain of rounds over when a response has not grown in the
-end, a stage here asks again at once for just the record that was not good enough.
+end, a stage here asks again at once for just the record that was not good enough. Stage 2 does
+not begin twice with the same prefix: the prefix may be what has failed, so a later try has the
+Extender write another one first. ``prefix_characters`` says how much of a text is its prefix: that
+of the parent in the first attempt, in any other one of its own.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from sl_dagster.assets.stage.config import prompts_identity, sampling_identity
@@ -21,7 +26,7 @@ from sl_dagster.experiment import Experiment
 from sl_dagster.method.extension import extension_drop_reason, prefix_drop_reason
 from sl_dagster.method.paragraphs import first_half, first_two_thirds
 from sl_dagster.method.words import count_words
-from sl_dagster.resources.engines import Request
+from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Record
 
 _TOKENS_TO_END_WITH = 64
@@ -41,7 +46,9 @@ class _Extension(Task):
 
     @property
     def tries(self) -> int:
-        return self.experiment.extension.tries
+        """One where nothing is drawn: a second try would end as the first has."""
+        greedy = self.experiment.sampling_of("extension").temperature == 0
+        return 1 if greedy else self.experiment.extension.tries
 
     def identity(self) -> list[Any]:
         experiment = self.experiment
@@ -53,12 +60,31 @@ class _Extension(Task):
             prompts_identity(experiment, "extend"),
         ]
 
-    def request(self, slot: Slot[Record], number: int, text: str, begun: str = "") -> Request:
+    async def prefix(
+        self, slot: Slot[Record], seed: int, response: str, ask: Ask
+    ) -> tuple[Completion, str, str | None]:
+        """A prefix for a response, and why it is not good enough, if it is not (stage 1).
+
+        The completion's tokens are those of the prefix.
+        """
+        completion = await ask(self.request(slot, seed, first_half(response)))
+        prefix = first_two_thirds(completion.text)
+        reason = prefix_drop_reason(
+            prefix,
+            slot.language,
+            finish_reason=completion.finish_reason,
+            preset=self.experiment.filter.preset,
+        )
+        # Engines count whole completions; the prefix has its share of the characters.
+        share = len(prefix) / max(1, len(completion.text))
+        return replace(completion, tokens=round(completion.tokens * share)), prefix, reason
+
+    def request(self, slot: Slot[Record], seed: int, text: str, begun: str = "") -> Request:
         """Asks the Extender for a longer version of a text, in a turn that has begun."""
         prompts = self.experiment.prompts_by_language[slot.language]
         message = prompts.extension(str(slot.source.instruction), text)
         sampling = self.experiment.sampling_of("extension")
-        request = Request(message, sampling, slot.seed(number), self.writer, begun)
+        request = Request(message, sampling, seed, self.writer, begun)
         rate = self.experiment.extension.max_tokens_per_input_word
         if rate is None:
             return request
@@ -88,18 +114,9 @@ class ExtendHalf(_Extension):
 
     async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
         response = str(slot.source.text)
-        completion = await ask(self.request(slot, number, first_half(response)))
-        prefix = first_two_thirds(completion.text)
-        reason = prefix_drop_reason(
-            prefix,
-            slot.language,
-            finish_reason=completion.finish_reason,
-            preset=self.experiment.filter.preset,
-        )
-        # Engines count whole completions; the prefix has its share of the characters.
-        share = len(prefix) / max(1, len(completion.text))
+        completion, prefix, reason = await self.prefix(slot, slot.seed(number), response, ask)
         return slot.judged(
-            replace(completion, tokens=round(completion.tokens * share)),
+            completion,
             prefix,
             reason,
             instruction=slot.source.instruction,
@@ -119,7 +136,7 @@ class ExtendWhole(_Extension):
     """Stage 2: the Extender enriches the whole response, its turn begun with the prefix."""
 
     code_version = "2"
-    reads = (*_READS, "filter.preset")
+    reads = (*_READS, "extension.new_prefixes", "filter.preset")
 
     def __init__(self, experiment: Experiment, number: int) -> None:
         self.name = f"round{number}_stage2"
@@ -130,9 +147,23 @@ class ExtendWhole(_Extension):
         self.inputs = (f"round{number}_stage1",)
         super().__init__(experiment)
 
+    def identity(self) -> list[Any]:
+        # Named only where it is on, so that what was stored before it existed stays as it is.
+        new_prefixes = ["new prefixes"] if self.experiment.extension.new_prefixes else []
+        return [*super().identity(), *new_prefixes]
+
     async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
-        prefix, response = str(slot.source.text), str(slot.source.response)
-        completion = await ask(self.request(slot, number, response, begun=prefix))
+        response, columns = str(slot.source.response), self._columns(slot)
+        prefix, tokens = str(slot.source.text), slot.source.tokens or 0
+        if number > 1 and self.experiment.extension.new_prefixes:
+            seed = slot.seed(number, "prefix")
+            first, prefix, reason = await self.prefix(slot, seed, response, ask)
+            if not reason and prefix in self._failed[slot.record_id]:
+                reason = "same_prefix"
+            if reason:
+                return slot.judged(first, prefix, reason, **columns)
+            tokens = first.tokens
+        completion = await ask(self.request(slot, slot.seed(number), response, begun=prefix))
         text = (prefix + completion.text).strip()
         reason = extension_drop_reason(
             text,
@@ -141,17 +172,29 @@ class ExtendWhole(_Extension):
             finish_reason=completion.finish_reason,
             preset=self.experiment.filter.preset,
         )
+        if reason:
+            self._failed[slot.record_id].add(prefix)
         return slot.judged(
-            replace(completion, tokens=completion.tokens + (slot.source.tokens or 0)),
+            replace(completion, tokens=completion.tokens + tokens),
             text,
             reason,
-            instruction=slot.source.instruction,
-            initial_response=slot.source.initial_response,
+            prefix_characters=len(prefix),
+            **columns,
         )
+
+    @cached_property
+    def _failed(self) -> dict[str, set[str]]:
+        """The prefixes that have failed in this run, by the id of the record to be."""
+        return defaultdict(set)
+
+    def _columns(self, slot: Slot[Record]) -> dict[str, Any]:
+        names = ("instruction", "initial_response")
+        return {name: getattr(slot.source, name) for name in names}
 
     def carry(self, slot: Slot[Record], failed: Record) -> Record:
         """The response as it was before the round."""
-        return replace(failed, text=slot.source.response, tokens=None, finish_reason=None)
+        nothing = {"tokens": None, "finish_reason": None, "prefix_characters": None}
+        return replace(failed, text=slot.source.response, **nothing)
 
     def before(self) -> Sequence[int]:
         return [count_words(str(one.response)) for one in self.sources[0].records()]

@@ -1,0 +1,140 @@
+"""What the Extender is asked for when an output was not good enough."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sl_dagster.assets.loop.extension_rounds import ExtendHalf, ExtendWhole
+from sl_dagster.assets.stage.slot import Slot
+from sl_dagster.experiment import load_experiment
+from sl_dagster.resources.adapters import Adapter
+from sl_dagster.resources.engines import Completion, Request
+from sl_dagster.resources.records import Record
+
+RESPONSE = "The bridge is old.\n\nThe mill is older.\n\nNobody knows why."
+IDENTITY = {
+    "record_id": "a",
+    "experiment": "e",
+    "iteration": 1,
+    "stage": "round1_stage2",
+    "position": 0,
+    "language": "en",
+}
+
+
+class Extender:
+    """Writes what it is told to, prefixes and continuations apart, and notes what it is asked."""
+
+    def __init__(self, prefixes: list[str], continuations: list[str]) -> None:
+        self.asked: list[Request] = []
+        self._prefixes, self._continuations = iter(prefixes), iter(continuations)
+
+    async def __call__(self, request: Request) -> Completion:
+        self.asked.append(request)
+        text = next(self._continuations if request.begun else self._prefixes)
+        return Completion(text, len(text.split()), 10, "stop")
+
+    @property
+    def begun(self) -> list[str]:
+        """How each turn began: with nothing where a prefix was asked for."""
+        return [request.begun for request in self.asked]
+
+
+@pytest.fixture
+def whole(write_experiment: Callable[..., Path]) -> ExtendWhole:
+    task = ExtendWhole(load_experiment(write_experiment(extension={"tries": 4})), 1)
+    task.writer = Adapter("extender", "base-1")
+    return task
+
+
+def slot(prefix: str) -> Slot[Record]:
+    source = Record(
+        **IDENTITY, instruction="Write.", initial_response=RESPONSE, response=RESPONSE, text=prefix
+    )
+    return Slot(IDENTITY, source)
+
+
+def attempts(task: ExtendWhole, slot: Slot[Record], ask: Extender, count: int) -> list[Record]:
+    async def work() -> list[Record]:
+        return [await task.attempt(slot, number, ask) for number in range(1, count + 1)]
+
+    return asyncio.run(work())
+
+
+def test_the_first_attempt_begins_with_the_prefix_of_the_stage_before(whole):
+    ask = Extender([], [" It spans the river, and the mill is older still, as nobody knows why."])
+    (record,) = attempts(whole, slot("The bridge is very old."), ask, 1)
+    assert record.kept
+    assert ask.begun == ["The bridge is very old."]
+    assert (record.text or "")[: record.prefix_characters] == "The bridge is very old."
+
+
+def test_a_later_attempt_has_stage_1_write_another_prefix_first(whole):
+    ask = Extender(
+        ["The old bridge stands.", "Stones make the bridge."],
+        [" And", " And", " They have held for three hundred years, longer than the mill by far."],
+    )
+    records = attempts(whole, slot("The bridge is very old."), ask, 3)
+
+    assert [record.kept for record in records] == [False, False, True]
+    # A prefix is asked for with the first half of the response, its continuation with all of it.
+    assert ask.begun == [
+        "The bridge is very old.",
+        "",
+        "The old bridge stands.",
+        "",
+        "Stones make the bridge.",
+    ]
+    halves = [RESPONSE not in request.message["content"] for request in ask.asked]
+    assert halves == [False, True, False, True, False]
+    good = records[-1]
+    assert (good.text or "")[: good.prefix_characters] == "Stones make the bridge."
+    assert good.tokens == len((good.text or "").split())
+
+
+def test_all_prefixes_and_continuations_are_drawn_apart(whole):
+    ask = Extender(["One prefix.", "Two prefixes.", "Three of them."], [" And"] * 4)
+    attempts(whole, slot("The bridge is very old."), ask, 4)
+    assert len({request.seed for request in ask.asked}) == len(ask.asked) == 7
+
+
+def test_a_response_that_did_not_grow_goes_on_without_a_prefix(whole):
+    asked = slot("The bridge is very old.")
+    (record,) = attempts(whole, asked, Extender([], [" And"]), 1)
+    carried = whole.carry(asked, record)
+    assert carried.text == RESPONSE
+    assert carried.prefix_characters is None
+
+
+def test_a_prefix_that_has_failed_is_not_continued_again(whole):
+    ask = Extender(["The bridge is very old.", "The old bridge stands."], [" And", " And"])
+    records = attempts(whole, slot("The bridge is very old."), ask, 3)
+    assert ask.begun == ["The bridge is very old.", "", "", "The old bridge stands."]
+    assert [record.drop_reason for record in records][1] == "same_prefix"
+
+
+def test_a_prefix_that_is_no_good_is_not_continued(whole):
+    said = "one two three four five six seven eight nine ten eleven "
+    ask = Extender([said * 2], [" And"])
+    records = attempts(whole, slot("The bridge is very old."), ask, 2)
+    assert ask.begun == ["The bridge is very old.", ""]
+    assert records[1].drop_reason == "repetition"
+    assert records[1].prefix_characters is None
+
+
+def test_on_request_a_later_attempt_begins_with_the_same_prefix(write_experiment, whole):
+    path = write_experiment(extension={"new_prefixes": False})
+    whole.experiment = load_experiment(path)
+    ask = Extender([], [" And", " And"])
+    attempts(whole, slot("The bridge is very old."), ask, 2)
+    assert ask.begun == ["The bridge is very old."] * 2
+
+
+@pytest.mark.parametrize(("temperature", "tries"), [(0.7, 4), (0.0, 1)])
+def test_what_is_not_drawn_is_tried_once(write_experiment, temperature, tries):
+    sampling = {"temperature": temperature}
+    path = write_experiment(extension={"tries": 4, "sampling": sampling})
+    for stage in (ExtendHalf, ExtendWhole):
+        assert stage(load_experiment(path), 1).tries == tries
