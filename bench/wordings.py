@@ -98,7 +98,8 @@ async def extend(
 
     first = await engine.ask(request(first_half(response.text), 1))
     prefix = first_two_thirds(first.text)
-    reason = prefix_drop_reason(prefix, "en", finish_reason=first.finish_reason)
+    preset = experiment.filter.preset
+    reason = prefix_drop_reason(prefix, "en", finish_reason=first.finish_reason, preset=preset)
     if reason:
         return Output(prefix, f"prefix: {reason}")
     second = await engine.ask(request(response.text, 2, prefix))
@@ -108,7 +109,7 @@ async def extend(
         response.text,
         "en",
         finish_reason=second.finish_reason,
-        preset=experiment.filter.preset,
+        preset=preset,
     )
     return Output(text, reason)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from sl_dagster.method.commentary import has_commentary
 from sl_dagster.method.filters import CutOff, Preset, cut_off, has_repeated_ngram
 from sl_dagster.method.language import Language
 from sl_dagster.method.repetition import repeats_itself
@@ -10,7 +11,7 @@ from sl_dagster.method.responses import ResponseDropReason, response_drop_reason
 from sl_dagster.method.selection import draw_by_rank
 from sl_dagster.method.words import count_words
 
-PrefixDropReason = CutOff | Literal["empty", "repetition"]
+PrefixDropReason = CutOff | Literal["empty", "meta_words", "repetition"]
 ExtensionDropReason = ResponseDropReason | Literal["not_longer"]
 TrainingDropReason = Literal["not_grown", "selection"]
 
@@ -20,8 +21,8 @@ def prefix_drop_reason(
 ) -> PrefixDropReason | None:
     """Say why a prefix, the kept part of a stage-1 output, cannot begin a stage-2 turn.
 
-    It may end anywhere, but what already says the same again and again can never become a good
-    text.
+    It may end anywhere, but what already says the same again and again, or talks about the work on
+    it, can never become a good text.
 
     Args:
         prefix: what was kept.
@@ -33,6 +34,8 @@ def prefix_drop_reason(
         return "empty"
     if preset == "reference":
         return "repetition" if has_repeated_ngram(prefix, language) else None
+    if has_commentary(prefix):
+        return "meta_words"
     return "repetition" if repeats_itself(prefix) else None
 
 

@@ -23,6 +23,7 @@ TEN = "one two three four five six seven eight nine ten"
         ("It may end anywhere, even in the middle of", "stop", None),
         (" \n", "stop", "empty"),
         (f"{TEN} and {TEN} again", "stop", "repetition"),
+        ("Here is the revised text:\n\nThe bridge is old. It has stood", "stop", "meta_words"),
         ("It is done.", "length", "truncated"),
         ("It is done.", "repetition", "looping"),
     ],
