@@ -267,9 +267,10 @@ class Experiment(Settings):
 
     @cached_property
     def prompts_by_language(self) -> dict[str, Prompts]:
-        """The prompts to use, the user's where given."""
+        """The prompts to use, the user's where given, with the experiment's idea of long."""
+        long = self.instructions.long_words
         return {
-            language: read_prompts(language, self.prompts.get(language))
+            language: read_prompts(language, self.prompts.get(language)).calling_long(long)
             for language in self.languages
         }
 

@@ -87,12 +87,17 @@ class Instructions(Settings):
             has the instructions of all iterations before.
         max_similarity: what is more like an instruction of the pool, a held-out one or another new
             one is dropped as a near-duplicate (ROUGE-L); 1 drops only exact duplicates.
+        long_words: the judge is asked whether an instruction calls for more words than these.
+        judge_threshold: an instruction is kept if the judge's probability of saying yes, beside no,
+            is as high, where the engine gives it; by default, if it says yes.
     """
 
     count: Positive = 5000
     tries: Positive = 10
     pool: Literal["seeds", "growing"] = "seeds"
     max_similarity: Annotated[float, Field(gt=0, le=1)] = MAX_SIMILARITY
+    long_words: Positive = 2000
+    judge_threshold: Probability | None = None
     sampling: SamplingChanges = SamplingChanges()
 
 

@@ -14,7 +14,7 @@ LANGUAGES = BUILT_IN_LANGUAGES
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_builtin_prompts_have_their_placeholders_filled(language: str) -> None:
-    prompts = read_prompts(language)
+    prompts = read_prompts(language).calling_long(2000)
     message, turn = prompts.self_instruction("first {x}", "second")
     assert message["role"] == "user"
     assert turn.index("first {x}") < turn.index("second")

@@ -20,6 +20,7 @@ from sl_dagster.method.instructions import (
     duplicate_reason,
     instruction_drop_reason,
     reasons_against_duplicates,
+    without_chatter,
 )
 from sl_dagster.resources.engines import Request
 from sl_dagster.resources.records import Record
@@ -27,6 +28,7 @@ from sl_dagster.resources.storage.journal import Outcome
 from sl_dagster.resources.storage.stage_store import StoredStage
 
 _PROMPTS = ("self_instruct", "self_instruct_turn", "self_instruct_stop", "judge", "judge_answers")
+_RULES = 2  # of ``method.instructions``; the preset ``reference`` is spared what is not the paper's
 _JUDGEMENT = {"temperature": 0.0, "repetition_penalty": 1.0, "max_tokens": 8}
 
 
@@ -65,7 +67,10 @@ class Instructions(NewInstructions):
         "instructions.tries",
         "instructions.pool",
         "instructions.max_similarity",
+        "instructions.long_words",
+        "instructions.judge_threshold",
         "instructions.sampling",
+        "filter.preset",
         "heldout.file",
         *(f"prompts.{name}" for name in _PROMPTS),
     )
@@ -80,12 +85,18 @@ class Instructions(NewInstructions):
         settings = section_identity(
             experiment.instructions, "count", "tries", "pool", "max_similarity", "sampling"
         )
+        rules = {} if self.to_the_letter else {"rules": _RULES}
         return [
-            settings | {"count": self.count},
+            settings | {"count": self.count} | rules,
             sampling_identity(experiment.sampling_of("instructions")),
             [prompts[name].model_dump(include=set(_PROMPTS)) for name in experiment.languages],
             self.heldout,
         ]
+
+    @property
+    def to_the_letter(self) -> bool:
+        """Whether an instruction is all that the model has written, as in the paper's code."""
+        return self.experiment.filter.preset == "reference"
 
     @cached_property
     def sources(self) -> list[StoredStage]:
@@ -135,9 +146,15 @@ class Instructions(NewInstructions):
         sampling = sampling.model_copy(update={"stop": stop})
         request = Request(message, sampling, slot.seed(number), self.writer, begun=turn)
         completion = await ask(request)
-        text = completion.text.strip()
+        text, cut = completion.text.strip(), ""
+        if not self.to_the_letter:
+            text, cut = without_chatter(text)
         reason = instruction_drop_reason(
-            text, finish_reason=completion.finish_reason, language=slot.language
+            text,
+            # What was cut off may have ended in mid-sentence.
+            finish_reason="stop" if cut else completion.finish_reason,
+            language=slot.language,
+            may_name_length=self.to_the_letter,
         )
         limit = self.experiment.instructions.max_similarity
         reason = reason or duplicate_reason(text, self.known, limit)
@@ -150,10 +167,17 @@ class Instructions(NewInstructions):
         """Whether the model itself takes the instruction for one that asks for a long text."""
         prompts = self.experiment.prompts_by_language[slot.language]
         sampling = self.experiment.sampling_of("instructions").model_copy(update=_JUDGEMENT)
-        message, seed = prompts.judgement(instruction), slot.seed(number, "judgement")
-        choices = prompts.judge_answers
-        answer = await ask(Request(message, sampling, seed, self.writer, choices=choices))
-        return prompts.approves(answer.text)
+        threshold = self.experiment.instructions.judge_threshold
+        request = Request(
+            prompts.judgement(instruction),
+            sampling,
+            slot.seed(number, "judgement"),
+            self.writer,
+            choices=prompts.judge_answers,
+            graded=threshold is not None,
+        )
+        answer = await ask(request)
+        return prompts.approves(answer.text, answer.probability, threshold)
 
     def facts(self, stage: StoredStage) -> dict[str, Any]:
         """Distinct-n of the new instructions, and what share of their examples was of which kind.

@@ -25,7 +25,8 @@ SEEDS = """\
 {"instruction": "给十年后的自己写一封信。", "language": "zh", "kind": "personal"}
 {"instruction": "讲解虚拟内存是怎样工作的。", "language": "zh", "kind": "technical"}
 """
-WORDS = Path(__file__).read_text().split()
+# Long enough to be no number and no unit of length.
+WORDS = [word for word in Path(__file__).read_text().split() if word.isalpha() and len(word) > 7]
 CHINESE = "春夏秋冬山水风云桥路城乡读写说唱茶酒花草星月江河湖海船车信纸笔墨"
 
 
@@ -33,7 +34,7 @@ class SlowEngine(ScriptedEngine):
     """A scripted engine that takes some seconds to answer."""
 
     def __init__(
-        self, answer: Callable[[Request], str], seconds: Callable[[Request], float]
+        self, answer: Callable[[Request], str | Completion], seconds: Callable[[Request], float]
     ) -> None:
         super().__init__(answer)
         self._seconds = seconds
@@ -54,14 +55,14 @@ class Loop:
 
     def make(
         self,
-        write: Callable[[Request], str],
+        write: Callable[[Request], str | Completion],
         iteration: int = 1,
-        judge: str | None = None,
+        judge: str | Completion | None = None,
         seconds: Callable[[Request], float] = lambda _: 0,
     ) -> tuple[list[Record], dict[str, Any], ScriptedEngine]:
         """Make the instructions of an iteration: its records, metadata, and who was asked."""
 
-        def answer(request: Request) -> str:
+        def answer(request: Request) -> str | Completion:
             return write(request) if request.begun else judge or request.choices[0]
 
         engine = SlowEngine(answer, seconds)
@@ -89,8 +90,12 @@ class Loop:
 
 @pytest.fixture
 def loop(write_experiment, tmp_path: Path, monkeypatch) -> Callable[..., Loop]:
-    def made(languages: tuple[str, ...] = ("en",), **settings: Any) -> Loop:
-        path = write_experiment(languages=list(languages), instructions=settings)
+    def made(
+        languages: tuple[str, ...] = ("en",), preset: str = "default", **settings: Any
+    ) -> Loop:
+        path = write_experiment(
+            languages=list(languages), instructions=settings, filter={"preset": preset}
+        )
         return Loop(path, tmp_path / "data", monkeypatch)
 
     return made
@@ -242,3 +247,68 @@ def test_a_pool_of_seeds_does_not_grow(loop: Callable[..., Loop]) -> None:
     second, _, _ = made.make(varied, iteration=2)
     ids = {record.record_id for record in first}
     assert not any(ids & set(record.parents) for record in second)
+
+
+NOTED = "Describe a lamp that nobody can put out.\n\nNote: these instructions are detailed. They"
+
+
+@pytest.mark.parametrize(
+    ("preset", "text"), [("default", NOTED.partition("\n")[0]), ("reference", NOTED)]
+)
+def test_what_follows_an_instruction_is_cut_off(
+    loop: Callable[..., Loop], preset: str, text: str
+) -> None:
+    records, _, engine = loop(preset=preset, count=1).make(lambda _: NOTED)
+    assert [record.text for record in records] == [text]
+    assert text in engine.requests[-1].message["content"], "it is judged without it"
+
+
+def test_an_instruction_is_whole_though_what_follows_is_not(loop: Callable[..., Loop]) -> None:
+    records, metadata, _ = loop(count=1, tries=1).make(lambda _: Completion(NOTED, 20, 9, "length"))
+    assert len(records) == 1
+    whole = NOTED.partition("\n")[0]
+    records, metadata, _ = loop(count=1, tries=1, max_similarity=0.9).make(
+        lambda _: Completion(whole, 20, 9, "length")
+    )
+    assert (records, metadata["dropped_truncated"]) == ([], 1)
+
+
+@pytest.mark.parametrize(("preset", "kept"), [("default", 0), ("reference", 1)])
+def test_one_that_names_a_length_is_dropped(
+    loop: Callable[..., Loop], preset: str, kept: int
+) -> None:
+    text = "Describe a lamp that nobody can put out in five hundred words."
+    records, metadata, _ = loop(preset=preset, count=1, tries=1).make(lambda _: text)
+    assert len(records) == kept
+    assert metadata.get("dropped_names_length", 0) == 1 - kept
+
+
+def test_the_judge_is_asked_about_the_experiments_idea_of_long(loop: Callable[..., Loop]) -> None:
+    _, _, engine = loop(count=1).make(varied)
+    assert "more than 2,000 words" in engine.requests[-1].message["content"]
+    _, _, engine = loop(count=1, long_words=300).make(varied)
+    assert "more than 300 words" in engine.requests[-1].message["content"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "probability", "threshold", "kept"),
+    [
+        ("yes", 0.6, None, 1),
+        ("yes", 0.6, 0.7, 0),
+        ("no", 0.6, 0.3, 1),
+        ("no", 0.6, None, 0),
+        ("yes", None, 0.7, 1),
+    ],
+)
+def test_the_judges_answer_may_be_graded(
+    loop: Callable[..., Loop],
+    answer: str,
+    probability: float | None,
+    threshold: float | None,
+    kept: int,
+) -> None:
+    settings = {} if threshold is None else {"judge_threshold": threshold}
+    judge = Completion(answer, 1, 10, "stop", probability)
+    records, _, engine = loop(count=1, tries=1, **settings).make(varied, judge=judge)
+    assert len(records) == kept
+    assert engine.requests[-1].graded is (threshold is not None)

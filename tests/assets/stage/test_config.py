@@ -101,7 +101,11 @@ def test_the_forms_of_the_stages(write_experiment) -> None:
         "seeds": {},
         "adapters_change_output": {},
         "instructions": {
-            "instructions": {"count", "tries", "pool", "max_similarity", "sampling"}
+            "instructions": {
+                "count", "tries", "pool", "max_similarity", "long_words", "judge_threshold",
+                "sampling",
+            },
+            "filter": {"preset"},
         },
         "initial_responses": {
             "initial_responses": {"samples", "tries", "sampling"}, "filter": {"preset"}
