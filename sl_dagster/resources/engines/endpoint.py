@@ -311,22 +311,21 @@ def _probability(choice: Choice, text: str, choices: tuple[str, ...]) -> float |
     None if the endpoint does not say, or if the text is none of the choices.
     """
     steps = getattr(getattr(choice, "logprobs", None), "content", None) or []
-    others = [other for other in choices if other != text]
     written, probability = "", 1.0
     for step in steps:
-        options = {option.token: math.exp(option.logprob) for option in step.top_logprobs or []}
-        if not options:
+        if not step.top_logprobs:
             return None
-        ours, theirs = math.exp(step.logprob), 0.0
-        for token, share in options.items():
-            begun = written + token
-            # Several tokens may begin the same choice: "y" and "yes".
-            if token == step.token:
-                continue
-            if written != text and text.startswith(begun):
-                ours += share
-            elif any(other.startswith(begun) for other in others):
-                theirs += share
+        options = {option.token: option.logprob for option in step.top_logprobs}
+        rivals: set[str] = set()
+        for other in choices:
+            # A tokenizer takes the longest token: the model means "no" by it, and hardly by "n".
+            begun = [token for token in options if other.startswith(written + token)]
+            rivals.update(sorted(begun, key=len)[-1:])
+        rivals = {token for token in rivals if token != step.token}
+        if written != text:
+            rivals = {token for token in rivals if not text.startswith(written + token)}
+        ours = math.exp(step.logprob)
+        theirs = sum(math.exp(options[token]) for token in rivals)
         probability *= ours / (ours + theirs) if ours + theirs else 1.0
         if written == text:
             break  # the end of the turn

@@ -280,7 +280,7 @@ def step(token: str, **shares: float) -> dict[str, Any]:
     ("text", "steps", "probability"),
     [
         ("yes", [step("yes", yes=0.3, no=0.1, maybe=0.6)], 0.75),
-        ("yes", [step("yes", yes=0.2, y=0.1, no=0.1)], 0.75),
+        ("yes", [step("yes", yes=0.3, y=0.2, no=0.1, n=0.2)], 0.75),
         ("yes", [step("y", y=0.3, no=0.1), step("es", es=0.9, ellow=0.1)], 0.75),
         ("no", [step("no", yes=0.3, no=0.1)], 0.25),
         ("no", [step("no", no=0.5), step("</s>", **{"</s>": 0.6, "body": 0.4})], 0.6),
