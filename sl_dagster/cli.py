@@ -1,10 +1,11 @@
-"""The command line: run an experiment, look at what it made, follow a record to its sources.
+"""The command line: what each command is called, its options, and what its help says.
+
+What a command does is in ``commands``, and is imported when it is called: much of it takes seconds
+to load, and help and mistakes in options must be answered at once.
 
 Exit codes: 0 done, 1 something is wrong that the message explains, 2 wrong usage, 130 interrupted.
 """
 
-import csv
-import json
 import logging
 import os
 import re
@@ -14,14 +15,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from sl_dagster.commands.terminal import Format, errors
 from sl_dagster.errors import UserError
 from sl_dagster.method.filters import Preset
-from sl_dagster.paths import data_dir, experiments_dir, lineage_port
 
 app = typer.Typer(
     name="sl-dagster",
@@ -32,24 +30,12 @@ app = typer.Typer(
 )
 seeds_app = typer.Typer(help="Work with files of seed instructions.", no_args_is_help=True)
 app.add_typer(seeds_app, name="seeds")
-# Where nobody looks (a file, CI), lines need not be as short as a terminal's.
-_console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-_errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 OutOption = Annotated[Path, typer.Option(help="The folder to make; it must be new or empty.")]
-_TEXTUAL = ("experiment", "method", "stage", "reason", "benchmark", "model", "answers_to")
 
 ExperimentOption = Annotated[
     str, typer.Option("--experiment", "-e", help="Name of a file in the experiments folder.")
 ]
-
-
-class StatsFormat(StrEnum):
-    """How ``stats`` prints."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
 
 
 class TraceFormat(StrEnum):
@@ -116,7 +102,6 @@ def run(
     from sl_dagster.commands import running
 
     running.run(experiment, start, iterations, only or (), force, stale, settings or ())
-    _print_growth(experiment)
 
 
 @app.command()
@@ -131,9 +116,9 @@ def dataset(
     The data set, the lengths woven into its queries, and the fine-tuning of the base model on it
     (the job `<experiment>_dataset`). `export` and `export-model --role aligned` hand them on.
     """
-    from sl_dagster.commands.running import make_dataset
+    from sl_dagster.commands import running
 
-    make_dataset(experiment, force)
+    running.make_dataset(experiment, force)
 
 
 @app.command()
@@ -147,18 +132,17 @@ def preview(
 
     It works in a folder of its own: nothing of the experiment is touched.
     """
-    from sl_dagster.experiment import load_experiment
-    from sl_dagster.jobs.preview.report import for_terminal
-    from sl_dagster.jobs.preview.run import run_preview
+    from sl_dagster.commands import running
 
-    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    _console.print(for_terminal(settings, run_preview(settings, records, data_dir())))
+    running.preview(experiment, records)
 
 
 @app.command()
 def growth(experiment: ExperimentOption) -> None:
     """Print how the held-out answers have grown, iteration by iteration."""
-    _print_growth(experiment)
+    from sl_dagster.commands import showing
+
+    showing.growth(experiment)
 
 
 @app.command()
@@ -174,12 +158,9 @@ def report(
     Growth, acceptance, samples, scores, costs, settings, and what was dropped: as far as they are
     stored. The asset `report` writes the same.
     """
-    from sl_dagster.experiment import load_experiment
-    from sl_dagster.report.page import write_report
+    from sl_dagster.commands import showing
 
-    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    path = write_report(settings, data_dir(), out)
-    _console.print(f"[green]✓[/] {escape(str(path))}", soft_wrap=True)
+    showing.report(experiment, out)
 
 
 @app.command()
@@ -190,7 +171,7 @@ def stats(
     dropped: Annotated[
         bool, typer.Option("--dropped", help="Print what was dropped, and why, instead.")
     ] = False,
-    format: Annotated[StatsFormat, typer.Option(help="How to print.")] = StatsFormat.TABLE,
+    format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
 ) -> None:
     """Print the lengths of every stage and iteration: the view `length_stats`.
 
@@ -198,20 +179,9 @@ def stats(
     discarded for each reason (`texts`: those in its data set `rejected`), their share of all that
     it judged, and whether the record was dropped for good or retried after that.
     """
-    from sl_dagster.resources.storage.lengths import STATS_COLUMNS, LengthsDatabase
-    from sl_dagster.resources.storage.stage_store import StageStore
-    from sl_dagster.results.dropped import DROPPED_COLUMNS, dropped_rows
+    from sl_dagster.commands import showing
 
-    stages = StageStore(data_dir=str(data_dir()))
-    if experiment and not stages.complete(experiment):
-        raise UserError(f"there is nothing stored of an experiment {experiment!r} yet")
-    if dropped:
-        rows = _in_stage_order(dropped_rows(stages, experiment))
-        _print_rows(rows, DROPPED_COLUMNS, format, "dropped texts", "Nothing has been dropped.")
-    else:
-        rows = _in_stage_order(LengthsDatabase(data_dir=str(data_dir())).stats(experiment))
-        title = "length_stats (words of kept records)"
-        _print_rows(rows, STATS_COLUMNS, format, title, "Nothing has been stored yet.")
+    showing.stats(experiment, dropped, format)
 
 
 @app.command("rebuild-stats")
@@ -221,12 +191,9 @@ def rebuild_stats() -> None:
     For a database that is damaged or was deleted. One that is only behind, because another program
     had it open, catches up by itself when the next stage is stored.
     """
-    from sl_dagster.resources.storage.lengths import LengthsDatabase
+    from sl_dagster.commands import showing
 
-    database = LengthsDatabase(data_dir=str(data_dir()))
-    database.rebuild()
-    records = sum(row["records"] for row in database.stats())
-    _console.print(f"[green]✓[/] {escape(str(database.path))}: {records} records", soft_wrap=True)
+    showing.rebuild_stats()
 
 
 @app.command()
@@ -245,49 +212,34 @@ def evaluate(
     The report is written anew after each model.
     """
     from sl_dagster.commands import running
-    from sl_dagster.experiment import load_experiment
 
-    running.evaluate(experiment, model or [], force)
-    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    if settings.benchmarks:
-        _print_scores(experiment, StatsFormat.TABLE)
-    if settings.judge:
-        _print_quality([experiment], StatsFormat.TABLE)
+    running.evaluate(experiment, model or (), force)
 
 
 @app.command()
 def scores(
     experiment: ExperimentOption,
-    format: Annotated[StatsFormat, typer.Option(help="How to print.")] = StatsFormat.TABLE,
+    format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
 ) -> None:
     """Print what the models score on the experiment's benchmarks, as far as they are measured."""
-    _print_scores(experiment, format)
+    from sl_dagster.commands import showing
+
+    showing.scores(experiment, format)
 
 
 @app.command()
 def decay(
     experiment: ExperimentOption,
-    format: Annotated[StatsFormat, typer.Option(help="How to print.")] = StatsFormat.TABLE,
+    format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
 ) -> None:
     """Print where the models' answers begin to repeat themselves, fifth by fifth.
 
     repetition: 4-grams that occurred before in the text. distinct_2: different bigrams among all
     (lower in longer texts). self_similarity: bigrams shared with the other fifths.
     """
-    from sl_dagster.experiment import load_experiment
-    from sl_dagster.resources.storage.stage_store import StageStore
-    from sl_dagster.results.decay import decay_rows, decay_table
+    from sl_dagster.commands import showing
 
-    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    table = decay_table(settings, StageStore(data_dir=str(data_dir())))
-    rows = decay_rows(table)
-    columns = tuple(rows[0]) if rows else ("answers_to", "model", "texts", "too_short", "part")
-    title = f"{experiment}: quality along the text, means of each fifth"
-    _print_rows(rows, columns, format, title, "No answers that are long enough yet.")
-    for one in table:
-        if not one.decay.parts:
-            message = f"{one.answers_to}, model {one.model}: all {one.decay.too_short} answers"
-            _errors.print(f"{message} are too short for fifths", soft_wrap=True)
+    showing.decay(experiment, format)
 
 
 @app.command()
@@ -302,17 +254,9 @@ def score(
     words") and a `response`. Prints one JSON object: the mean score of each type, of all answers,
     and their number. Lines that cannot be scored are left out, and listed with what is wrong.
     """
-    from sl_dagster.commands.scoring import length_scores
-    from sl_dagster.inputs.json_lines import name_of, open_lines
+    from sl_dagster.commands import scoring
 
-    with open_lines(file) as lines:
-        found = length_scores(lines)
-    print(json.dumps(found, ensure_ascii=False))
-    for bad in found.get("unparsed", []):
-        where = f"{name_of(file)}:{bad['line']}"
-        _errors.print(f"{escape(where)}: not scored: {escape(bad['problem'])}", soft_wrap=True)
-    if not found["n"]:
-        raise UserError(f"{name_of(file)}: there is no answer in it that can be scored")
+    scoring.score(file)
 
 
 @app.command()
@@ -321,13 +265,9 @@ def trace(
     format: Annotated[TraceFormat, typer.Option(help="How to print.")] = TraceFormat.TREE,
 ) -> None:
     """Follow a record back to the seeds and to the adapters it was made with."""
-    from sl_dagster.lineage.trace import as_tree, trace_record
+    from sl_dagster.commands import following
 
-    traced = trace_record(record_id, data_dir())
-    if format is TraceFormat.JSON:
-        print(json.dumps(traced, indent=2, ensure_ascii=False))
-    else:
-        _console.print(as_tree(traced))
+    following.trace(record_id, as_json=format is TraceFormat.JSON)
 
 
 @app.command()
@@ -348,26 +288,9 @@ def lineage(
     `sl-dagster ui` shows the same pages beside Dagster's. They listen at the port that
     SL_DAGSTER_LINEAGE names (http://127.0.0.1:3001 by default).
     """
-    from sl_dagster.lineage.addresses import first_address, record_address
-    from sl_dagster.lineage.server import serve
-    from sl_dagster.lineage.trace import trace_record
-    from sl_dagster.resources.storage.stage_store import StageStore
+    from sl_dagster.commands import following
 
-    if record:
-        trace_record(record, data_dir())  # says so if there is no such record
-    elif experiment:
-        known = StageStore(data_dir=str(data_dir())).complete(experiment)
-        if not any(iteration in (None, key.iteration or 0) for key in known):
-            where = experiment if iteration is None else f"{experiment}, iteration {iteration}"
-            raise UserError(f"there is nothing stored of {where} yet")
-    address = record_address(record) if record else first_address(experiment, iteration)
-
-    def ready() -> None:
-        _console.print(f"{address}\nStop with Ctrl-C.", soft_wrap=True)
-        if record:
-            typer.launch(address)
-
-    serve(data_dir(), host, lineage_port(), ready)
+    following.show_lineage(experiment, iteration, record, host)
 
 
 def _language_or_auto(value: str) -> str:
@@ -398,12 +321,9 @@ def filter_file(
     the model ended its turn, `stop_string`, `length` if a token limit cut it off, `repetition`.
     Prints one JSON object per record, in order: accepted, reason, words.
     """
-    from sl_dagster.commands.filtering import verdicts
-    from sl_dagster.inputs.json_lines import open_lines
+    from sl_dagster.commands import filtering
 
-    with open_lines(file) as lines:
-        for verdict in verdicts(lines, file, None if language == "auto" else language, preset):
-            print(json.dumps(verdict))
+    filtering.filter_file(file, None if language == "auto" else language, preset)
 
 
 @app.command("judge")
@@ -419,12 +339,9 @@ def judge_file(
     (model, prompt version), n, the scores with their confidence intervals, and every judgement.
     What has been judged before is not asked again.
     """
-    from sl_dagster.commands.judging import judge_answers, read_answers
-    from sl_dagster.experiment import load_experiment
+    from sl_dagster.commands import judging
 
-    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    judged = judge_answers(settings, read_answers(file), data_dir())
-    print(json.dumps(judged, indent=2, ensure_ascii=False))
+    judging.judge(file, experiment)
 
 
 @app.command()
@@ -433,13 +350,15 @@ def quality(
         list[str],
         typer.Option("--experiment", "-e", help="An experiment; may be given several times."),
     ],
-    format: Annotated[StatsFormat, typer.Option(help="How to print.")] = StatsFormat.TABLE,
+    format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
 ) -> None:
     """Print what the judge thinks of each model: the asset `quality_scores`.
 
     Scores of different judges, or on different instructions, are not set side by side.
     """
-    _print_quality(experiments, format)
+    from sl_dagster.commands import showing
+
+    showing.quality(experiments, format)
 
 
 @app.command()
@@ -448,7 +367,7 @@ def compare(
         list[str],
         typer.Option("--experiment", "-e", help="An experiment; to be given several times."),
     ],
-    format: Annotated[StatsFormat, typer.Option(help="How to print.")] = StatsFormat.TABLE,
+    format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
 ) -> None:
     """Print the models of several experiments side by side, such as Self-Lengthen and a baseline.
 
@@ -457,22 +376,9 @@ def compare(
     the overall score on each benchmark, and the tokens that were generated and trained on to make
     the model.
     """
-    from sl_dagster.experiment import load_experiment
-    from sl_dagster.resources.storage.adapter_store import AdapterStore
-    from sl_dagster.resources.storage.stage_store import StageStore
-    from sl_dagster.results.comparison import compared_models, comparison_rows
+    from sl_dagster.commands import showing
 
-    folder = str(data_dir())
-    chosen = [load_experiment(experiments_dir() / f"{name}.yaml") for name in experiments]
-    models = compared_models(chosen, StageStore(data_dir=folder), AdapterStore(data_dir=folder))
-    rows = comparison_rows(models)
-    if format is StatsFormat.TABLE:  # which has no room for all, and breaks headings at spaces
-        rows = [
-            {name.replace("_", " "): value for name, value in row.items() if name != "method"}
-            for row in rows
-        ]
-    title = "what the models write, and what it took to make them"
-    _print_rows(rows, tuple(rows[0]), format, title, "")
+    showing.compare(experiments, format)
 
 
 @app.command()
@@ -483,28 +389,9 @@ def validate(
     ] = None,
 ) -> None:
     """Check experiment files and everything they name, without running anything."""
-    from sl_dagster.commands.validation import NOT_BY_ITS_NAME, validate_experiment
-    from sl_dagster.experiment import experiment_file, experiment_paths
+    from sl_dagster.commands import validation
 
-    others: list[Path] = []
-    if experiments:
-        files = [experiment_file(name, experiments_dir()) for name in experiments]
-    else:
-        files, others = experiment_paths(experiments_dir())
-    wrong = 0
-    for file in files:
-        try:
-            notes = validate_experiment(file)
-        except UserError as error:
-            wrong += 1
-            _errors.print(f"[red]✗[/] {escape(str(error))}")
-        else:
-            _console.print(f"[green]✓[/] {escape(str(file))}")
-            for note in notes:
-                _console.print(f"  {escape(note)}", soft_wrap=True)
-    for other in others:
-        _console.print(f"[yellow]-[/] {escape(str(other))}: {NOT_BY_ITS_NAME}", soft_wrap=True)
-    if wrong:
+    if not validation.validate(experiments or ()):
         raise typer.Exit(1)
 
 
@@ -522,27 +409,10 @@ def check_seeds(
 
     Files that are given together are compared with each other, too.
     """
-    from sl_dagster.commands.seeds import (
-        balance_table,
-        length_table,
-        own_seed_files,
-        problems,
-    )
-    from sl_dagster.inputs.seeds import detection_note, read_seeds
+    from sl_dagster.commands import seeds
 
-    seeds = read_seeds(files or own_seed_files())
-    if not seeds:
-        raise UserError(f"{', '.join(map(str, files or []))}: no seed instruction in it")
-    if note := detection_note(seeds):
-        _console.print(note)
-    _console.print(balance_table(seeds))
-    _console.print(length_table(seeds))
-    found = problems(seeds)
-    for problem in found:
-        _errors.print(f"[red]✗[/] {escape(problem)}", soft_wrap=True)
-    if found:
+    if not seeds.check(files or ()):
         raise typer.Exit(1)
-    _console.print("[green]✓[/] no duplicates, no near-duplicates, no length named")
 
 
 @app.command()
@@ -555,16 +425,9 @@ def export(
 
     Queries have their lengths in them, if these have been woven in already.
     """
-    from sl_dagster.experiment import load_experiment
-    from sl_dagster.publishing.dataset_export import DatasetExport, export_dataset
-    from sl_dagster.resources.storage.stage_store import StageStore
+    from sl_dagster.commands import handing_on
 
-    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    counts = export_dataset(
-        DatasetExport(settings, format.value, out), StageStore(data_dir=str(data_dir()))
-    )
-    pairs = ", ".join(f"{split} {count}" for split, count in counts.items())
-    _console.print(f"[green]✓[/] {escape(str(out))}: {pairs}", soft_wrap=True)
+    handing_on.export(experiment, format.value, out)
 
 
 @app.command("export-model")
@@ -585,22 +448,14 @@ def export_model(
     ] = False,
 ) -> None:
     """Write a trained adapter, or the model with it merged in, for use elsewhere."""
-    from sl_dagster.experiment import load_experiment
-    from sl_dagster.publishing.model_export import Export
-    from sl_dagster.publishing.model_export import export_model as export
-    from sl_dagster.resources.storage.adapter_store import AdapterStore
+    from sl_dagster.commands import handing_on
 
     if (iteration is None) != (role is RoleChoice.ALIGNED):
         raise typer.BadParameter(
             "name the iteration of a generator or extender, and none of an aligned model",
             param_hint="--iteration",
         )
-    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    export(
-        Export(settings, iteration, role.value, merged, out),
-        AdapterStore(data_dir=str(data_dir())),
-    )
-    _console.print(f"[green]✓[/] {escape(str(out))}", soft_wrap=True)
+    handing_on.export_trained(experiment, iteration, role.value, merged, out)
 
 
 @app.command()
@@ -629,23 +484,11 @@ def publish(
     ] = False,
 ) -> None:
     """Publish data and model on the Hugging Face hub, with cards that say how they were made."""
-    from sl_dagster.experiment import load_experiment
-    from sl_dagster.publishing.publish import Publication, prepare, upload
+    from sl_dagster.commands import handing_on
 
     if not dataset and not model:
         raise typer.BadParameter("name --dataset, --model or both")
-    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    publication = Publication(settings, dataset, model, merged, licence, public)
-    prepared = prepare(publication, data_dir())
-    if not licence:
-        _errors.print("No --licence is given: without one, nobody else may use what you publish.")
-    if dry_run:
-        how = "public" if public else "private"
-        for one in prepared:
-            _console.print(escape(f"would publish the {how} {one}"), soft_wrap=True)
-        return
-    for url in upload(prepared, public=public):
-        _console.print(f"[green]✓[/] {escape(url)}", soft_wrap=True)
+    handing_on.publish(experiment, dataset, model, merged, licence, public, dry_run)
 
 
 @app.command()
@@ -657,9 +500,9 @@ def ui(
 
     Beside it, the lineage view listens, to which asset pages link (see `sl-dagster lineage`).
     """
-    from sl_dagster.commands.web_ui import open_web_ui
+    from sl_dagster.commands import web_ui
 
-    open_web_ui(host, port, _console)
+    web_ui.open_web_ui(host, port)
 
 
 def main() -> None:
@@ -668,7 +511,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        _errors.print(f"[red]Error:[/] {escape(str(error))}")
+        errors.print(f"[red]Error:[/] {escape(str(error))}")
         code = 1
     except SystemExit as end:
         code = end.code
@@ -677,136 +520,6 @@ def main() -> None:
     sys.stderr.flush()
     # Not sys.exit: when torch is loaded, DuckDB's bindings complain about leaks at shutdown.
     os._exit(code if isinstance(code, int) else 0)
-
-
-def _print_growth(experiment: str) -> None:
-    from sl_dagster.experiment import load_experiment
-    from sl_dagster.resources.storage.stage_store import StageStore
-    from sl_dagster.results.growth import growth_table
-
-    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    rows = growth_table(settings, StageStore(data_dir=str(data_dir())))
-    if not rows:
-        _console.print("No held-out answers yet, so there is no growth to show.")
-        return
-    title = f"{experiment}: the Generator on {rows[0].scores.answers} held-out instructions"
-    table = Table(title=title, box=box.SIMPLE_HEAD)
-    for name in ("iteration", "mean words", "x before", "median", "accepted", "relevant"):
-        table.add_column(name, justify="right")
-    if settings.control:
-        table.add_column("control: mean words", justify="right")
-    for row in rows:
-        cells = [
-            "0 (base)" if row.iteration == 0 else str(row.iteration),
-            f"{row.scores.mean_words:.1f}",
-            f"{row.ratio:.2f}" if row.ratio else "",
-            f"{row.scores.median_words:.0f}",
-            f"{row.scores.accepted:.0%}",
-            f"{row.scores.relevant:.0%}",
-        ]
-        if settings.control:
-            cells.append(f"{row.control.mean_words:.1f}" if row.control else "")
-        table.add_row(*cells)
-    _console.print(table)
-
-
-def _print_scores(experiment: str, format: StatsFormat) -> None:
-    from sl_dagster.experiment import load_experiment
-    from sl_dagster.resources.storage.stage_store import StageStore
-    from sl_dagster.results.scores import score_rows, score_table
-
-    settings = load_experiment(experiments_dir() / f"{experiment}.yaml")
-    measured = score_table(settings, StageStore(data_dir=str(data_dir())))
-    if format is not StatsFormat.TABLE or not measured:
-        rows = score_rows(measured)
-        columns = tuple(rows[0]) if rows else ("benchmark", "model", "answers", "overall")
-        _print_rows(rows, columns, format, "", "No model has been measured yet.")
-        return
-    for name, benchmark in settings.benchmarks.items():
-        rows = score_rows([scores for scores in measured if scores.benchmark == name])
-        scale = "" if benchmark.scale == 1 else f", lengths x {benchmark.scale:g}"
-        if rows:
-            _console.print(_side_by_side(f"{experiment}: {name}{scale}", rows))
-
-
-def _print_quality(experiments: list[str], format: StatsFormat) -> None:
-    from sl_dagster.experiment import load_experiment
-    from sl_dagster.method.quality import DIMENSIONS
-    from sl_dagster.resources.storage.stage_store import StageStore
-    from sl_dagster.results.quality import as_table, check_comparable, quality_rows
-
-    stages = StageStore(data_dir=str(data_dir()))
-    rows = []
-    for name in experiments:
-        rows += quality_rows(load_experiment(experiments_dir() / f"{name}.yaml"), stages)
-    check_comparable(rows)
-    table = as_table(rows)
-    if format is StatsFormat.TABLE and table:
-        if len(experiments) > 1:
-            table = [{**row, "model": f"{row['experiment']}, {row['model']}"} for row in table]
-        # There is room for the ends of one interval only: that of the overall score.
-        ends = {f"{name}{end}" for name in DIMENSIONS for end in ("_low", "_high")}
-        table = [{name: row[name] for name in row if name not in ends} for row in table]
-        _console.print(_side_by_side(f"quality, as judged by {rows[0].judge['model']}", table))
-        return
-    _print_rows(table, tuple(table[0]) if table else (), format, "", "Nothing has been judged yet.")
-
-
-def _side_by_side(title: str, rows: list[dict[str, Any]]) -> Table:
-    """A column for each model, a row for each of its scores."""
-    table = Table("model", title=title, box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_column(row["model"], justify="right")
-    for name in list(rows[0])[2:]:
-        table.add_row(name, *(_cell(name, row[name]) for row in rows))
-    return table
-
-
-def _in_stage_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """By experiment and iteration, the stages in the order of the loop."""
-    from sl_dagster.experiment import stage_place
-
-    return sorted(
-        rows, key=lambda row: (row["experiment"], row["iteration"], stage_place(row["stage"]))
-    )
-
-
-def _print_rows(
-    rows: list[dict[str, Any]],
-    columns: tuple[str, ...],
-    format: StatsFormat,
-    title: str,
-    if_empty: str,
-) -> None:
-    if format is StatsFormat.JSON:
-        print(json.dumps(rows, indent=2))
-    elif format is StatsFormat.CSV:
-        writer = csv.DictWriter(sys.stdout, list(columns), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    elif not rows:
-        _console.print(if_empty)
-    else:
-        table = Table(title=title, box=box.SIMPLE_HEAD)
-        for name in columns:
-            textual = name in _TEXTUAL
-            # A name that is too long goes on in the next line, so that it can be copied whole.
-            table.add_column(name, justify="left" if textual else "right", overflow="fold")
-        for row in rows:
-            table.add_row(*(_cell(name, value) for name, value in row.items()))
-        _console.print(table)
-
-
-def _cell(name: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if name in ("share", "accepted", "relevant"):
-        return f"{value:.1%}"
-    if isinstance(value, int) and name.endswith(" tokens"):
-        return f"{value:,}"
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The response filter for files of any size: what ``sl-dagster filter`` does."""
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import TypedDict
 
@@ -7,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import describe_problems
-from sl_dagster.inputs.json_lines import name_of, numbered_lines, parse_object
+from sl_dagster.inputs.json_lines import name_of, numbered_lines, open_lines, parse_object
 from sl_dagster.method.filters import DropReason, Preset, drop_reason
 from sl_dagster.method.language import Language, detect_language
 from sl_dagster.method.words import count_words
@@ -34,6 +35,13 @@ class Verdict(TypedDict):
     accepted: bool
     reason: DropReason | None
     words: int
+
+
+def filter_file(file: str, language: Language | None, preset: Preset) -> None:
+    """Print a verdict for each record of a file; arguments and errors as of ``verdicts``."""
+    with open_lines(file) as lines:
+        for verdict in verdicts(lines, file, language, preset):
+            print(json.dumps(verdict))
 
 
 def verdicts(

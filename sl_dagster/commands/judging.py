@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pydantic import AliasChoices, BaseModel, Field
 
+from sl_dagster.commands.project import experiment_named
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.inputs.json_lines import checked_lines
+from sl_dagster.paths import data_dir
 from sl_dagster.resources.engines import Engine, open_engine
 from sl_dagster.resources.judge import Judge, Judgement, Question
 from sl_dagster.results.quality import estimates
@@ -26,6 +29,13 @@ class AnswerLine(BaseModel):
 
     instruction: str = Field(validation_alias=AliasChoices("instruction", "query"))
     response: str
+
+
+def judge(file: str, experiment: str) -> None:
+    """Print the judgements of a file of answers; errors as of ``judge_answers``."""
+    named = experiment_named(experiment)
+    judged = judge_answers(named, read_answers(file), data_dir())
+    print(json.dumps(judged, indent=2, ensure_ascii=False))
 
 
 def read_answers(file: str) -> list[AnswerLine]:

@@ -5,10 +5,14 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from sl_dagster.commands import showing
 from sl_dagster.commands.project import experiment_named, stored_adapters
+from sl_dagster.commands.terminal import Format, console
 from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import Experiment
 from sl_dagster.jobs.launch import Launch, run_dataset, run_evaluation, run_iterations
+from sl_dagster.jobs.preview.report import for_terminal
+from sl_dagster.jobs.preview.run import run_preview
 from sl_dagster.paths import data_dir, ensure_dagster_home
 from sl_dagster.resources.named import resources_in
 
@@ -22,12 +26,18 @@ def run(
     stale: bool,
     settings: Sequence[str],
 ) -> None:
-    """Run iterations; see ``Launch`` for the arguments and ``run_iterations`` for the errors."""
+    """Run iterations, then print the growth.
+
+    Args: as of ``Launch``.
+
+    Raises: as ``run_iterations``.
+    """
     launch = Launch(
         experiment_named(experiment), first, last, tuple(only), force, stale, tuple(settings)
     )
     with _history() as instance:
         run_iterations(launch, _definitions(launch.experiment), instance)
+    showing.growth(experiment)
 
 
 def make_dataset(experiment: str, force: bool) -> None:
@@ -38,11 +48,25 @@ def make_dataset(experiment: str, force: bool) -> None:
 
 
 def evaluate(experiment: str, models: Sequence[str], force: bool) -> None:
-    """Measure models, all that there are by default; errors as of ``run_evaluation``."""
+    """Measure models, by default all, and print the results; errors as of ``run_evaluation``."""
     launch = Launch(experiment_named(experiment), force=force)
     with _history() as instance:
         definitions = _definitions(launch.experiment)
         run_evaluation(launch, models, stored_adapters(), definitions, instance)
+    if launch.experiment.benchmarks:
+        showing.scores(experiment, Format.TABLE)
+    if launch.experiment.judge:
+        showing.quality([experiment], Format.TABLE)
+
+
+def preview(name: str, records: int) -> None:
+    """Run a few records through one iteration, and print them and what the full run costs.
+
+    Raises:
+        UserError: a stage failed.
+    """
+    experiment = experiment_named(name)
+    console.print(for_terminal(experiment, run_preview(experiment, records, data_dir())))
 
 
 def _definitions(experiment: Experiment) -> dg.Definitions:

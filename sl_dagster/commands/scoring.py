@@ -1,13 +1,17 @@
 """LonGen's length score for any file of answers: what ``sl-dagster score`` does."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from rich.markup import escape
 
 from sl_dagster.benchmarks.longen import CONSTRAINT_TYPES, ConstraintType, band_of, length_score
+from sl_dagster.commands.terminal import errors
+from sl_dagster.errors import UserError
 from sl_dagster.experiment import describe_problems
-from sl_dagster.inputs.json_lines import numbered_lines, parse_object
+from sl_dagster.inputs.json_lines import name_of, numbered_lines, open_lines, parse_object
 from sl_dagster.method.words import count_words
 from sl_dagster.results.scores import mean_by
 
@@ -24,6 +28,25 @@ class ScoredLine(BaseModel):
     type: ConstraintType
     constraint: str
     response: str
+
+
+def score(file: str) -> None:
+    """Print the scores of a file of answers, and which of its lines have none.
+
+    Args:
+        file: its name; ``-`` for standard input.
+
+    Raises:
+        UserError: no answer in it can be scored.
+    """
+    with open_lines(file) as lines:
+        found = length_scores(lines)
+    print(json.dumps(found, ensure_ascii=False))
+    for bad in found.get("unparsed", []):
+        where = f"{name_of(file)}:{bad['line']}"
+        errors.print(f"{escape(where)}: not scored: {escape(bad['problem'])}", soft_wrap=True)
+    if not found["n"]:
+        raise UserError(f"{name_of(file)}: there is no answer in it that can be scored")
 
 
 def length_scores(lines: Iterable[bytes]) -> dict[str, Any]:

@@ -8,13 +8,42 @@ from typing import get_args
 from rich import box
 from rich.table import Table
 
-from sl_dagster.inputs.seeds import Seed
+from sl_dagster.commands.terminal import console, wrong
+from sl_dagster.errors import UserError
+from sl_dagster.inputs.seeds import Seed, detection_note, read_seeds
 from sl_dagster.method.diversity import SimilarTexts, distinct_n
 from sl_dagster.method.instructions import MAX_SIMILARITY, Kind, instruction_drop_reason
 from sl_dagster.method.language import BUILT_IN_LANGUAGES
 from sl_dagster.method.lengths import length_named_in
 from sl_dagster.method.words import count_words
 from sl_dagster.paths import PROJECT_ROOT
+
+
+def check(files: Sequence[Path]) -> bool:
+    """Print the balance and the lengths of seeds, and what should be mended.
+
+    Args:
+        files: of seeds; none for those of the project.
+
+    Returns:
+        Whether nothing should be.
+
+    Raises:
+        UserError: a file cannot be read, or there is no seed in them.
+    """
+    seeds = read_seeds(files or own_seed_files())
+    if not seeds:
+        raise UserError(f"{', '.join(map(str, files))}: no seed instruction in it")
+    if note := detection_note(seeds):
+        console.print(note)
+    console.print(balance_table(seeds))
+    console.print(length_table(seeds))
+    found = problems(seeds)
+    for problem in found:
+        wrong(problem)
+    if not found:
+        console.print("[green]✓[/] no duplicates, no near-duplicates, no length named")
+    return not found
 
 
 def own_seed_files() -> list[Path]:

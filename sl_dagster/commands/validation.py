@@ -1,17 +1,62 @@
 """Checking an experiment and everything it names, without running it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from rich.markup import escape
+
+from sl_dagster.commands.terminal import console, wrong
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Experiment, ServedModel, VllmSettings, load_experiment
+from sl_dagster.experiment import (
+    Experiment,
+    ServedModel,
+    VllmSettings,
+    experiment_file,
+    experiment_paths,
+    load_experiment,
+)
 from sl_dagster.inputs.documents import read_documents
 from sl_dagster.inputs.instructions import read_instructions
 from sl_dagster.inputs.queries import read_queries
 from sl_dagster.inputs.seeds import detection_note, read_seed_instructions
 from sl_dagster.models.base_model import check_base_model
+from sl_dagster.paths import experiments_dir
 from sl_dagster.resources.engines import vllm_server
 
 NOT_BY_ITS_NAME = "no experiment: lower-case letters, digits and underscores name one"
+
+
+def validate(names: Sequence[str]) -> bool:
+    """Check experiments, and print what is wrong with each and what one should know.
+
+    Args:
+        names: of experiments, or of their files; none for all of the experiments folder.
+
+    Returns:
+        Whether all are right.
+
+    Raises:
+        UserError: there is no experiment file.
+    """
+    others: list[Path] = []
+    if names:
+        files = [experiment_file(name, experiments_dir()) for name in names]
+    else:
+        files, others = experiment_paths(experiments_dir())
+    right = True
+    for file in files:
+        try:
+            notes = validate_experiment(file)
+        except UserError as error:
+            right = False
+            wrong(str(error))
+        else:
+            console.print(f"[green]✓[/] {escape(str(file))}")
+            for note in notes:
+                console.print(f"  {escape(note)}", soft_wrap=True)
+    for other in others:
+        console.print(f"[yellow]-[/] {escape(str(other))}: {NOT_BY_ITS_NAME}", soft_wrap=True)
+    return right
 
 
 def validate_experiment(path: Path) -> list[str]:

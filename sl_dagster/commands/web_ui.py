@@ -10,9 +10,9 @@ import urllib.request
 import warnings
 
 import dagster as dg
-from rich.console import Console
 from rich.markup import escape
 
+from sl_dagster.commands.terminal import console
 from sl_dagster.commands.validation import NOT_BY_ITS_NAME
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ExperimentFiles, load_experiments
@@ -33,13 +33,12 @@ _LOCATION = f"locations/{CODE_LOCATION}/asset-groups"
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
-def open_web_ui(host: str, port: int, console: Console) -> None:
-    """Show the web UI until the process is interrupted.
+def open_web_ui(host: str, port: int) -> None:
+    """Show the web UI until the process is interrupted; its greeting comes when the pages can.
 
     Args:
         host: the address to listen on.
         port: likewise.
-        console: where the greeting is printed, as soon as the pages can be asked for.
 
     Raises:
         UserError: the port is taken, or there is no experiment file.
@@ -53,7 +52,7 @@ def open_web_ui(host: str, port: int, console: Console) -> None:
         note_killed_runs(instance)
     lines = greeting(files, address, _lineage(host), StageStore(data_dir=str(data_dir())))
     console.print(f"Dagster is starting; its history is in {home}.", soft_wrap=True, markup=False)
-    threading.Thread(target=_greet, args=(address, lines, console), daemon=True).start()
+    threading.Thread(target=_greet, args=(address, lines), daemon=True).start()
     make_folders_absolute()
     os.chdir(home)  # where its settings are, so that Dagster looks for no others
     # What it would say of each request and tick scrolls the greeting away.
@@ -109,7 +108,7 @@ def _lineage(host: str) -> str:
     return lineage_address()
 
 
-def _greet(address: str, lines: list[str], console: Console) -> None:
+def _greet(address: str, lines: list[str]) -> None:
     while True:
         try:
             with urllib.request.urlopen(f"{address}/server_info", timeout=5):

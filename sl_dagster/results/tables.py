@@ -60,16 +60,16 @@ def achievements(experiment: Experiment, stages: StageStore) -> Achievements:
 
 def growth_as_table(growth: Sequence[GrowthRow]) -> Table:
     """Mean and median words, growth, and shares, by iteration; the control in the last column."""
-    head = ["iteration", "mean words", "x before", "median words", "accepted", "relevant"]
+    head = ["iteration", "mean words", "x before", "median", "accepted", "relevant"]
     with_control = any(row.control for row in growth)
     rows = []
     for row in growth:
         scores, control = row.scores, row.control
         cells = [
-            str(row.iteration or "0 (base model)"),
+            str(row.iteration or "0 (base)"),
             f"{scores.mean_words:.1f}",
             f"{row.ratio:.2f}" if row.ratio else "",
-            f"{scores.median_words:.1f}",
+            f"{scores.median_words:.0f}",
             f"{scores.accepted:.0%}",
             f"{scores.relevant:.0%}",
         ]

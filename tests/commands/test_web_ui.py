@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from rich.text import Text
 
 from sl_dagster.commands.web_ui import greeting, open_web_ui
@@ -55,4 +54,4 @@ def test_a_port_that_is_taken(
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(UserError, match=f"cannot listen on 127.0.0.1:{port}.*--port"):
-            open_web_ui("127.0.0.1", port, Console())
+            open_web_ui("127.0.0.1", port)

@@ -223,7 +223,7 @@ def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
             {"chat_template_kwargs": {"day": date(2026, 1, 1)}},
             "chat_template_kwargs: Object of type date is not JSON serializable: write",
         ),
-        ({"extends": "none.yaml"}, "none.yaml: there is no such experiment file"),
+        ({"extends": "none.yaml"}, "extends: there is no file"),
     ],
 )
 def test_mistakes_are_named(write_experiment: Write, settings: dict, expected: str) -> None:

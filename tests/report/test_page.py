@@ -129,7 +129,7 @@ def test_growth_and_samples_follow_the_same_instructions(
     stored.stage("heldout_responses", 1, {"C?": "x", "B?": "two words", "A?": "now it is four"})
     stored.stage("heldout_responses", 2, {"A?": "last of A " * 9, "B?": "last of B"})
     sections = page(experiment(), data).sections
-    assert "0 (base model) 1.5" in sections["Growth"]
+    assert "0 (base) 1.5" in sections["Growth"]
     shown = sections["Samples"]
     first = shown.index("A?")
     for text in ("one two", "now it is four", "last of A last of A"):

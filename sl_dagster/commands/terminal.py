@@ -1,0 +1,100 @@
+"""The terminal: where commands print, and how rows and tables look there."""
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+if TYPE_CHECKING:  # every command imports this module, few need what stands behind such a table
+    from sl_dagster.results.tables import Table
+
+# Where nobody looks (a file, CI), lines need not be as short as a terminal's.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_TEXTUAL = ("experiment", "method", "stage", "reason", "benchmark", "model", "answers_to")
+
+
+class Format(StrEnum):
+    """How rows are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def done(said: str) -> None:
+    """Say that something has succeeded."""
+    console.print(f"[green]✓[/] {escape(said)}", soft_wrap=True)
+
+
+def wrong(said: str) -> None:
+    """Say on standard error what is wrong."""
+    errors.print(f"[red]✗[/] {escape(said)}", soft_wrap=True)
+
+
+def print_rows(
+    rows: Sequence[dict[str, Any]], columns: Sequence[str], format: Format, title: str, if_none: str
+) -> None:
+    """Print rows in a format.
+
+    Args:
+        rows: each has all columns.
+        columns: their names, in order.
+        format: see ``Format``.
+        title: of a table.
+        if_none: what is said instead of a table without rows.
+    """
+    if format is Format.JSON:
+        print(json.dumps(rows, indent=2))
+    elif format is Format.CSV:
+        writer = csv.DictWriter(sys.stdout, list(columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    elif not rows:
+        console.print(if_none)
+    else:
+        table = RichTable(title=title, box=box.SIMPLE_HEAD)
+        for name in columns:
+            # A name that is too long goes on in the next line, so that it can be copied whole.
+            justify = "left" if name in _TEXTUAL else "right"
+            table.add_column(name, justify=justify, overflow="fold")
+        for row in rows:
+            table.add_row(*(cell(name, value) for name, value in row.items()))
+        console.print(table)
+
+
+def print_table(table: "Table", title: str, first: str = "left") -> None:
+    """Print a table of results.
+
+    Args:
+        table: its caption is not shown.
+        title: shown instead.
+        first: whether its first column is ``left`` or ``right``.
+    """
+    shown = RichTable(title=title, box=box.SIMPLE_HEAD)
+    for place, name in enumerate(table.head):
+        shown.add_column(name, justify="left" if place == 0 and first == "left" else "right")
+    for row in table.rows:
+        shown.add_row(*row)
+    console.print(shown)
+
+
+def cell(name: str, value: Any) -> str:
+    """A value as a table shows it, by the name of its column."""
+    if value is None:
+        return ""
+    if name in ("share", "accepted", "relevant"):
+        return f"{value:.1%}"
+    if isinstance(value, int) and name.endswith(" tokens"):
+        return f"{value:,}"
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
