@@ -109,7 +109,7 @@ def test_the_card_says_what_is_stored(publication: Publication, tmp_path: Path) 
     for config in data["configs"]:
         assert list(prepared.folder.glob(config["data_files"]))
     assert "| 0 (base) | 2.0 |  | 2 | 100% | 100% |" in readme
-    assert "| 1 | 4.0 | 2.00 | 4.0 | 100% | 100% |" in readme
+    assert "| 1 | 4.0 | 2.00 | 4 | 100% | 100% |" in readme
     assert "![growth over the iterations](growth.png)" in readme
     assert "sl-dagster run --experiment small" in readme
     assert "base_model: org/base" in readme
