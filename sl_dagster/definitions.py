@@ -1,4 +1,4 @@
-"""The one Definitions object: every experiment file becomes a group of assets with its jobs.
+"""The one Definitions object: every experiment file becomes groups of assets with their jobs.
 
 This is the one place that wires experiments, assets, jobs and resources together. Loading it reads
 the experiment files and imports neither torch nor transformers.

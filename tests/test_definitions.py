@@ -44,11 +44,12 @@ def test_loading_imports_no_model_library() -> None:
     assert run(sys.executable, "-c", program).stdout.strip() == "[]"
 
 
-def test_every_experiment_is_a_group_with_its_jobs(definitions: dg.Definitions) -> None:
+def test_every_experiment_has_its_groups_and_jobs(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     experiments = load_experiments(PROJECT_ROOT / "experiments").experiments
     names = {experiment.name for experiment in experiments}
-    assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == names
+    groups = {name + part for name in names for part in ("", "_final", "_scores")}
+    assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == groups
     for experiment in experiments:
         name = experiment.name
         for purpose in (
@@ -77,7 +78,7 @@ def test_the_graph_is_that_of_the_design(definitions: dg.Definitions) -> None:
     assert parents("extended_responses", "demo_control") == {"initial_responses"}
     assert parents("generator_sft") == parents("extender_sft") == {"extended_responses"}
     assert parents("generator_lora") == {"generator_sft", "previous_generator"}
-    assert parents("longen_scores") == {"generator_lora"}
+    assert parents("longen_scores") == {"generator_lora", "aligned_model"}
     benchmarks = {"longen_scores", "longbench_scores"}
     assert parents("model_scores") == benchmarks
     assert parents("text_decay") == {"heldout_base", "heldout_responses", *benchmarks}
@@ -120,7 +121,7 @@ def test_any_experiments_have_definitions_whatever_the_environment(
     definitions = build_definitions(experiments, resources_in(tmp_path / "elsewhere"))
     assert not {name for name in read if name.startswith(("SL_DAGSTER_", "DAGSTER_HOME"))}
     graph = definitions.resolve_asset_graph()
-    assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == {"small", "other"}
+    assert {key.path[0] for key in graph.get_all_asset_keys()} == {"small", "other"}
     seeds = dg.AssetKey(["small", "seeds"])
     job = definitions.resolve_implicit_global_asset_job_def()
     assert job.execute_in_process(asset_selection=[seeds]).success
@@ -143,7 +144,7 @@ def test_models_are_measured_by_a_job_of_their_own(definitions: dg.Definitions) 
 
     scores = {"longen_scores", "longbench_scores", "quality_scores"}
     assert made("demo_evaluate") == {*scores, "model_scores", "text_decay", "report"}
-    assert made("demo_iteration") & made("demo_evaluate") == {"text_decay"}
+    assert made("demo_iteration").isdisjoint(made("demo_evaluate"))
     partitions = definitions.resolve_job_def("demo_evaluate").partitions_def
     assert partitions
     assert partitions.get_partition_keys() == ["base", "1", "2", "3", "aligned"]
@@ -216,7 +217,7 @@ def test_a_wrong_experiment_file_is_shown_and_stops_no_other(
     assert definitions.resolve_job_def("good_iteration")
     graph = definitions.resolve_asset_graph()
     groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
-    assert groups == {"good", "broken_experiments"}
+    assert groups == {"good", "good_final", "good_scores", "broken_experiments"}
     [broken] = [
         graph.get(key)
         for key in graph.get_all_asset_keys()

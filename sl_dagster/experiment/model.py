@@ -67,7 +67,7 @@ Owner = Annotated[str, AfterValidator(_owner)]
 
 
 class Experiment(Settings):
-    """One experiment: one YAML file, one group of assets.
+    """One experiment: one YAML file; its assets have its name as prefix.
 
     Attributes:
         name: the file's name without its ending; prefix of the assets' keys.

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from sl_dagster.assets.stage.asset import JOB_TAG, Job, tags_of
+from sl_dagster.assets.stage.asset import Job, group_name, tags_of
 from sl_dagster.experiment import Experiment
 
 _LAUNCHPAD = (
@@ -50,7 +50,7 @@ def asset_jobs(experiment: Experiment) -> list:
             "evaluate",
             f"Benchmarks and judge's scores of one model of {name}, as far as its file names them; "
             "all models compared; and the report.",
-            *(["text_decay"] if experiment.benchmarks or experiment.heldout else []),
+            *(["text_decay"] if experiment.heldout and not experiment.benchmarks else []),
         ),
     ]
     return jobs
@@ -58,7 +58,7 @@ def asset_jobs(experiment: Experiment) -> list:
 
 def _job_for(experiment: Experiment, job: Job, description: str, *further: str):
     """The job that makes the assets marked for it, and further ones by their names."""
-    marked = dg.AssetSelection.groups(experiment.name) & dg.AssetSelection.tag(JOB_TAG, job)
+    marked = dg.AssetSelection.groups(group_name(experiment.name, job))
     names = [dg.AssetKey([experiment.name, name]) for name in further]
     return dg.define_asset_job(
         job_name(experiment.name, job),

@@ -19,13 +19,15 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.assets.conftest import Project, new_project
+from tests.assets.conftest import DEMO, Project, new_project
 
 _SECONDS_TO_START = 300
 _MILLISECONDS_TO_SHOW = 120_000  # on a busy machine
 _LOCATION = "locations/sl_dagster.definitions"
+BENCHMARKS = {"longen": {"queries": str(DEMO / "longen.jsonl"), "scale": 0.02, "limit": 2}}
 
 
 class WebUI:
@@ -67,9 +69,9 @@ class WebUI:
         """The address of an asset's page; of iteration 1, where a view shows only one."""
         return f"{self.url}/assets/small/{name}?view={view}&partition=1"
 
-    def group(self) -> str:
-        """The address of the experiment's graph."""
-        return f"{self.url}/{_LOCATION}/asset-groups/small"
+    def group(self, name: str = "small") -> str:
+        """The address of a group's graph."""
+        return f"{self.url}/{_LOCATION}/asset-groups/{name}"
 
     def job(self, name: str, view: str = "") -> str:
         """The address of a job's page."""
@@ -128,7 +130,10 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebUI]:
         training={"epochs": 1, "batch_size": 2, "learning_rate": 1.0e-3},
     )
     experiments = project.root / "experiments"
-    shutil.copy(experiments / "small.yaml", experiments / "other.yaml")
+    for name in ("other", "third"):
+        shutil.copy(experiments / "small.yaml", experiments / f"{name}.yaml")
+    with (experiments / "other.yaml").open("a") as file:
+        yaml.safe_dump({"benchmarks": BENCHMARKS}, file)
     (experiments / "broken.yaml").write_text("iterations: many\n")
     ui = WebUI(project)
     try:

@@ -25,17 +25,17 @@ def test_the_greeting_says_where_to_begin(ui: WebUI, page: Page) -> None:
 def test_a_run_of_the_command_line_is_on_the_overview(
     ui: WebUI, page: Page, tmp_path: Path
 ) -> None:
-    result = ui.project.run("run", "-e", "other", "--iterations", "1", "--only", "seeds")
+    result = ui.project.run("run", "-e", "third", "--iterations", "1", "--only", "seeds")
     assert result.returncode == 0, result.stdout + result.stderr
     page.goto(f"{ui.url}/overview/activity/timeline")
-    expect(page.get_by_role("link", name="other_iteration")).to_be_visible()
+    expect(page.get_by_role("link", name="third_iteration")).to_be_visible()
     page.screenshot(path=tmp_path / "overview.png")
-    page.goto(f"{ui.job('iteration', 'runs')}".replace("small_", "other_"))
+    page.goto(f"{ui.job('iteration', 'runs')}".replace("small_", "third_"))
     expect(page.get_by_text("Success")).to_have_count(1)
 
 
 def test_a_broken_experiment_is_shown_with_its_mistake(ui: WebUI, page: Page) -> None:
-    page.goto(ui.group().replace("/small", "/broken_experiments"))
+    page.goto(ui.group("broken_experiments"))
     expect(page.get_by_text("broken", exact=True).first).to_be_visible()
     page.goto(f"{ui.url}/assets/broken_experiments/broken")
     expect(page.get_by_text("expected a valid integer, found 'many'")).to_be_visible()

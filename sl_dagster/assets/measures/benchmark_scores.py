@@ -32,6 +32,7 @@ class BenchmarkScores(MeasuredAnswers):
     per = "model"
     job = "evaluate"
     deps = ("generator_lora",)
+    model_deps = ("aligned_model",)
     schema = SCORE_SCHEMA
 
     def __init__(self, experiment: Experiment, benchmark: str) -> None:

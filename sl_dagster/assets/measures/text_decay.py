@@ -28,6 +28,8 @@ class TextDecay(Asset):
 
     def __init__(self, experiment: Experiment) -> None:
         super().__init__(experiment)
+        # Only scores come after the loop; what needs none of them is made within it.
+        self.job = "evaluate" if experiment.benchmarks else "iteration"
         heldout = ("heldout_base", "heldout_responses") if experiment.heldout else ()
         self.deps = (*heldout, *(BENCHMARKS[name].asset for name in experiment.benchmarks))
 

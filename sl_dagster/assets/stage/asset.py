@@ -15,9 +15,10 @@ from sl_dagster.resources.adapters import Role
 from sl_dagster.resources.storage.io_managers import STAGE_IO, shown_to_the_user, stage_key
 
 GPU_POOL = "gpu"  # dagster.yaml says how many runs may be in it
-JOB_TAG = "sl_dagster/job"
 
 Job = Literal["iteration", "dataset", "evaluate"]
+# A job and its group hold the same assets: only of such a group does the web UI offer partitions.
+_GROUP_SUFFIXES: dict[Job, str] = {"iteration": "", "dataset": "_final", "evaluate": "_scores"}
 Per = Literal["iteration", "model", "experiment"]
 
 
@@ -31,7 +32,7 @@ class Asset(ABC):
         kinds: likewise, as labels.
         inputs: assets of the experiment whose records or weights it is handed.
         deps: assets of the experiment that it depends on without being handed anything.
-        model_deps: likewise, those of the same model.
+        model_deps: likewise, those of the same model, or of which there is just one.
         per: whether there is one per iteration, per model (see ``models.py``), or just one.
         job: the job that makes it.
         reads: the settings that its result depends on, such as ``extension.tries``;
@@ -51,7 +52,7 @@ class Asset(ABC):
     deps: tuple[str, ...] = ()
     model_deps: tuple[str, ...] = ()
     per: ClassVar[Per] = "iteration"
-    job: ClassVar[Job] = "iteration"
+    job: Job = "iteration"
     reads: tuple[str, ...] | None = ()
     code_version: ClassVar[str] = "1"
     role: Role | None = None
@@ -93,7 +94,7 @@ def declared(asset: Asset) -> dg.AssetsDefinition:
     return dg.asset(
         name=asset.name,
         key_prefix=experiment.name,
-        group_name=experiment.name,
+        group_name=group_name(experiment.name, asset.job),
         description=_documented(asset),
         kinds=set(asset.kinds),
         ins={name: dg.AssetIn(key=[experiment.name, name]) for name in asset.inputs},
@@ -105,7 +106,7 @@ def declared(asset: Asset) -> dg.AssetsDefinition:
         required_resource_keys={"session", "stages", "adapters", "lengths", "trainer"},
         io_manager_key=asset.io_manager,
         code_version=asset.code_version,
-        tags={JOB_TAG: asset.job} | ({"role": asset.role} if asset.role else {}),
+        tags={"role": asset.role} if asset.role else {},
         metadata=code_reference(type(asset)),
         pool=GPU_POOL if asset.on_gpu else None,
     )(without_form if asset.reads is None else with_form)
@@ -123,6 +124,11 @@ def of_experiment(
             assets,
         )
     )
+
+
+def group_name(experiment: str, job: Job) -> str:
+    """The group of the assets that a job of an experiment makes; that of the loop has its name."""
+    return experiment + _GROUP_SUFFIXES[job]
 
 
 def tags_of(experiment: Experiment) -> dict[str, str]:
