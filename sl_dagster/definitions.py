@@ -65,9 +65,17 @@ def build_definitions(
             for experiment in experiments
             for sensor in (previous_adapters_sensor, next_iteration_sensor)
         ],
-        resources=resources,
+        resources={name: _without_fields(resource) for name, resource in resources.items()},
         loggers={"terminal": terminal_logger},
         # The heavy parts live in processes of their own; one process per run keeps one engine.
         executor=dg.in_process_executor,
     )
     return definitions
+
+
+def _without_fields(resource: object) -> object:
+    """The resource as it is: where it stores is nothing to be changed in a launchpad."""
+    if not isinstance(resource, dg.ConfigurableResource):
+        return resource
+    fixed = {name: getattr(resource, name) for name in type(resource).model_fields}
+    return resource.get_resource_definition().configured(fixed)

@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from sl_dagster.assets.stage.asset import GPU_POOL, partitions_of
 from sl_dagster.assets.stage.dagster_betas import accepted_betas
@@ -46,7 +47,10 @@ class TrialConfig(dg.Config):
         force: try the adapter anew, even if that has been done since it was trained.
     """
 
-    force: bool = False
+    force: bool = Field(
+        default=False,
+        description="Try the adapter anew, even if that has been done since it was trained.",
+    )
 
 
 def experiment_checks(experiment: Experiment) -> list[dg.AssetChecksDefinition]:

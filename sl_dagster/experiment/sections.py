@@ -48,10 +48,16 @@ StopStrings = Annotated[
 
 
 class Sampling(Settings):
-    """How the model draws tokens. ``temperature: 0`` is greedy; ``top_k: 0`` means no limit.
+    """How the model draws tokens.
 
-    A generation ends with the model's turn, and before any string of ``stop``; ``stop: reference``
-    names those of the paper's implementation.
+    Attributes:
+        temperature: the higher, the more often a less likely token is drawn; 0 is greedy.
+        top_p: only the most likely tokens are drawn that together are this likely.
+        top_k: only so many of the most likely tokens are drawn; 0 means no limit.
+        repetition_penalty: what stands in the text already becomes less likely by this factor.
+        max_tokens: the most that one answer may have.
+        stop: strings before which a generation ends, as it does with the model's turn;
+            ``reference`` names those of the paper's implementation.
     """
 
     temperature: Temperature = 0.7
@@ -83,6 +89,8 @@ class Instructions(Settings):
     With ``method: back_translation``, each is made from a document.
 
     Attributes:
+        count: new instructions per iteration.
+        tries: how often each is asked for until it is good enough.
         pool: what the examples are drawn from: ``seeds`` alone, or a ``growing`` pool that also
             has the instructions of all iterations before.
         max_similarity: what is more like an instruction of the pool, a held-out one or another new
@@ -102,7 +110,12 @@ class Instructions(Settings):
 
 
 class InitialResponses(Settings):
-    """``samples`` answers per instruction, each asked for up to ``tries`` times."""
+    """The Generator's answers.
+
+    Attributes:
+        samples: answers per instruction.
+        tries: how often each is asked for until it is good enough.
+    """
 
     samples: Positive = 2
     tries: Positive = 20
@@ -150,7 +163,11 @@ class PlanThenWrite(Settings):
 
 
 class Filter(Settings):
-    """Which rule decides that a response is good enough (``reference``: the paper's code)."""
+    """Which rule decides that a response is good enough.
+
+    Attributes:
+        preset: ``reference`` is that of the paper's code, to the letter.
+    """
 
     preset: Preset = "default"
 

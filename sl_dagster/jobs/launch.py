@@ -15,6 +15,7 @@ from rich.console import Console
 
 from sl_dagster.assets.measures.models import models_made
 from sl_dagster.assets.stage.asset import Job
+from sl_dagster.assets.stage.config import as_shown
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ALIGNED_MODEL, Experiment
 from sl_dagster.jobs.asset_jobs import job_name
@@ -225,7 +226,7 @@ def _config(launch: Launch, job: dg.JobDefinition, names: list[str]) -> dict[str
                 f"such a setting; for one launch these can: {', '.join(known)}"
             )
         for name in readers:
-            _put(config[name], path, value)
+            _put(config[name], path, as_shown(value))
     return config
 
 

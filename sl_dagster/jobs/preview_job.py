@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
 from sl_dagster.experiment import Experiment
 from sl_dagster.jobs.preview.report import as_markdown
@@ -18,7 +19,7 @@ class PreviewConfig(dg.Config):
         records: how many records to show.
     """
 
-    records: int = 5
+    records: int = Field(default=5, ge=1, description="How many records to show (at least 1).")
 
 
 def preview_job(experiment: Experiment) -> dg.JobDefinition:

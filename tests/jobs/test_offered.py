@@ -14,7 +14,7 @@ import pytest
 from sl_dagster.assets.stage.asset import group_name
 from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import Experiment, load_experiment, load_experiments
-from sl_dagster.jobs import job_name
+from sl_dagster.jobs.asset_jobs import job_name
 from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.named import resources_in
 

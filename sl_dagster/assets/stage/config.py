@@ -9,14 +9,16 @@ Some settings are no part of any form. ``extension.rounds`` decides which assets
 experiment file, as is what has no section of its own.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import dagster as dg
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 
+from sl_dagster.assets.stage.setting_description import described
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, Sampling
 
@@ -31,7 +33,10 @@ class StageConfig(dg.Config):
         force: make it anew even if a result of the same inputs, settings and code is stored.
     """
 
-    force: bool = False
+    force: bool = Field(
+        default=False,
+        description="Make it anew even if a result of the same inputs, settings and code is there.",
+    )
 
     def overrides(self) -> dict[str, Any]:
         """The settings at other values than the experiment's, nested like its file."""
@@ -130,16 +135,39 @@ def _field(experiment: Experiment, section: str, name: str) -> _Field:
 
 def _group(name: str, fields: dict[str, Any]) -> _Field:
     kind = create_model(name, __base__=dg.Config, __module__=__name__, **fields)
-    return kind, kind()
+    return kind, Field(default=kind(), description=f"As in the experiment file's `{name}`.")
 
 
 def _value(model: BaseModel, name: str) -> _Field:
     value = getattr(model, name)
-    if isinstance(value, tuple):
-        value = list(value)
-    elif isinstance(value, Path):
+    if isinstance(value, Path):
         value = str(value)
-    return _config_type(type(model).model_fields[name].annotation), value
+    kind = _config_type(type(model).model_fields[name].annotation)
+    return kind, Field(default=as_shown(value), description=described(type(model), name))
+
+
+def as_shown(value: Any) -> Any:
+    """A setting's value as a form has it: line ends within words are written as in code.
+
+    YAML would show a stop string of three line ends as four empty lines in quotation marks.
+    """
+    if not isinstance(value, list | tuple):
+        return value
+    return [one.translate(_ESCAPES) if isinstance(one, str) else one for one in value]
+
+
+def _as_meant(value: Any) -> Any:
+    """The inverse of ``as_shown``."""
+    if not isinstance(value, list):
+        return value
+    return [
+        re.sub(r"\\[\\nrt]", lambda found: _MEANT[found[0]], one) if isinstance(one, str) else one
+        for one in value
+    ]
+
+
+_MEANT = {r"\n": "\n", r"\r": "\r", r"\t": "\t", "\\\\": "\\"}
+_ESCAPES = str.maketrans({meant: shown for shown, meant in _MEANT.items()})
 
 
 def _config_type(annotation: Any) -> Any:
@@ -172,6 +200,6 @@ def _changes(config: dg.Config) -> dict[str, Any]:
             value = _changes(value)
             if value:
                 found[name] = value
-        elif value != field.default:
-            found[name] = value
+        elif _as_meant(value) != _as_meant(field.default):
+            found[name] = _as_meant(value)
     return found

@@ -1,17 +1,20 @@
 """The config forms of stages: what they show, and what becomes of a change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
+from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
 
 from sl_dagster.assets.stage.config import StageConfig, stage_config
 from sl_dagster.definitions import build_definitions
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, Training, load_experiment
 from sl_dagster.jobs.launch import config_forms
+from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.named import resources_in
 
 SETTINGS = ("extension.tries", "extension.sampling", "filter.preset", "training.report_to",
@@ -112,11 +115,71 @@ def test_the_forms_of_the_stages(write_experiment) -> None:
         },
         "round1_stage1": {"extension": {*extension, "samples"}},
         "round2_stage1": {"extension": extension},
-        "round1_stage2": {"extension": extension, "filter": {"preset"}},
-        "round2_stage2": {"extension": extension, "filter": {"preset"}},
+        "round1_stage2": {"extension": {*extension, "new_prefixes"}, "filter": {"preset"}},
+        "round2_stage2": {"extension": {*extension, "new_prefixes"}, "filter": {"preset"}},
         "extended_responses": {"extension": {"growth"}},
         "generator_sft": {},
         "extender_sft": {"extension": {"line_dropout"}},
         "generator_lora": {"training": set(Training.model_fields) - {"lora"}},
         "extender_lora": {"training": set(Training.model_fields) - {"lora"}},
     }  # fmt: skip
+
+
+def fields_of(form: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """All fields of a form, by their paths, as the web UI gets them."""
+    for name, field in form.fields.items():
+        if hasattr(field.config_type, "fields"):
+            yield from fields_of(field.config_type, (*path, name))
+        else:
+            yield ".".join((*path, name)), field
+
+
+@pytest.mark.parametrize("name", ["demo", "demo_planned", "demo_documents", "qwen2_5_7b"])
+def test_every_field_is_described(name: str) -> None:
+    experiment = load_experiment(PROJECT_ROOT / "experiments" / f"{name}.yaml")
+    definitions = build_definitions([experiment], resources_in(Path("unused")))
+    seen: dict[str, str] = {}
+    for job in ("iteration", "dataset", "evaluate", "preview"):
+        for form in config_forms(definitions.resolve_job_def(f"{name}_{job}")).values():
+            for path, field in fields_of(form):
+                assert field.description and len(field.description) > 20, path
+                seen[path] = field.description
+    assert "(at least 1)" in seen["instructions.count"]
+    assert "(at least 0)" in seen["instructions.sampling.temperature"]
+    assert "(more than 0, at most 1)" in seen["instructions.sampling.top_p"]
+    if name == "demo":
+        assert "(more than 1, or null)" in seen["extension.max_tokens_per_input_word"]
+        assert "(one of default / reference)" in seen["filter.preset"]
+
+
+def test_stop_strings_can_be_read_and_written(write_experiment: Callable[..., Path]) -> None:
+    experiment = load_experiment(write_experiment(sampling={"stop": "reference"}))
+    assert launched(experiment, {}).model_dump()["extension"]["sampling"]["stop"] == [
+        r"\n\n\n", "---",
+    ]  # fmt: skip
+    for shown, meant in ((r"\n\n", "\n\n"), ("a\nb", "a\nb"), (r"\\n", r"\n"), (r"\d", r"\d")):
+        config = launched(experiment, {"extension": {"sampling": {"stop": [shown]}}})
+        assert config.over(experiment).sampling_of("extension").stop == (meant,)
+    same = {"extension": {"sampling": {"stop": ["\n\n\n", "---"]}}}
+    assert launched(experiment, same).overrides() == {}, "written in YAML's own way, too"
+
+
+def test_a_value_out_of_bounds_is_refused(experiment: Experiment) -> None:
+    config = launched(experiment, {"extension": {"sampling": {"temperature": -3.0}}})
+    with pytest.raises(UserError, match=r"extension.sampling.temperature.*greater than or equal"):
+        config.over(experiment)
+
+
+def test_the_launchpad_has_no_fields_but_those_of_stages(experiment: Experiment) -> None:
+    job = build_definitions([experiment], resources_in(Path("unused"))).resolve_job_def(
+        f"{experiment.name}_iteration"
+    )
+    snapshot = job.get_job_snapshot()
+    root = snapshot.mode_def_snaps[0].root_config_key
+    assert root
+    schema = snapshot.config_schema_snapshot
+    offered = yaml.safe_load(
+        default_values_yaml_from_type_snap(schema, schema.get_config_snap(root))
+    )
+    assert set(offered) <= {"ops", "loggers", "execution"}
+    assert "data_dir" not in str(offered)
