@@ -5,16 +5,16 @@ words. The scores are the paper's; they are 1 in a band and fall off linearly on
 """
 
 from functools import cached_property
-from typing import ClassVar, Literal, NamedTuple, Self, get_args
+from typing import ClassVar, NamedTuple, Self, get_args
 
 from pydantic import field_validator, model_validator
 
 from sl_dagster.benchmarks.query import Query
 from sl_dagster.method.language import Language
+from sl_dagster.method.length_control import ConstraintType
 from sl_dagster.method.lengths import scaled_words
 from sl_dagster.method.numerals import numbers_in, only_numerals_in, rewritten
 
-ConstraintType = Literal["about", "range", "above", "below"]
 CONSTRAINT_TYPES: tuple[ConstraintType, ...] = get_args(ConstraintType)
 
 

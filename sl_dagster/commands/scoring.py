@@ -7,11 +7,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from rich.markup import escape
 
-from sl_dagster.benchmarks.longen import CONSTRAINT_TYPES, ConstraintType, band_of, length_score
+from sl_dagster.benchmarks.longen import CONSTRAINT_TYPES, band_of, length_score
 from sl_dagster.commands.terminal import errors
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import describe_problems
 from sl_dagster.inputs.json_lines import name_of, numbered_lines, open_lines, parse_object
+from sl_dagster.method.length_control import ConstraintType
 from sl_dagster.method.words import count_words
 from sl_dagster.results.scores import mean_by
 

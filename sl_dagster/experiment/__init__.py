@@ -1,7 +1,7 @@
 """The experiment file as pydantic models: every setting a run needs, checked when it is read.
 
-What belongs here: fields, defaults and checks. What the settings do belongs to the code that uses
-them.
+What belongs here: fields, defaults and checks, and what follows from them alone: names and order of
+stages, the models to serve. What the settings do belongs to the code that uses them.
 """
 
 from sl_dagster.experiment.base import is_hub_id

@@ -40,7 +40,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """One section of the report.
 
     Attributes:
@@ -59,7 +59,9 @@ class Section:
     missing: str = ""
 
 
-def sections(experiment: Experiment, stages: StageStore, adapters: AdapterStore) -> list[Section]:
+def sections(
+    experiment: Experiment, stages: StageStore, adapters: AdapterStore
+) -> list[ReportSection]:
     """Everything that is known of an experiment.
 
     Raises:
@@ -92,10 +94,10 @@ def _run(experiment: Experiment) -> str:
     return f"sl-dagster run --experiment {experiment.name}"
 
 
-def _growth(experiment: Experiment, growth: Sequence[GrowthRow]) -> Section:
+def _growth(experiment: Experiment, growth: Sequence[GrowthRow]) -> ReportSection:
     title = "Growth"
     if not growth:
-        return Section(title, missing=_heldout_missing(experiment))
+        return ReportSection(title, missing=_heldout_missing(experiment))
     missing = []
     if growth[-1].iteration < experiment.iterations:
         missing.append(
@@ -109,7 +111,7 @@ def _growth(experiment: Experiment, growth: Sequence[GrowthRow]) -> Section:
         )
     if not experiment.control:
         missing.append("The experiment names no `control:` to be set beside it.")
-    return Section(
+    return ReportSection(
         title,
         "Lengths of the Generator's answers to "
         f"{growth[0].scores.answers} held-out instructions, which no training has seen. Accepted: "
@@ -127,7 +129,7 @@ def _picture(title: str, draw: Any, height: float, panels: int = 1) -> Picture:
     return Picture(title, data_uri(drawn(draw, height, panels)))
 
 
-def _acceptance(experiment: Experiment, stages: StageStore) -> Section:
+def _acceptance(experiment: Experiment, stages: StageStore) -> ReportSection:
     title, shares = "Acceptance", {}
     for key in in_order(stages.complete(experiment.name), lambda key: key):
         facts = stages.read(key).manifest
@@ -137,8 +139,10 @@ def _acceptance(experiment: Experiment, stages: StageStore) -> Section:
             cell = f"{good / facts['records_in']:.0%} of {facts['records_in']:,}"
             shares.setdefault(key.stage, {})[str(key.iteration)] = cell
     if not shares:
-        return Section(title, missing=f"No iteration has been run yet: run `{_run(experiment)}`.")
-    return Section(
+        return ReportSection(
+            title, missing=f"No iteration has been run yet: run `{_run(experiment)}`."
+        )
+    return ReportSection(
         title,
         "Of the records that a stage was to make, the share that was good enough in the end, "
         "before any selection by length. In extension rounds the others go on as they were; "
@@ -161,11 +165,11 @@ def _numerically(column: str) -> int:
     return int(column) if column.isdigit() else 0
 
 
-def _samples(experiment: Experiment, stages: StageStore) -> Section:
+def _samples(experiment: Experiment, stages: StageStore) -> ReportSection:
     title, found = "Samples", samples(experiment, stages)
     if not found:
-        return Section(title, missing=_heldout_missing(experiment))
-    return Section(
+        return ReportSection(title, missing=_heldout_missing(experiment))
+    return ReportSection(
         title,
         "The same held-out instructions, answered by the base model and by the Generator after "
         "each iteration. They were chosen by the length of the last answer alone, not by its "
@@ -174,10 +178,10 @@ def _samples(experiment: Experiment, stages: StageStore) -> Section:
     )
 
 
-def _benchmarks(experiment: Experiment, achieved: Achievements) -> Section:
+def _benchmarks(experiment: Experiment, achieved: Achievements) -> ReportSection:
     title = "Benchmarks"
     if not experiment.benchmarks:
-        return Section(
+        return ReportSection(
             title,
             missing="The experiment names no benchmarks: add `benchmarks:` with `longen` or "
             f"`longbench_write` to {experiment.name}.yaml.",
@@ -189,7 +193,7 @@ def _benchmarks(experiment: Experiment, achieved: Achievements) -> Section:
         for model in experiment.models
         if (benchmark, model) not in measured
     ]
-    return Section(
+    return ReportSection(
         title,
         "How well the lengths of answers follow what was asked for. Every answer counts, good or "
         "not. Accepted: the share that passes the response filter; truncated: the share that the "
@@ -204,11 +208,11 @@ def _benchmarks(experiment: Experiment, achieved: Achievements) -> Section:
     )
 
 
-def _quality(experiment: Experiment, achieved: Achievements) -> Section:
+def _quality(experiment: Experiment, achieved: Achievements) -> ReportSection:
     title, tables = "Quality, as a judge sees it", quality_as_tables(achieved.quality)
     if experiment.judge is None and not tables:
         missing = f"The experiment names no judge: add `judge:` to {experiment.name}.yaml."
-        return Section(title, missing=missing)
+        return ReportSection(title, missing=missing)
     judged = {row.model for row in achieved.quality}
     models = [model for model in experiment.models if model not in judged]
     if not experiment.benchmarks and ALIGNED_MODEL in models:
@@ -217,7 +221,7 @@ def _quality(experiment: Experiment, achieved: Achievements) -> Section:
         "Scores in different tables are by different judges, or on different instructions: they "
         "cannot be compared."
     )
-    return Section(
+    return ReportSection(
         title,
         several if len(tables) > 1 else "",
         tables=tables,
@@ -228,10 +232,10 @@ def _quality(experiment: Experiment, achieved: Achievements) -> Section:
     )
 
 
-def _decay(experiment: Experiment, stages: StageStore) -> Section:
+def _decay(experiment: Experiment, stages: StageStore) -> ReportSection:
     title, table = "Quality along the text", decay_table(experiment, stages)
     if not table:
-        return Section(title, missing=_heldout_missing(experiment))
+        return ReportSection(title, missing=_heldout_missing(experiment))
     answered = list(dict.fromkeys(one.answers_to for one in table))
     pictures, tables = [], []
     for answers_to in answered:
@@ -240,7 +244,7 @@ def _decay(experiment: Experiment, stages: StageStore) -> Section:
         if any(one.decay.parts for one in chosen):
             pictures.append(_picture(name, decay_curves(chosen), 3.2, len(DECAY_MEASURES)))
         tables.append(_decay_table(name, chosen))
-    return Section(
+    return ReportSection(
         title,
         "Where texts begin to repeat themselves: each text is cut into fifths. Of a fifth, the "
         "share of 4-grams that the text has had before, the share of different bigrams, and the "
@@ -264,11 +268,13 @@ def _decay_table(caption: str, chosen: Sequence[ModelDecay]) -> Table:
     return Table(["model", "measure", *fifths], rows, caption)
 
 
-def _costs(experiment: Experiment, stages: StageStore, adapters: AdapterStore) -> Section:
+def _costs(experiment: Experiment, stages: StageStore, adapters: AdapterStore) -> ReportSection:
     title, found = "Costs", costs(experiment, stages, adapters)
     if not found:
-        return Section(title, missing=f"No model has been asked yet: run `{_run(experiment)}`.")
-    return Section(
+        return ReportSection(
+            title, missing=f"No model has been asked yet: run `{_run(experiment)}`."
+        )
+    return ReportSection(
         title,
         "What the stored results took to make, as stages and trainings recorded it: failed tries "
         "are included; results that were replaced by newer ones are not, and of what went on after "
@@ -279,12 +285,12 @@ def _costs(experiment: Experiment, stages: StageStore, adapters: AdapterStore) -
     )
 
 
-def _dropped(experiment: Experiment, stages: StageStore) -> Section:
+def _dropped(experiment: Experiment, stages: StageStore) -> ReportSection:
     title = "What was dropped, and why"
     places = {key.name: key for key in stages.complete(experiment.name)}
     rows = in_order(dropped_rows(stages, experiment.name), lambda row: places[row["stage"]])
     if not rows:
-        return Section(title, "Nothing has been dropped.")
+        return ReportSection(title, "Nothing has been dropped.")
     texts: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
         column = str(row["iteration"] or "outside the loop")
@@ -292,7 +298,7 @@ def _dropped(experiment: Experiment, stages: StageStore) -> Section:
         if row["retried"]:
             cell += f", {row['retried']:,} tried again"
         texts.setdefault((row["stage"], row["reason"]), {})[column] = cell
-    return Section(
+    return ReportSection(
         title,
         "Texts that each stage discarded, by reason: their number, and their share of all texts "
         "that it judged. Tried again: the record was asked for once more after that. All of them "
@@ -301,7 +307,9 @@ def _dropped(experiment: Experiment, stages: StageStore) -> Section:
     )
 
 
-def _configuration(experiment: Experiment, stages: StageStore, adapters: AdapterStore) -> Section:
+def _configuration(
+    experiment: Experiment, stages: StageStore, adapters: AdapterStore
+) -> ReportSection:
     overrides = [
         [str(key), setting, str(shown(value))]
         for key, changes in _launched_with(experiment, stages, adapters)
@@ -311,7 +319,7 @@ def _configuration(experiment: Experiment, stages: StageStore, adapters: Adapter
         f"The settings that {experiment.name}.yaml names; all others have the values that "
         "sl_dagster/experiment/ documents, the paper's wherever it states one. "
     )
-    return Section(
+    return ReportSection(
         "Configuration",
         text + ("" if overrides else "No stored result was launched with other settings."),
         tables=[Table(["result", "setting", "launched with"], overrides, "Overridden at launch")]

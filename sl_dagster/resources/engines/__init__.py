@@ -1,4 +1,8 @@
-"""Engines: what turns requests into completions. One module per engine, one protocol for all."""
+"""Engines: what turns requests into completions. One module per engine, one protocol for all.
+
+What belongs here: rendering, sampling, batching, servers and their faults. What is asked, and what
+becomes of an answer, belongs to the stages.
+"""
 
 from sl_dagster.experiment import (
     OpenAISettings,
