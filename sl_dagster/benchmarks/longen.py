@@ -5,7 +5,7 @@ words. The scores are the paper's; they are 1 in a band and fall off linearly on
 """
 
 from functools import cached_property
-from typing import ClassVar, NamedTuple, Self, get_args
+from typing import ClassVar, Literal, NamedTuple, Self, get_args
 
 from pydantic import field_validator, model_validator
 
@@ -79,7 +79,7 @@ class LonGenQuery(Query):
     asset: ClassVar[str] = "longen_scores"
     best_score: ClassVar[float] = 1.0
 
-    language: Language
+    language: Literal["en", "zh"]  # those in whose words a length is understood
     range: str
     type: ConstraintType
     constraint: str
