@@ -1,12 +1,14 @@
 """A disk that is full at any write, and folders that cannot be written: what was good stays."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
@@ -158,7 +160,11 @@ print(run(Path({str(data)!r}), "new")[-1])
     (tmp_path / "program.py").write_text(program)
     script = script.replace("-c '$P'", str(tmp_path / "program.py"))
     done = subprocess.run(
-        [*command, script, sys.executable], capture_output=True, text=True, check=True
+        [*command, script, sys.executable],
+        env=os.environ | {"PYTHONPATH": str(PROJECT_ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     stats, failure = done.stdout.splitlines()
     assert json.loads(stats) == contents(data)[1]
