@@ -67,13 +67,18 @@ def verdicts(
 
 
 def _verdict(record: FilteredLine, preset: Preset) -> Verdict:
+    language = record.language or detect_language(record.text)
     reason = drop_reason(
         record.text,
-        record.language or detect_language(record.text),
+        language,
         finish_reason=record.finish_reason,
         preset=preset,
     )
-    return {"accepted": reason is None, "reason": reason, "words": count_words(record.text)}
+    return {
+        "accepted": reason is None,
+        "reason": reason,
+        "words": count_words(record.text, language),
+    }
 
 
 def _parse(name: str, number: int, line: bytes, language: Language | None) -> FilteredLine:

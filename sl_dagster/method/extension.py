@@ -52,7 +52,8 @@ def extension_drop_reason(
     reason = response_drop_reason(output, language, finish_reason=finish_reason, preset=preset)
     if reason:
         return reason
-    return None if count_words(output) > count_words(best) else "not_longer"
+    longer = count_words(output, language) > count_words(best, language)
+    return None if longer else "not_longer"
 
 
 def has_grown(extended_words: int, initial_words: int, growth: float) -> bool:

@@ -47,6 +47,9 @@ _PHRASES: dict[Language, dict[ConstraintType, tuple[str, ...]]] = {
     },
 }
 
+# The languages in which a length can be asked for.
+LANGUAGES = tuple(_PHRASES)
+
 _UNITS: dict[Language, str] = {"en": "words", "zh": "字"}
 
 # What would make another number of a number that it precedes.

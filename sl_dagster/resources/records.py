@@ -194,7 +194,7 @@ class Record:
     @cached_property
     def words(self) -> int:
         """Length of what was written, in words."""
-        return count_words(self.written)
+        return count_words(self.written, self.language)
 
     @cached_property
     def characters(self) -> int:

@@ -43,3 +43,37 @@ def test_code_alone_is_written_in_any_language() -> None:
 @given(st.text())
 def test_any_text_has_one_language(text: str) -> None:
     assert is_written_in(text, detect_language(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        (
+            "港はゆっくりと目を覚ました。カモメが空っぽの埠頭を回り、マラはロープを数えていた。",
+            "ja",
+        ),
+        ("항구는 천천히 깨어났다. (아무도 말하지 않았다)", "ko"),
+        ("Le port s'éveilla lentement. Les mouettes tournaient au-dessus du quai vide.", "fr"),
+        ("Der Hafen erwachte langsam, und Möwen kreisten über dem leeren Kai.", "de"),
+        ("Гавань медленно просыпалась, и чайки кружили над пустым причалом.", "ru"),
+    ],
+)
+def test_other_languages_are_neither_english_nor_chinese(text: str, language: str) -> None:
+    assert detect_language(text) == language
+    assert is_written_in(text, language)
+    assert not is_written_in(text, "en")
+    assert not is_written_in(text, "zh")
+
+
+@pytest.mark.parametrize(
+    "text", ["Dear Anna,", "Ludwig van Beethoven", "Hi", "TODO: fix", "Chapter One", "Der Hafen"]
+)
+def test_a_short_text_is_in_no_other_language(text: str) -> None:
+    assert is_written_in(text, "en")
+    assert is_written_in(text, "de")
+
+
+def test_short_chinese_and_japanese() -> None:
+    assert is_written_in("東京大学", "ja")
+    assert is_written_in("東京大学", "zh")
+    assert not is_written_in("ありがとう", "zh")

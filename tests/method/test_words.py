@@ -35,3 +35,17 @@ def test_counts_agree_with_the_definition(text: str) -> None:
 
     rest = "".join(" " if wide(char) else char for char in text)
     assert count_words(text) == sum(map(wide, text)) + len(rest.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "words"),
+    [
+        ("港はゆっくりと目を覚ました。", "ja", 14),
+        ("항구는 천천히 깨어났다.", "ko", 3),
+        ("Der Hafen erwachte.", "de", 3),
+        ("ท่าเรือ", "th", 5),  # marks above and below a letter belong to it
+        ("ひらがな ok", "zh", 2),  # to the letter: what is none of the paper's ranges is a token
+    ],
+)
+def test_other_languages(text: str, language: str, words: int) -> None:
+    assert count_words(text, language) == words

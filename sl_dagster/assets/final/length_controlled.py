@@ -10,7 +10,12 @@ from sl_dagster.assets.stage.config import sampling_identity, section_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
 from sl_dagster.experiment import Experiment, LengthControl
-from sl_dagster.method.length_control import ConstraintType, draw_constraint, weaving_drop_reason
+from sl_dagster.method.length_control import (
+    LANGUAGES,
+    ConstraintType,
+    draw_constraint,
+    weaving_drop_reason,
+)
 from sl_dagster.method.lengths import length_named_in
 from sl_dagster.method.words import count_words
 from sl_dagster.resources.engines import Request
@@ -70,9 +75,13 @@ class LengthControlled(Task):
         return sum(1 for _ in self.source_records())
 
     def source_records(self) -> Iterator[Record]:
-        """The pairs that get a length: of the right length, and naming none yet."""
+        """The pairs that get a length: of the right length, and naming none yet.
+
+        In a language that has no wording of lengths here, none do.
+        """
         for pair in self.sources[0].records():
             fits = self.control.min_words <= pair.words < self.control.max_words
+            fits = fits and pair.language in LANGUAGES
             if fits and not length_named_in(str(pair.query)):
                 yield pair
 

@@ -53,7 +53,9 @@ class ExtendedResponses(Derivation):
     def initial_words(self) -> list[int]:
         """Words of the responses before they were extended."""
         responses = self.sources[0].records()
-        return [count_words(one.initial_response or one.text or "") for one in responses]
+        return [
+            count_words(one.initial_response or one.text or "", one.language) for one in responses
+        ]
 
     def records(self) -> Iterator[Record]:
         selecting = self.experiment.length_selection

@@ -88,7 +88,9 @@ class _Extension(Task):
         rate = self.experiment.extension.max_tokens_per_input_word
         if rate is None:
             return request
-        return request.limited_to(math.ceil(rate * count_words(text)) + _TOKENS_TO_END_WITH)
+        return request.limited_to(
+            math.ceil(rate * count_words(text, slot.language)) + _TOKENS_TO_END_WITH
+        )
 
 
 class ExtendHalf(_Extension):
@@ -129,7 +131,8 @@ class ExtendHalf(_Extension):
         return replace(failed, text="", tokens=0)
 
     def before(self) -> Sequence[int]:
-        return [count_words(first_half(str(one.text))) for one in self.sources[0].records()]
+        responses = self.sources[0].records()
+        return [count_words(first_half(str(one.text)), one.language) for one in responses]
 
 
 class ExtendWhole(_Extension):
@@ -197,4 +200,5 @@ class ExtendWhole(_Extension):
         return replace(failed, text=slot.source.response, **nothing)
 
     def before(self) -> Sequence[int]:
-        return [count_words(str(one.response)) for one in self.sources[0].records()]
+        prefixes = self.sources[0].records()
+        return [count_words(str(one.response), one.language) for one in prefixes]
