@@ -173,7 +173,7 @@ def _last_sentences(text: str, start: int, stop: int, end: int) -> int:
     """Where the remarks begin that stand behind good text in its last line; ``end`` if none do."""
     sentences = [start, *(start + m.end() for m in _SENTENCE.finditer(text[start:stop])), stop]
     for first in reversed(sentences[1:-1]):
-        if not _IS_REMARK.match(text[first:stop].strip(_AROUND)):
+        if stop - first > _LONGEST or not _IS_REMARK.match(text[first:stop].strip(_AROUND)):
             break
         end = first
     return end

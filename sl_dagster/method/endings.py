@@ -60,6 +60,8 @@ _SPACE = re.compile(r"\n[ \t\r\f\v]*\n")
 # A line is short up to so many characters; a signature has at most so many words.
 _SHORT = 60
 _NAME_WORDS = 6
+# Of a longer line its end says enough.
+_LONG_LINE = 1_000
 # What stands alone under a heading, as a licence's name does.
 _NOTE_WORDS = 3
 _NOTE = 20
@@ -157,7 +159,8 @@ def _mostly_open(lines: list[str], least: int) -> bool:
 
 def _last_lines(text: str) -> list[str]:
     """The last lines that are not empty, three at most."""
-    return [line for line in text[-20_000:].splitlines() if line.strip()][-3:]
+    lines = [line for line in text[-20_000:].splitlines() if line.strip()][-3:]
+    return [line if len(line) < _LONG_LINE else line[-_LONG_LINE:] for line in lines]
 
 
 def _has_open_bracket(text: str) -> bool:

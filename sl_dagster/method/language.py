@@ -25,7 +25,8 @@ Language = Annotated[str, AfterValidator(_language_code)]
 BUILT_IN_LANGUAGES = ("en", "zh")
 
 _CODE_BLOCK = re.compile(r"^```.*?(?:^```|\Z)", re.MULTILINE | re.DOTALL)
-_NO_PROSE = re.compile(r"`[^`\n]*`|https?://\S+|\S+@\S+|<[^<>\n]*>")
+# Every repetition is bounded, or begun by a character of its own, so that time grows with the text.
+_NO_PROSE = re.compile(r"`[^`\n]{0,200}`|https?://\S+|[\w.+-]{1,64}@[\w.-]+|<[^<>\n]{0,200}>")
 _WORD = re.compile(rf"[^\W\d_{HAN}{KANA}]+")
 _HANGUL = re.compile(f"[{HANGUL}]")
 _KANA = re.compile(f"[{KANA}]")

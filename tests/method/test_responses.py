@@ -1,5 +1,7 @@
 """Which responses are used: the filter, and the language."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,3 +44,15 @@ def test_the_language_is_all_that_is_added(text: str, language, finish_reason: s
     assert reason(text, language, finish_reason, "reference") == drop_reason(
         text, language, finish_reason=finish_reason, preset="reference"
     )
+
+
+@pytest.mark.parametrize("piece", ["字", "a", "a.b-c", "<", "`", "@", "- a ", "a b. ", "(a "])
+def test_time_grows_with_the_text_only(piece: str) -> None:
+    def seconds(size: int) -> float:
+        text = piece * (size // len(piece))
+        begin = time.process_time()
+        reason(text, "en", "unknown")
+        return time.process_time() - begin
+
+    seconds(2_000)
+    assert seconds(160_000) < 50 * max(seconds(20_000), 0.01)
