@@ -41,7 +41,8 @@ class MoreInstructions(Instructions):
 
     @cached_property
     def sources(self) -> list[StoredStage]:
-        return [self.run.read("seeds"), *self.earlier(finished_iterations(self.run))]
+        finished = finished_iterations(self.run)
+        return [self.run.read("seeds"), *self.earlier(finished)]
 
 
 class MoreResponses(InitialResponses):
