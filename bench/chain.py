@@ -34,7 +34,7 @@ from sl_dagster.method.prompts import Prompts, read_prompts
 from sl_dagster.method.words import count_words
 from sl_dagster.paths import experiments_dir
 from sl_dagster.resources.engines import Engine, Request, open_engine
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 
 _CHAIN_TRIES = 20
 _CHAIN_STOP = ("\n\n\n", "---")
@@ -124,7 +124,7 @@ class OurStages:
 
     async def extend(self, engine: CountingEngine, response: Response) -> str:
         """All rounds of both stages, as their assets run them."""
-        record = Record(
+        record = Text(
             record_id=f"bench-{response.position}",
             experiment="bench",
             iteration=1,
@@ -140,8 +140,8 @@ class OurStages:
         return record.text or ""
 
     async def _filled(
-        self, engine: CountingEngine, stage: ExtendHalf | ExtendWhole, source: Record
-    ) -> Record:
+        self, engine: CountingEngine, stage: ExtendHalf | ExtendWhole, source: Text
+    ) -> Text:
         """A stage's record for a source: the first that is good, or what flows on instead."""
         identity = {name: getattr(source, name) for name in _IDENTITY}
         record_id = f"{source.record_id}-{stage.name}"

@@ -40,7 +40,7 @@ from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.engines.vllm_engine import VllmEngine
 from sl_dagster.resources.engines.vllm_server import SERVED_NAME
 from sl_dagster.resources.named import resources_in
-from sl_dagster.resources.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
 WORKERS = 32
@@ -166,10 +166,10 @@ async def our_client(engine: VllmEngine, requests: list[Request]) -> tuple[float
     return sum(answer.tokens for answer in answers) / (time.monotonic() - start), answers
 
 
-def good_responses(instructions: list[str], answers: list[Completion]) -> list[Record]:
+def good_responses(instructions: list[str], answers: list[Completion]) -> list[Text]:
     """The answers that pass the filter, as initial responses."""
     return [
-        Record(
+        Text(
             record_id=f"response-{position}",
             experiment="bench",
             iteration=1,
@@ -184,7 +184,7 @@ def good_responses(instructions: list[str], answers: list[Completion]) -> list[R
     ]
 
 
-def our_extension(experiment: Experiment, responses: list[Record]) -> dict[str, float]:
+def our_extension(experiment: Experiment, responses: list[Text]) -> dict[str, float]:
     """Accepted extended words per second of our stages, all rounds of them."""
     only_once = experiment.extension.model_copy(update={"samples": 1})
     experiment = experiment.model_copy(update={"extension": only_once})
@@ -198,19 +198,17 @@ def our_extension(experiment: Experiment, responses: list[Record]) -> dict[str, 
                 records = our_stage(resources, stage, records)
         seconds = time.monotonic() - start
         resources["session"].close()
-    return accepted(
-        experiment, [(r.initial_response or "", r.text or "") for r in records], seconds
-    )
+    return accepted(experiment, [(r.initial_response or "", r.text) for r in records], seconds)
 
 
 def our_stage(
-    resources: dict[str, Any], stage: ExtendHalf | ExtendWhole, source: list[Record]
-) -> list[Record]:
+    resources: dict[str, Any], stage: ExtendHalf | ExtendWhole, source: list[Text]
+) -> list[Text]:
     """One stage of one round, as its asset runs it."""
     stages: StageStore = resources["stages"]
     experiment = stage.experiment
     key = StageKey(experiment.name, stage.inputs[0], 1)
-    with stages.draft(key, "bench", TEXT_SCHEMA) as draft:
+    with stages.draft(key, "bench", Text) as draft:
         for record in source:
             draft.add(record)
         given = stages.publish(draft.finish({}))
@@ -225,12 +223,12 @@ def our_stage(
         force=True,
         **{name: resources[name] for name in names},
     )
-    return list(stages.publish(stage.in_run(run).stored()).records())
+    return list(stages.publish(stage.in_run(run).stored()).records(Text))
 
 
 def warm_up(resources: dict[str, Any], experiment: Experiment) -> None:
     """Start the server."""
-    record = Record(
+    record = Text(
         record_id="warm-up",
         experiment=experiment.name,
         iteration=1,
@@ -243,7 +241,7 @@ def warm_up(resources: dict[str, Any], experiment: Experiment) -> None:
     our_stage(resources, ExtendHalf(experiment, 1), [record])
 
 
-def plain_pool(experiment: Experiment, responses: list[Record]) -> dict[str, float]:
+def plain_pool(experiment: Experiment, responses: list[Text]) -> dict[str, float]:
     """Accepted extended words per second of 32 blocking workers that repeat whole records."""
     assert isinstance(experiment.engine, VllmSettings)
     engine = VllmEngine(experiment.served, experiment.engine)
@@ -256,14 +254,14 @@ def plain_pool(experiment: Experiment, responses: list[Record]) -> dict[str, flo
             texts = list(pool.map(lambda r: extend_record(client, experiment, r), responses))
         seconds = time.monotonic() - start
         engine.close()
-    pairs = [(response.text or "", text) for response, text in zip(responses, texts, strict=True)]
+    pairs = [(response.text, text) for response, text in zip(responses, texts, strict=True)]
     return accepted(experiment, pairs, seconds)
 
 
-def extend_record(client: OpenAI, experiment: Experiment, response: Record) -> str:
+def extend_record(client: OpenAI, experiment: Experiment, response: Text) -> str:
     """All calls for one record, all over again until it has grown."""
     draw = random.Random(response.record_id)
-    initial = response.text or ""
+    initial = response.text
     for _ in range(RETRIES):
         best = extend_once(client, experiment, str(response.instruction), initial, draw)
         if count_words(best) > experiment.extension.growth * count_words(initial):

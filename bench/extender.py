@@ -23,7 +23,7 @@ from sl_dagster.method.words import count_words
 from sl_dagster.paths import data_dir, experiments_dir
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Engine, open_engine
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
@@ -43,28 +43,28 @@ def main() -> None:
     with asyncio.Runner() as loop:
         for iteration in iterations:
             stored = stages.read(StageKey(experiment.name, "initial_responses", iteration))
-            responses = some_of(stored.records(), arguments.responses)
+            responses = some_of(stored.records(Text), arguments.responses)
             for extender in extenders:
                 work = extend_all(experiment, engine, extender, responses)
                 print(json.dumps({"responses_of": iteration, **loop.run(work)}), flush=True)
         engine.close()
 
 
-def some_of(records: Iterable[Record], count: int) -> list[Record]:
+def some_of(records: Iterable[Text], count: int) -> list[Text]:
     """So many records, drawn at random, the same ones in every run."""
     everything = list(records)
     return random.Random(0).sample(everything, min(count, len(everything)))
 
 
 async def extend_all(
-    experiment: Experiment, engine: Engine, adapter: Adapter, responses: list[Record]
+    experiment: Experiment, engine: Engine, adapter: Adapter, responses: list[Text]
 ) -> dict[str, Any]:
     """Extend every response once with one Extender, and sum up what came of it."""
     half, whole = ExtendHalf(experiment, 1), ExtendWhole(experiment, 1)
     half.writer = whole.writer = adapter
     room = asyncio.Semaphore(engine.concurrency)
 
-    async def extend(response: Record) -> Record:
+    async def extend(response: Text) -> Text:
         async with room:
             slot = _slot(response)
             prefix = await half.attempt(slot, 1, engine.complete)
@@ -74,7 +74,7 @@ async def extend_all(
 
     extended = await asyncio.gather(*map(extend, responses))
     ratios = [
-        new.words / count_words(old.text or "")
+        new.words / count_words(old.text)
         for old, new in zip(responses, extended, strict=True)
         if new.kept
     ]
@@ -87,7 +87,7 @@ async def extend_all(
     }
 
 
-def _slot(source: Record) -> Slot[Record]:
+def _slot(source: Text) -> Slot[Text]:
     """A slot for the next text of a record, under the record's own id."""
     names = ("record_id", "experiment", "iteration", "stage", "position", "language")
     return Slot({name: getattr(source, name) for name in names}, source)

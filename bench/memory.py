@@ -105,7 +105,7 @@ def write_stage(data: Path, records: int, characters: int) -> None:
     """The last round's stage: nine of ten responses have grown, to lengths that differ."""
     import random
 
-    from sl_dagster.resources.records import TEXT_SCHEMA, Record
+    from sl_dagster.resources.records import Text
     from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
     draw = random.Random(records)
@@ -118,12 +118,12 @@ def write_stage(data: Path, records: int, characters: int) -> None:
 
     store = StageStore(data_dir=str(data))
     key = StageKey(EXPERIMENT, "round1_stage2", 1)
-    with store.draft(key, "bench", TEXT_SCHEMA) as writing:
+    with store.draft(key, "bench", Text) as writing:
         for position in range(records):
             length = draw.randint(characters // 2, characters * 3 // 2)
             text = passage(length)
             writing.add(
-                Record(
+                Text(
                     record_id=f"{position:016x}",
                     experiment=key.experiment,
                     iteration=1,

@@ -33,6 +33,7 @@ from sl_dagster.method.prompts import Message
 from sl_dagster.method.relevance import relevances
 from sl_dagster.method.text_decay import decay_of
 from sl_dagster.paths import data_dir, experiments_dir
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 
 
@@ -99,9 +100,9 @@ def stored_answers(experiment: Experiment, stages: StageStore) -> Iterator[tuple
 
 def measured(experiment: str, model: str, stage: StoredStage, fluency: Fluency) -> Measures:
     """Measure one model's answers."""
-    records = list(stage.records())
+    records = list(stage.records(Text))
     instructions = [str(record.instruction) for record in records]
-    answers = [record.text or "" for record in records]
+    answers = [record.text for record in records]
     alike = relevances(instructions, answers)
     decay = decay_of(answers).parts
     losses = [

@@ -13,7 +13,7 @@ from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.results.dropped import DROPPED_COLUMNS
 from tests.conftest import DEMO_MODEL, Cli
 from tests.elsewhere import database_open_elsewhere
-from tests.resources.storage.test_stage_store import draft
+from tests.stored_stages import drafted_responses
 
 LONGEN = PROJECT_ROOT / "sl_dagster" / "demo" / "longen.jsonl"
 
@@ -23,7 +23,7 @@ def stored(tmp_path: Path) -> None:
     """One stored stage, in the files and in the database."""
     data = str(tmp_path / "data")
     store = StageStore(data_dir=data)
-    stage = store.publish(draft(store, {"a": "One two three.", "b": "One."}))
+    stage = store.publish(drafted_responses(store, {"a": "One two three.", "b": "One."}))
     LengthsDatabase(data_dir=data).replace_stage(stage)
 
 

@@ -22,6 +22,7 @@ from sl_dagster.experiment import STAGES_AFTER_THE_LOOP, Experiment
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.adapters import Adapter, Role
 from sl_dagster.resources.engines import Request
+from sl_dagster.resources.records import Example
 from sl_dagster.resources.session import RunSession
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.io_managers import shown_to_the_user, stage_key
@@ -330,7 +331,7 @@ def _changes_output(experiment: Experiment) -> dg.AssetChecksDefinition:
 
 def _prompts(examples: StoredStage) -> list[Message]:
     records = examples.at(list(range(min(_TRIAL_PROMPTS, len(examples)))))
-    return [record.prompt[-1] for record in records if record.prompt]
+    return [record.prompt[-1] for record in records if isinstance(record, Example)]
 
 
 def _tried(

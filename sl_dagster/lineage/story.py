@@ -12,7 +12,7 @@ from sl_dagster.lineage.marks import Piece, marked
 from sl_dagster.lineage.trace import read_records, writer_of
 from sl_dagster.method.paragraphs import first_half
 from sl_dagster.method.words import count_words
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Example, Record, Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
@@ -139,7 +139,7 @@ def _chain(record: Record, reader: _Reader) -> Story:
     examples = [
         one
         for one in records.values()
-        if one.completion and {one.record_id, *one.parents} & {*path}
+        if isinstance(one, Example) and {one.record_id, *one.parents} & {*path}
     ]
     return Story(
         record=record,
@@ -148,7 +148,7 @@ def _chain(record: Record, reader: _Reader) -> Story:
         steps=[
             _step(one, on_path, records, reader)
             for one in on_path
-            if not one.completion  # training examples stand at the end, side by side
+            if not isinstance(one, Example)  # training examples stand at the end, side by side
         ],
         examples=sorted(examples, key=lambda one: one.stage, reverse=True),
         checkpoints=reader.checkpoints(examples[0]) if examples else [],
@@ -212,12 +212,15 @@ def _step(record: Record, path: list[Record], records: dict[str, Record], reader
 
 def _compared_with(record: Record, path: list[Record]) -> tuple[str, str] | None:
     """Name and text of what a record was made from by lengthening it."""
+    if not isinstance(record, Text):
+        return None
     if record.response is not None:
         return "the first half that the Extender was given", first_half(record.response)
     if record.stage == "extended_responses" and record.initial_response is not None:
         return "the initial response", record.initial_response
-    for source in path:
-        if source.record_id in record.parents and source.response is not None:
+    sources = [one for one in path if one.record_id in record.parents]
+    for source in sources:
+        if isinstance(source, Text) and source.response is not None:
             return "the text before this round", source.response
     return None
 

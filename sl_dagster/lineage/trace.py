@@ -8,7 +8,7 @@ from rich.tree import Tree
 
 from sl_dagster.errors import UserError
 from sl_dagster.resources.adapters import asset_of
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Record, Text
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
@@ -99,7 +99,7 @@ def _facts(record: Record) -> dict[str, Any]:
         "kept": record.kept,
         "drop_reason": record.drop_reason,
         "attempt": record.attempt,
-        "prefix_characters": record.prefix_characters,
+        "prefix_characters": record.prefix_characters if isinstance(record, Text) else None,
         "text": record.written,
     }
 

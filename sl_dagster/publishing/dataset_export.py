@@ -20,7 +20,7 @@ from sl_dagster.method.final_set import Split
 from sl_dagster.method.training_pairs import generator_pair
 from sl_dagster.publishing.model_export import new_folder
 from sl_dagster.publishing.pairs import final_pairs
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Pair
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
 Format = Literal["parquet", "jsonl", "sharegpt", "alpaca", "openai-messages"]
@@ -88,15 +88,15 @@ def write_splits(export: DatasetExport, stages: StageStore, folder: Path) -> dic
     return counts
 
 
-def _pairs(experiment: Experiment, stages: StageStore) -> Iterator[Record]:
+def _pairs(experiment: Experiment, stages: StageStore) -> Iterator[Pair]:
     dataset = stages.read(StageKey(experiment.name, "dataset", None))
     controlled = StageKey(experiment.name, "length_controlled", None)
     if controlled not in stages.complete(experiment.name):
-        return dataset.records()
+        return dataset.records(Pair)
     return final_pairs(dataset, stages.read(controlled))
 
 
-def _write(export: DatasetExport, pairs: Iterator[Record], file: Path) -> int:
+def _write(export: DatasetExport, pairs: Iterator[Pair], file: Path) -> int:
     """Write a file and say how many pairs it holds; none is written without pairs."""
     first = next(pairs, None)
     if first is None:
@@ -123,7 +123,7 @@ def _write_parquet(rows: Iterator[dict[str, Any]], file: Path) -> int:
     return count
 
 
-def _row(pair: Record) -> dict[str, Any]:
+def _row(pair: Pair) -> dict[str, Any]:
     """A pair with its provenance; iteration, stage and record_id are those of its response."""
     return {
         "query": pair.query,
@@ -139,24 +139,24 @@ def _row(pair: Record) -> dict[str, Any]:
     }
 
 
-def _sharegpt(pair: Record, chat: Chat) -> dict[str, Any]:
+def _sharegpt(pair: Pair, chat: Chat) -> dict[str, Any]:
     turns = [{"from": "human", "value": pair.query}, {"from": "gpt", "value": pair.response}]
     if chat.system_prompt:
         turns.insert(0, {"from": "system", "value": chat.system_prompt})
     return {"id": pair.source_id, "conversations": turns}
 
 
-def _alpaca(pair: Record, chat: Chat) -> dict[str, Any]:
+def _alpaca(pair: Pair, chat: Chat) -> dict[str, Any]:
     example = {"instruction": pair.query, "input": "", "output": pair.response}
     return example | ({"system": chat.system_prompt} if chat.system_prompt else {})
 
 
-def _openai_messages(pair: Record, chat: Chat) -> dict[str, Any]:
-    prompt, completion = generator_pair(str(pair.query), str(pair.response))
+def _openai_messages(pair: Pair, chat: Chat) -> dict[str, Any]:
+    prompt, completion = generator_pair(pair.query, pair.response)
     return {"messages": chat.messages(*prompt, *completion)}
 
 
-_CONVERTERS: dict[str, Callable[[Record, Chat], dict[str, Any]]] = {
+_CONVERTERS: dict[str, Callable[[Pair, Chat], dict[str, Any]]] = {
     "jsonl": lambda pair, _: _row(pair),
     "sharegpt": _sharegpt,
     "alpaca": _alpaca,

@@ -11,6 +11,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import fingerprint
 from sl_dagster.method.quality import DIMENSIONS
+from sl_dagster.resources.records import Judgement
 from sl_dagster.resources.storage.stage_store import StageStore, StoredStage
 
 OVERALL = "overall"
@@ -102,7 +103,7 @@ def quality_row(stage: StoredStage) -> QualityRow:
     Raises:
         UserError: none of the judge's answers could be used.
     """
-    records = [record for record in stage.records() if record.scores and record.judge]
+    records = [record for record in stage.records(Judgement) if record.scores]
     if not records:
         raise UserError(
             f"{stage.key}: the judge has answered with no scores at all: read its answers in "
@@ -112,7 +113,7 @@ def quality_row(stage: StoredStage) -> QualityRow:
     return QualityRow(
         experiment=stage.key.experiment,
         model=str(stage.key.model),
-        judge=records[0].judge or {},
+        judge=records[0].judge,
         instructions=fingerprint(sorted({str(record.instruction) for record in records})),
         answers=len({answer for answer, _ in judgements}),
         judgements=len(judgements),

@@ -11,9 +11,10 @@ from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import load_experiment
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.named import resources_in
-from sl_dagster.resources.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.records import Record, Text
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.conftest import ScriptedEngine
+from tests.stored_stages import made_up, store
 
 
 class ScriptedProject:
@@ -26,26 +27,13 @@ class ScriptedProject:
         self._patch = monkeypatch
         self._history = dg.DagsterInstance.ephemeral()
 
-    def record(self, stage: str, iteration: int, position: int, **fields: Any) -> Record:
-        """A record whose id says where it stands, such as ``seeds-0-1``."""
-        return Record(
-            record_id=f"{stage}-{iteration}-{position}",
-            experiment="small",
-            iteration=iteration,
-            stage=stage,
-            position=position,
-            **{"language": "en", **fields},
-        )
+    def record(self, stage: str, iteration: int, position: int, **columns: Any) -> Text:
+        """A text whose id says where it stands, such as ``seeds-0-1``."""
+        return made_up(Text, StageKey("small", stage, iteration or None), position, **columns)
 
     def store(self, stage: str, iteration: int | None, records: Iterable[Record]) -> None:
         """Store records as a stage that has been made."""
-        records = list(records)
-        key = StageKey("small", stage, iteration)
-        counts = {"records_in": len(records), "kept": len(records), "dropped": {}, "retried": {}}
-        with self.stages.draft(key, "f", TEXT_SCHEMA) as draft:
-            for record in records:
-                draft.add(record)
-            self.stages.publish(draft.finish(counts))
+        store(self.data, StageKey("small", stage, iteration), records)
 
     def make(
         self,
@@ -82,10 +70,10 @@ class ScriptedProject:
             for name in names
         }
 
-    def records(self, stage: str, iteration: int | None = None) -> list[Record]:
+    def records(self, stage: str, iteration: int | None = None) -> list[Any]:
         """What a stage holds."""
         return list(self.stages.read(StageKey("small", stage, iteration)).records())
 
-    def rejected(self, stage: str, iteration: int | None = None) -> list[Record]:
+    def rejected(self, stage: str, iteration: int | None = None) -> list[Any]:
         """What a stage has dropped."""
         return list(self.stages.read(StageKey("small", stage, iteration)).rejected())

@@ -17,14 +17,15 @@ from sl_dagster.experiment import STAGES_AFTER_THE_LOOP, Experiment, load_experi
 from sl_dagster.jobs.launch import failure_of
 from sl_dagster.resources.adapters import WEIGHTS_FILE, Adapter, Role, adapter_fingerprint
 from sl_dagster.resources.named import resources_in
-from sl_dagster.resources.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage import lengths_file
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.lengths import LengthsDatabase
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_store import StageKey
 from sl_dagster.training.job import LossPoint, TrainingOutcome
 from tests.assets.conftest import Project
 from tests.elsewhere import database_open_elsewhere
+from tests.stored_stages import made_up, store
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 OUTSIDE_THE_LOOP = ("seeds", "heldout_base", *STAGES_AFTER_THE_LOOP)
@@ -67,24 +68,13 @@ def data(tmp_path: Path) -> Path:
 
 def store_stage(data: Path, stage: str, words: list[int], iteration: int = 1, **more) -> None:
     """Store a stage of records of so many words, in the files and in the database."""
-    key, stages = StageKey("small", stage, iteration), StageStore(data_dir=str(data))
-    dropped = more.pop("dropped", {})
-    with stages.draft(key, "f", TEXT_SCHEMA) as draft:
-        for position, count in enumerate(words):
-            record = Record(
-                record_id=f"{stage}-{iteration}-{position}",
-                experiment="small",
-                iteration=iteration,
-                stage=stage,
-                position=position,
-                language="en",
-                text="word " * count,
-                finish_reason="stop",
-            )
-            draft.add(replace(record, **more))
-        count = len(words) + sum(dropped.values())
-        facts = {"records_in": count, "kept": len(words), "dropped": dropped, "retried": {}}
-        stored = stages.publish(draft.finish(facts))
+    key, dropped = StageKey("small", stage, iteration), more.pop("dropped", {})
+    records = [
+        made_up(Text, key, position, text="word " * count, **{"finish_reason": "stop", **more})
+        for position, count in enumerate(words)
+    ]
+    count = len(words) + sum(dropped.values())
+    stored = store(data, key, records, records_in=count, dropped=dropped)
     LengthsDatabase(data_dir=str(data)).replace_stage(stored)
 
 

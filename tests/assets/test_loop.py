@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -11,7 +12,6 @@ import pytest
 from sl_dagster.method.filters import drop_reason
 from sl_dagster.method.words import count_words
 from sl_dagster.resources.adapters import WEIGHTS_FILE, Adapter
-from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey
 from tests.assets.conftest import Project
@@ -28,7 +28,7 @@ def adapter(project: Project, role: str, iteration: int) -> Adapter:
     return store.read(StageKey("small", f"{role}_lora", iteration)).adapter.verified()
 
 
-def records(project: Project, stage: str, iteration: int | None) -> list[Record]:
+def records(project: Project, stage: str, iteration: int | None) -> list[Any]:
     return list(project.stage(stage, iteration).records())
 
 

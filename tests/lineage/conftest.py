@@ -6,7 +6,6 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 import yaml
 
@@ -14,19 +13,20 @@ from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.identity import fingerprint
 from sl_dagster.method.prompts import Message
-from sl_dagster.method.quality import DIMENSIONS
 from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.records import (
-    JUDGEMENT_SCHEMA,
-    PAIR_SCHEMA,
-    SCORE_SCHEMA,
-    SFT_SCHEMA,
-    TEXT_SCHEMA,
+    AlignedExample,
+    Example,
+    Judgement,
+    Pair,
     Record,
+    Score,
+    Text,
 )
 from sl_dagster.resources.storage.lengths import LengthsDatabase
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_store import StageKey
+from tests.stored_stages import Kind, made_up, store
 
 SCRIPT = "<script>document.title = 'run'</script><img src=x onerror=alert(1)>"
 FIRST = "The bridge is old.\n\nIt stands.\n\nIt ends here."
@@ -44,25 +44,23 @@ class Writer:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._stages = StageStore(data_dir=str(folder))
         self._lengths = LengthsDatabase(data_dir=str(folder))
 
-    def record(self, stage: str, name: str, text: str | None, *parents: str, **more: Any) -> Record:
-        values: dict[str, Any] = {
-            "record_id": name, "parents": parents, "experiment": "e", "iteration": 1,
-            "stage": stage, "position": 0, "language": "en", "text": text,
-            "instruction": None if stage in ("seeds", "instructions") else "Write of a bridge.",
-        }  # fmt: skip
-        return Record(**values | more)
+    def text(self, stage: str, name: str, text: str, *parents: str, **more: Any) -> Text:
+        return self.record(Text, stage, name, *parents, text=text, **more)
+
+    def record(self, kind: type[Kind], stage: str, name: str, *parents: str, **more: Any) -> Kind:
+        experiment, iteration = more.pop("experiment", "e"), more.pop("iteration", 1)
+        key = StageKey.from_name(experiment, stage, iteration or None)
+        asked = None if stage in ("seeds", "instructions") else "Write of a bridge."
+        columns = {"position": 0, "instruction": asked} | more
+        return made_up(kind, key, record_id=name, parents=parents, **columns)
 
     def stage(self, name: str, *records: Record) -> None:
         first = records[0]
         key = StageKey.from_name(first.experiment, name, first.iteration or None)
-        with self._stages.draft(key, name, _schema(first)) as draft:
-            for record in records:
-                draft.add(record) if record.kept else draft.reject(record)
-            facts = {"kept": len(records), "dropped": {}, "retried": {}}
-            stage = self._stages.publish(draft.finish(facts))
+        kept, dropped = ([one for one in records if one.kept is good] for good in (True, False))
+        stage = store(self.folder, key, kept, dropped, kept=len(records), fingerprint=name)
         self._lengths.replace_stage(stage)
 
     def adapter(self, role: Any, iteration: int, experiment: str = "e") -> None:
@@ -76,29 +74,19 @@ class Writer:
         (folder / "adapter.json").write_text(json.dumps(content))
 
 
-def _schema(record: Record) -> pa.Schema:
-    if record.completion:
-        return SFT_SCHEMA
-    if record.query is not None:
-        return PAIR_SCHEMA
-    if record.scores is not None:
-        return JUDGEMENT_SCHEMA
-    return TEXT_SCHEMA if record.score is None else SCORE_SCHEMA
-
-
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """A data folder with one chain: two samples, one of them asked for twice, and a script."""
     write = Writer(tmp_path)
     _write_responses(write)
     source = {"response": FIRST, "initial_response": FIRST}
-    write.stage("round1_stage1", write.record("round1_stage1", "p1", PREFIX, "r1", **source))
-    extended = write.record("round1_stage2", "x1", LONGER, "p1", initial_response=FIRST)
+    write.stage("round1_stage1", write.text("round1_stage1", "p1", PREFIX, "r1", **source))
+    extended = write.text("round1_stage2", "x1", LONGER, "p1", initial_response=FIRST)
     failed = replace(extended, record_id="x1.1", kept=False, drop_reason="repetition", attempt=1)
     write.stage("round1_stage2", replace(extended, attempt=2), failed)
     write.stage(
         "extended_responses",
-        write.record("extended_responses", "e1", LONGER, "x1", initial_response=FIRST),
+        write.text("extended_responses", "e1", LONGER, "x1", initial_response=FIRST),
     )
     for role in ("generator", "extender"):
         stage = f"{role}_sft"
@@ -106,7 +94,7 @@ def small(tmp_path: Path) -> Path:
             "prompt": (Message(role="user", content="Write."),),
             "completion": (Message(role="assistant", content=LONGER),),
         }
-        write.stage(stage, write.record(stage, f"t-{role}", None, "e1", **chat))  # type: ignore[arg-type]
+        write.stage(stage, write.record(Example, stage, f"t-{role}", "e1", **chat))
         write.adapter(role, 1)
     return tmp_path
 
@@ -115,17 +103,17 @@ def _write_responses(write: Writer) -> None:
     before = {"iteration": 0}
     write.stage(
         "seeds",
-        write.record("seeds", "s1", "Write of a road.", **before),
-        write.record("seeds", "s2", "Write of a river.", **before),
+        write.text("seeds", "s1", "Write of a road.", **before),
+        write.text("seeds", "s2", "Write of a river.", **before),
     )
     write.stage(
         "instructions",
-        write.record("instructions", "i1", "Write of a bridge.", "s1", "s2", adapter="base-1"),
+        write.text("instructions", "i1", "Write of a bridge.", "s1", "s2", adapter="base-1"),
     )
-    other = write.record(
+    other = write.text(
         "initial_responses", "r2", SCRIPT, "i1", kept=False, drop_reason="bad_ending", position=1
     )
-    write.stage("initial_responses", write.record("initial_responses", "r1", FIRST, "i1"), other)
+    write.stage("initial_responses", write.text("initial_responses", "r1", FIRST, "i1"), other)
 
 
 @pytest.fixture(scope="session")
@@ -141,7 +129,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _many(write: Writer, stage: str, source: str | None) -> list[Record]:
     return [
-        write.record(
+        write.text(
             stage,
             fingerprint(stage, number),
             f"Number {number} is a text with needle{number} in it. " + "It goes on and on. " * 60,
@@ -202,23 +190,26 @@ def _write_two(write: Writer, experiment: str, stage: str, iteration: int, paren
     """A kept record and one that was given up, of the kind that the stage has."""
     more: dict[str, Any] = {"experiment": experiment, "iteration": iteration}
     name = stage.replace("/", "-")
-    text: str | None = f"Written for {stage} in iteration {iteration}."
+    written = f"Written for {stage} in iteration {iteration}."
+    kind: type[Record] = Text
     if stage.endswith("_sft"):
-        more["prompt"] = (Message(role="user", content="Write."),)
-        more["completion"] = (Message(role="assistant", content=str(text)),)
-        text = None
+        kind = AlignedExample if stage == "aligned_sft" else Example
+        more["completion"] = (Message(role="assistant", content=written),)
     elif stage in ("dataset", "length_controlled"):
-        more |= {"query": "Write of a bridge in 100 words.", "response": text}
-        text = None
-    elif stage.startswith("quality_scores"):
-        more["scores"] = dict.fromkeys(DIMENSIONS, 7)
-    elif "/model=" in stage:
-        more |= {"score": 50.0, "model": stage.partition("=")[2], "asked": 100.0}
+        kind = Pair
+        more |= {"query": "Write of a bridge in 100 words.", "response": written}
+    else:
+        more["text"] = written
+        if stage.startswith("quality_scores"):
+            kind = Judgement
+        elif "/model=" in stage:
+            kind = Score
+            more |= {"score": 50.0, "model": stage.partition("=")[2]}
     records = [
         write.record(
-            stage, f"{name}-{iteration}-{number}", text, *([parent] if parent else []),
+            kind, stage, f"{name}-{iteration}-{number}", *([parent] if parent else []),
             position=number, adapter=f"generator-{iteration}" if iteration else None, **more,
-        )  # type: ignore[arg-type]
+        )
         for number in (0, 1)
     ]  # fmt: skip
     write.stage(stage, records[0], replace(records[1], kept=False, drop_reason="repetition"))

@@ -2,7 +2,6 @@
 
 import html
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import example, given, settings
@@ -12,15 +11,13 @@ from starlette.testclient import TestClient
 from sl_dagster.lineage.search import Search, search
 from sl_dagster.lineage.server import lineage_app
 from sl_dagster.resources.engines import Completion
-from sl_dagster.resources.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.method.test_plain_text import ANY_TEXT
+from tests.stored_stages import made_up
 
 KEY = StageKey("e", "initial_responses", 1)
-BLANK = Record(
-    record_id="", experiment="e", iteration=1, stage=KEY.stage, position=0, language="en"
-)
 
 
 @settings(max_examples=25)
@@ -30,24 +27,24 @@ BLANK = Record(
 def test_any_text_reaches_the_page(texts: list[str]) -> None:
     written = {str(n): Completion(text, 1, 1, "stop").text for n, text in enumerate(texts)}
     records = {
-        name: replace(BLANK, record_id=name, text=text, position=int(name))
+        name: made_up(Text, KEY, int(name), record_id=name, text=text)
         for name, text in written.items()
     }
     with tempfile.TemporaryDirectory() as folder:
         stages, lengths = StageStore(data_dir=folder), LengthsDatabase(data_dir=folder)
-        journal = stages.journal(KEY, "f")
+        journal = stages.journal(KEY, "f", Text)
         for name, record in records.items():
             journal.append(name, [record])
         journal.close()
-        journal = stages.journal(KEY, "f")
-        assert {name: journal.read(name)[0].text for name in journal.outcomes} == written
-        with stages.draft(KEY, "f", TEXT_SCHEMA) as draft:
+        journal = stages.journal(KEY, "f", Text)
+        assert {name: journal.read(name)[0].written for name in journal.outcomes} == written
+        with stages.draft(KEY, "f", Text) as draft:
             for name in records:
                 draft.add(journal.read(name)[0])
             stored = stages.publish(draft.finish({"dropped": {}}))
         journal.close()
         lengths.replace_stage(stored)
-        assert [record.text for record in stored.records()] == list(written.values())
+        assert [record.written for record in stored.records()] == list(written.values())
         replaced = sum(text.count("\ufffd") for text in written.values())
         assert stored.manifest.get("replaced_characters", 0) == replaced
         assert set(lengths.locate_all(list(written))) == set(written)

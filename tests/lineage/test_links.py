@@ -104,7 +104,7 @@ def test_choices_are_grouped_by_when_they_are_made(pages: TestClient) -> None:
 def test_all_records_of_a_records_own_stage(tmp_path: Path) -> None:
     write = Writer(tmp_path)
     for experiment, iteration in (("one", 1), ("two", 9)):
-        record = write.record(
+        record = write.text(
             "instructions", experiment, "Write.", experiment=experiment, iteration=iteration
         )
         write.stage("instructions", record)

@@ -73,7 +73,7 @@ def test_what_was_found_is_marked_where_it_stands(large: Path) -> None:
 
 def test_a_word_far_behind_in_a_text_is_shown(tmp_path: Path) -> None:
     write = Writer(tmp_path)
-    write.stage("initial_responses", write.record("initial_responses", "r", "on " * 500 + "a lamp"))
+    write.stage("initial_responses", write.text("initial_responses", "r", "on " * 500 + "a lamp"))
     [hit] = find(tmp_path, words="LAMP").hits
     assert hit.snippet[1] == ("lamp", True)
 
@@ -93,7 +93,7 @@ def test_a_damaged_stage_is_named(large: Path, tmp_path: Path) -> None:
     write = Writer(tmp_path)
     for stage in ("instructions", "initial_responses"):
         lines = [f"{stage} {number} {fingerprint(number)}" for number in range(2000)]
-        write.stage(stage, *(write.record(stage, line, line) for line in lines))
+        write.stage(stage, *(write.text(stage, line, line) for line in lines))
     stages = StageStore(data_dir=str(tmp_path))
     path = stages.read(KEY).path
     content = bytearray(path.read_bytes())

@@ -59,7 +59,7 @@ def test_a_seed_and_an_unknown_id(small: Path) -> None:
 
 def test_an_ancestor_that_was_made_anew_is_named(small: Path) -> None:
     write = Writer(small)
-    write.stage("initial_responses", write.record("initial_responses", "r9", FIRST, "i1"))
+    write.stage("initial_responses", write.text("initial_responses", "r9", FIRST, "i1"))
     story = story_of("x1", small)
     assert story.missing == ["r1"]
     assert [step.record.record_id for step in story.steps] == ["p1", "x1", "e1"]
@@ -67,8 +67,8 @@ def test_an_ancestor_that_was_made_anew_is_named(small: Path) -> None:
 
 def test_held_out_answers_are_shown_by_iteration(small: Path) -> None:
     write = Writer(small)
-    write.stage("heldout_base", write.record("heldout_base", "h0", "Short.", iteration=0))
-    write.stage("heldout_responses", write.record("heldout_responses", "h1", "Longer than that."))
+    write.stage("heldout_base", write.text("heldout_base", "h0", "Short.", iteration=0))
+    write.stage("heldout_responses", write.text("heldout_responses", "h1", "Longer than that."))
     for start in ("h0", "h1"):
         assert [s.record.record_id for s in story_of(start, small).steps] == ["h0", "h1"]
 

@@ -9,36 +9,34 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from sl_dagster.resources.records import PAIR_SCHEMA, Record
+from sl_dagster.resources.records import Pair
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.conftest import DEMO_MODEL, OUTCOME
+from tests.stored_stages import made_up, store
 
 PLAIN = "Write a story about an old bridge."
 WOVEN = "Write a letter about a lost key in about 50 words."
 
 
-def pair(name: str, query: str, response: str, **fields: Any) -> Record:
-    return Record(
+def pair(name: str, query: str, response: str, **columns: Any) -> Pair:
+    return made_up(
+        Pair,
+        StageKey("small", "dataset", None),
         record_id=name,
-        experiment="small",
-        iteration=0,
-        stage="dataset",
-        position=0,
         query=query,
         response=response,
         instruction=query,
         source_id=f"source-{name}",
-        source_stage="extended_responses",
         source_iteration=2,
-        **{"language": "en", "split": "train", **fields},
+        **columns,
     )
 
 
 @pytest.fixture
 def final_data_set(tmp_path: Path) -> StageStore:
     """A stored data set of three pairs, and a length woven into the query of the second."""
-    store = StageStore(data_dir=str(tmp_path / "data"))
+    data = tmp_path / "data"
     pairs = [
         pair("a", PLAIN, "It was old.\n\nIt stood.", kind="literature"),
         pair("b", "Write a letter about a lost key.", "Dear friend, 钥匙。"),
@@ -54,11 +52,8 @@ def final_data_set(tmp_path: Path) -> StageStore:
         constraint_words=(50,),
     )
     for stage, records in (("dataset", pairs), ("length_controlled", [woven])):
-        with store.draft(StageKey("small", stage, None), "f", PAIR_SCHEMA) as draft:
-            for record in records:
-                draft.add(record)
-            store.publish(draft.finish({}))
-    return store
+        store(data, StageKey("small", stage, None), records)
+    return StageStore(data_dir=str(data))
 
 
 @pytest.fixture

@@ -15,12 +15,13 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
 from sl_dagster.publishing.publish import Prepared, Publication, prepare, upload
 from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE
-from sl_dagster.resources.records import SCORE_SCHEMA, TEXT_SCHEMA, Record
+from sl_dagster.resources.records import Score, Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_store import StageKey
 from tests.conftest import DEMO_MODEL, OUTCOME, Cli
 from tests.hub import Hub, running_hub
 from tests.publishing.conftest import PLAIN, WOVEN
+from tests.stored_stages import made_up, store
 
 TOKEN = "hf_a_secret_that_nobody_may_see"
 DATA, MODEL = "dataset:me/texts", "model:me/writer"
@@ -39,32 +40,21 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         yield hub
 
 
-def put(stages: StageStore, stage: str, iteration: int | None, text: str) -> None:
+def put(data: Path, stage: str, iteration: int | None, text: str) -> None:
     """Store a stage of one record."""
-    record = Record(
-        record_id=f"{stage}{iteration}",
-        experiment="small",
-        iteration=iteration or 0,
-        stage=stage,
-        position=0,
-        language="en",
-        instruction="Write.",
-        text=text,
-    )
-    with stages.draft(StageKey("small", stage, iteration), "f1", TEXT_SCHEMA) as draft:
-        draft.add(record)
-        stages.publish(draft.finish({"records_in": 1, "kept": 1, "dropped": {}, "retried": {}}))
+    key = StageKey("small", stage, iteration)
+    store(data, key, [made_up(Text, key, instruction="Write.", text=text)])
 
 
 @pytest.fixture
 def publication(write_experiment: Callable[..., Path], tmp_path: Path) -> Publication:
     """A data set to publish: two stages, one of them of two iterations."""
-    stages = StageStore(data_dir=str(tmp_path / "data"))
-    put(stages, "heldout_base", None, "Two words.")
-    put(stages, "heldout_responses", 1, "Now it's four words.")
-    put(stages, "initial_responses", 1, "A text.")
-    put(stages, "extended_responses", 1, "A long text.")
-    put(stages, "extended_responses", 2, "A longer text.")
+    data = tmp_path / "data"
+    put(data, "heldout_base", None, "Two words.")
+    put(data, "heldout_responses", 1, "Now it's four words.")
+    put(data, "initial_responses", 1, "A text.")
+    put(data, "extended_responses", 1, "A long text.")
+    put(data, "extended_responses", 2, "A longer text.")
     path = write_experiment(base_model="org/base", languages=["en"], description="About bridges.")
     return Publication(load_experiment(path), dataset="me/texts", licence="cc-by-4.0")
 
@@ -289,15 +279,9 @@ def test_the_data_set_is_published_as_its_split(publication: Publication, tmp_pa
 def test_a_card_has_the_scores_of_benchmarks(
     publication: Publication, write_experiment: Callable[..., Path], tmp_path: Path
 ) -> None:
-    stages = StageStore(data_dir=str(tmp_path / "data"))
-    answer = Record(
-        record_id="a", experiment="small", iteration=0, stage="longen_scores/model=1", position=0,
-        language="en", text="Three words here.", model="1", type="about", range="2-4k",
-        constraint="about 100 words", asked=100.0, score=0.25, finish_reason="stop",
-    )  # fmt: skip
-    with stages.draft(StageKey("small", "longen_scores", None, "1"), "f", SCORE_SCHEMA) as draft:
-        draft.add(answer)
-        stages.publish(draft.finish({"kept": 1, "dropped": {}, "retried": {}}))
+    key = StageKey("small", "longen_scores", None, "1")
+    answer = made_up(Score, key, text="Three words here.", model="1", score=0.25)
+    store(tmp_path / "data", key, [answer])
     queries = tmp_path / "experiments" / "longen.jsonl"
     queries.write_text("{}\n")
     longen = {"queries": "longen.jsonl", "scale": 0.05}

@@ -10,10 +10,11 @@ from typer.testing import CliRunner
 from sl_dagster.cli import app
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, load_experiment
-from sl_dagster.resources.records import SCORE_SCHEMA, TEXT_SCHEMA, Record
+from sl_dagster.resources.records import Score, Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from sl_dagster.results.comparison import compared_models, comparison_rows
+from tests.stored_stages import made_up, store
 
 FACTS = {"records_in": 2, "kept": 2, "dropped": {}, "retried": {}}
 
@@ -33,24 +34,20 @@ class Data:
         instruction: str = "Write about a bridge",
         **fields,
     ) -> None:
-        schema = SCORE_SCHEMA if key.model else TEXT_SCHEMA
-        with self.stages.draft(key, "f", schema) as draft:
-            for place, count in enumerate(words):
-                draft.add(
-                    Record(
-                        record_id=f"{key.name}-{place}",
-                        experiment=key.experiment,
-                        iteration=key.iteration or 0,
-                        stage=key.name,
-                        position=place,
-                        language="en",
-                        instruction=f"{instruction} {place}.",
-                        text="word " * count,
-                        drop_reason=None if place else "unfinished",
-                        **fields,
-                    )
-                )
-            self.stages.publish(draft.finish(FACTS | {"generated_tokens": tokens}))
+        records = [
+            made_up(
+                Score if key.model else Text,
+                key,
+                place,
+                instruction=f"{instruction} {place}.",
+                text="word " * count,
+                drop_reason=None if place else "unfinished",
+                **fields,
+            )
+            for place, count in enumerate(words)
+        ]
+        facts = FACTS | {"generated_tokens": tokens}
+        store(self.stages.data_dir, key, records, **facts)
 
     def rows(self, *experiments: Experiment) -> list[dict]:
         return comparison_rows(compared_models(experiments, self.stages, self.adapters))

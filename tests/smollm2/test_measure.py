@@ -7,9 +7,10 @@ import pytest
 from sl_dagster import demo
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
-from sl_dagster.resources.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from smollm2.measure import Fluency, measured, stored_answers
+from tests.stored_stages import drafted, made_up
 
 INSTRUCTION = "Describe the young lamb and the amber kettle in detail."
 FLUENT = (
@@ -48,25 +49,19 @@ def test_each_token_of_the_answer_counts_and_none_of_the_instruction(fluency):
 
 
 def store(stages: StageStore, key: StageKey, answers: dict[str, str]) -> None:
-    with stages.draft(key, "f", TEXT_SCHEMA) as draft:
-        for position, (instruction, text) in enumerate(answers.items()):
-            draft.add(
-                Record(
-                    record_id=str(position),
-                    experiment=key.experiment,
-                    iteration=key.iteration or 0,
-                    stage=key.name,
-                    position=position,
-                    language="en",
-                    instruction=instruction,
-                    text=text,
-                    mentions=("lamb",),
-                    missing_mentions=() if "lamb" in text else ("lamb",),
-                    kept=True,
-                )
-            )
-        facts = {"records_in": 2, "kept": 2, "dropped": {}, "retried": {}, "generated_tokens": 0}
-        stages.publish(draft.finish(facts))
+    records = [
+        made_up(
+            Text,
+            key,
+            position,
+            instruction=instruction,
+            text=text,
+            mentions=("lamb",),
+            missing_mentions=() if "lamb" in text else ("lamb",),
+        )
+        for position, (instruction, text) in enumerate(answers.items())
+    ]
+    stages.publish(drafted(stages, key, records, generated_tokens=0))
 
 
 def test_the_answers_of_all_models_that_are_stored_are_measured(experiment, fluency, tmp_path):

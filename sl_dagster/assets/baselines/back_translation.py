@@ -26,7 +26,7 @@ from sl_dagster.method.final_set import SeenPairs
 from sl_dagster.method.instructions import duplicate_reason, instruction_drop_reason
 from sl_dagster.method.selection import draw_by_rank
 from sl_dagster.resources.engines import Completion, Request
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StoredStage
 
 
@@ -55,7 +55,7 @@ class Documents(Derivation):
     def count(self) -> int:
         return self.digest[1]
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[Text]:
         seen = SeenPairs()
         for position, document in enumerate(read_documents(self.experiment.documents)):
             language = document.written_in
@@ -117,16 +117,16 @@ class BackTranslatedInstructions(NewInstructions):
     def count(self) -> int:
         return min(self.experiment.instructions.count, len(self.sources[0]))
 
-    def source_records(self) -> Iterator[Record]:
+    def source_records(self) -> Iterator[Text]:
         """The documents whose turn it is: each iteration goes on where the one before stopped."""
         documents = self.sources[0]
         start = (self.run.iteration - 1) * self.count % len(documents)
         wanted = set(islice(cycle(range(len(documents))), start, start + self.count))
-        return (one for place, one in enumerate(documents.records()) if place in wanted)
+        return (one for place, one in enumerate(documents.records(Text)) if place in wanted)
 
-    async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
+    async def attempt(self, slot: Slot[Text], number: int, ask: Ask) -> Text:
         prompts = self.experiment.prompts_by_language[slot.language]
-        message = prompts.back_translation(str(slot.source.text))
+        message = prompts.back_translation(slot.source.text)
         sampling = self.experiment.sampling_of("instructions")
         completion = await ask(Request(message, sampling, slot.seed(number), self.writer))
         text = completion.text.strip()
@@ -180,10 +180,10 @@ class DocumentsAsResponses(Derivation):
     def count(self) -> int:
         return len(self.lengths)
 
-    def source_records(self) -> Iterator[Record]:
+    def source_records(self) -> Iterator[Text]:
         return (instruction for instruction, _ in self._answered())
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[Text]:
         stays = [True] * self.count
         if self.experiment.length_selection:
             stays = draw_by_rank(self.lengths, seed_from(self.fingerprint, "selection"))
@@ -191,13 +191,16 @@ class DocumentsAsResponses(Derivation):
             self.slots(), self._answered(), stays, strict=True
         ):
             yield slot.made(
-                None if stay else "selection", instruction=instruction.text, text=document.text
+                Text,
+                None if stay else "selection",
+                instruction=instruction.text,
+                text=document.text,
             )
 
-    def _answered(self) -> Iterator[tuple[Record, Record]]:
+    def _answered(self) -> Iterator[tuple[Text, Text]]:
         """Each instruction with its document, one document in memory at a time."""
         instructions, documents = self.sources
-        by_document = {record.parents[0]: record for record in instructions.records()}
-        for document in documents.records():
+        by_document = {record.parents[0]: record for record in instructions.records(Text)}
+        for document in documents.records(Text):
             if instruction := by_document.get(document.record_id):
                 yield instruction, document

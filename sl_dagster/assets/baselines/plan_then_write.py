@@ -16,7 +16,7 @@ from sl_dagster.method.outlines import outline_drop_reason, parse_outline, secti
 from sl_dagster.method.prompts import Message
 from sl_dagster.method.responses import response_drop_reason
 from sl_dagster.resources.engines import Completion, Request
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StoredStage
 
 _BETWEEN_SECTIONS = "\n\n"
@@ -68,8 +68,8 @@ class Plans(_PlanThenWrite):
     def samples(self) -> int:
         return self.experiment.plan_then_write.samples
 
-    async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
-        instruction = str(slot.source.text)
+    async def attempt(self, slot: Slot[Text], number: int, ask: Ask) -> Text:
+        instruction = slot.source.text
         message = self.experiment.prompts_by_language[slot.language].planning(instruction)
         completion = await ask(self.request(message, slot.seed(number)))
         plan = completion.text.strip()
@@ -83,7 +83,7 @@ class Plans(_PlanThenWrite):
 
     def facts(self, stage: StoredStage) -> dict[str, Any]:
         """How many sections the plans have, and how many words they ask for, where they say."""
-        outlines = [parse_outline(str(record.text)) for record in stage.records()]
+        outlines = [parse_outline(record.text) for record in stage.records(Text)]
         words = [
             sum(section.words or 0 for section in outline)
             for outline in outlines
@@ -115,10 +115,10 @@ class PlannedResponses(_PlanThenWrite):
     def identity(self) -> list[Any]:
         return [*self.asked_with("section"), self.experiment.filter.identity]
 
-    async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
+    async def attempt(self, slot: Slot[Text], number: int, ask: Ask) -> Text:
         """A text that can become nothing any more is given up before its last section."""
         prompts = self.experiment.prompts_by_language[slot.language]
-        instruction, plan = str(slot.source.instruction), str(slot.source.text)
+        instruction, plan = str(slot.source.instruction), slot.source.text
         whole, reason = Completion("", 0, 0, "stop"), None
         for place, section in enumerate(parse_outline(plan)):
             message = prompts.writing(instruction, plan, whole.text, section.text)

@@ -21,7 +21,7 @@ from sl_dagster.method.training_pairs import generator_pair
 from sl_dagster.publishing.cards import CARD, model_card
 from sl_dagster.publishing.model_facts import aligned_model_facts
 from sl_dagster.publishing.pairs import final_pairs
-from sl_dagster.resources.records import ALIGNED_SFT_SCHEMA, Record
+from sl_dagster.resources.records import AlignedExample, Pair
 from sl_dagster.resources.storage.io_managers import ADAPTER_IO
 from sl_dagster.resources.storage.stage_store import StoredStage
 from sl_dagster.results.tables import achievements
@@ -38,7 +38,7 @@ class AlignedSft(Derivation):
     inputs = ("dataset", "length_controlled")
     per = "experiment"
     job = "dataset"
-    schema = ALIGNED_SFT_SCHEMA
+    record = AlignedExample
 
     @cached_property
     def sources(self) -> list[StoredStage]:
@@ -48,14 +48,15 @@ class AlignedSft(Derivation):
     def identity(self) -> list[Any]:
         return [self.run.stage("length_controlled").content_hash]
 
-    def source_records(self) -> Iterator[Record]:
+    def source_records(self) -> Iterator[Pair]:
         return final_pairs(*map(self.run.stage, self.inputs))
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[AlignedExample]:
         for slot in self.slots():
-            pair: Record = slot.source
-            prompt, completion = generator_pair(str(pair.query), str(pair.response))
+            pair: Pair = slot.source
+            prompt, completion = generator_pair(pair.query, pair.response)
             yield slot.made(
+                AlignedExample,
                 instruction=pair.instruction,
                 prompt=tuple(prompt),
                 completion=tuple(completion),

@@ -11,7 +11,7 @@ from sl_dagster.assets.stage.task import Derivation
 from sl_dagster.experiment import Experiment
 from sl_dagster.method.final_set import SeenPairs, collect, common_kind, split_of
 from sl_dagster.method.instructions import Kind
-from sl_dagster.resources.records import PAIR_SCHEMA, Record
+from sl_dagster.resources.records import Pair, Text
 from sl_dagster.resources.storage.stage_store import StoredStage
 
 
@@ -21,7 +21,7 @@ class Dataset(Derivation):
     name = "dataset"
     per = "experiment"
     job = "dataset"
-    schema = PAIR_SCHEMA
+    record = Pair
     reads = ("dataset.validation_split",)
 
     def __init__(self, experiment: Experiment) -> None:
@@ -72,18 +72,19 @@ class Dataset(Derivation):
     def count(self) -> int:
         return sum(map(len, self.responses))
 
-    def source_records(self) -> Iterator[Record]:
-        yield from collect([stage.records() for stage in made] for made in self.by_iteration)
+    def source_records(self) -> Iterator[Text]:
+        yield from collect([stage.records(Text) for stage in made] for made in self.by_iteration)
         for stage in self._collected("more_responses"):
-            yield from stage.records()
+            yield from stage.records(Text)
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[Pair]:
         seen, kinds = SeenPairs(), self._kinds()
         share = self.experiment.dataset.validation_split
         for slot in self.slots():
-            source: Record = slot.source
-            instruction, response = str(source.instruction), str(source.text)
+            source: Text = slot.source
+            instruction, response = str(source.instruction), source.text
             yield slot.made(
+                Pair,
                 None if seen.add(instruction, response) else "duplicate",
                 query=instruction,
                 response=response,
@@ -105,11 +106,11 @@ class Dataset(Derivation):
         """
         by_id: dict[str, Kind | None] = {}
         by_text: dict[str, Kind | None] = {}
-        for first in self.sources[-1].records():
+        for first in self.sources[-1].records(Text):
             by_id[first.record_id] = first.kind
-        for instruction in chain.from_iterable(stage.records() for stage in self.instructions):
+        for instruction in chain.from_iterable(stage.records(Text) for stage in self.instructions):
             kind = common_kind(by_id.get(parent) for parent in instruction.parents)
-            by_id[instruction.record_id] = by_text[str(instruction.text)] = kind
+            by_id[instruction.record_id] = by_text[instruction.text] = kind
         return by_text
 
     def stored(self) -> StoredStage:

@@ -19,7 +19,7 @@ from sl_dagster.method.length_control import (
 from sl_dagster.method.lengths import length_named_in
 from sl_dagster.method.words import count_words
 from sl_dagster.resources.engines import Request
-from sl_dagster.resources.records import PAIR_SCHEMA, Record
+from sl_dagster.resources.records import Pair
 from sl_dagster.resources.storage.stage_store import StoredStage
 
 # A woven query is hardly longer than the query; what runs on has gone astray.
@@ -34,7 +34,7 @@ class LengthControlled(Task):
     per = "experiment"
     job = "dataset"
     code_version = "2"
-    schema = PAIR_SCHEMA
+    record = Pair
     reads = (
         "length_control.min_words",
         "length_control.max_words",
@@ -74,20 +74,20 @@ class LengthControlled(Task):
     def count(self) -> int:
         return sum(1 for _ in self.source_records())
 
-    def source_records(self) -> Iterator[Record]:
+    def source_records(self) -> Iterator[Pair]:
         """The pairs that get a length: of the right length, and naming none yet.
 
         In a language that has no wording of lengths here, none do.
         """
-        for pair in self.sources[0].records():
+        for pair in self.sources[0].records(Pair):
             fits = self.control.min_words <= pair.words < self.control.max_words
             fits = fits and pair.language in LANGUAGES
-            if fits and not length_named_in(str(pair.query)):
+            if fits and not length_named_in(pair.query):
                 yield pair
 
-    async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
+    async def attempt(self, slot: Slot[Pair], number: int, ask: Ask) -> Pair:
         """One try for one pair, always with the same constraint."""
-        pair, query = slot.source, str(slot.source.query)
+        pair, query = slot.source, slot.source.query
         constraint = draw_constraint(
             pair.words,
             slot.language,

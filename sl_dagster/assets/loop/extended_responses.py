@@ -13,7 +13,7 @@ from sl_dagster.experiment import Experiment
 from sl_dagster.identity import seed_from
 from sl_dagster.method.extension import reasons_against
 from sl_dagster.method.words import count_words
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 
 _DESCRIPTIONS = {
     "": "The responses that became long enough to train on; the longer, the likelier selected.",
@@ -52,12 +52,10 @@ class ExtendedResponses(Derivation):
     @cached_property
     def initial_words(self) -> list[int]:
         """Words of the responses before they were extended."""
-        responses = self.sources[0].records()
-        return [
-            count_words(one.initial_response or one.text or "", one.language) for one in responses
-        ]
+        responses = self.sources[0].records(Text)
+        return [count_words(one.initial_response or one.text, one.language) for one in responses]
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[Text]:
         selecting = self.experiment.length_selection
         reasons = reasons_against(
             self.sources[0].column("words"),
@@ -67,10 +65,11 @@ class ExtendedResponses(Derivation):
             seed_from(self.fingerprint, "selection") if selecting else None,
         )
         for slot, reason in zip(self.slots(), reasons, strict=True):
-            source: Record = slot.source
+            source: Text = slot.source
             # Where nothing extended a response it is its own beginning; a planned text has none.
             unextended = source.text if source.stage == "initial_responses" else None
             yield slot.made(
+                Text,
                 reason,
                 instruction=source.instruction,
                 initial_response=source.initial_response or unextended,

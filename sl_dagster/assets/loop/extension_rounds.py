@@ -27,7 +27,7 @@ from sl_dagster.method.extension import extension_drop_reason, prefix_drop_reaso
 from sl_dagster.method.paragraphs import first_half, first_two_thirds
 from sl_dagster.method.words import count_words
 from sl_dagster.resources.engines import Completion, Request
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 
 _TOKENS_TO_END_WITH = 64
 _READS = (
@@ -61,7 +61,7 @@ class _Extension(Task):
         ]
 
     async def prefix(
-        self, slot: Slot[Record], seed: int, response: str, ask: Ask
+        self, slot: Slot[Text], seed: int, response: str, ask: Ask
     ) -> tuple[Completion, str, str | None]:
         """A prefix for a response, and why it is not good enough, if it is not (stage 1).
 
@@ -79,7 +79,7 @@ class _Extension(Task):
         share = len(prefix) / max(1, len(completion.text))
         return replace(completion, tokens=round(completion.tokens * share)), prefix, reason
 
-    def request(self, slot: Slot[Record], seed: int, text: str, begun: str = "") -> Request:
+    def request(self, slot: Slot[Text], seed: int, text: str, begun: str = "") -> Request:
         """Asks the Extender for a longer version of a text, in a turn that has begun."""
         prompts = self.experiment.prompts_by_language[slot.language]
         message = prompts.extension(str(slot.source.instruction), text)
@@ -114,8 +114,8 @@ class ExtendHalf(_Extension):
     def samples(self) -> int:
         return self.experiment.extension.samples if self._is_first else 1
 
-    async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
-        response = str(slot.source.text)
+    async def attempt(self, slot: Slot[Text], number: int, ask: Ask) -> Text:
+        response = slot.source.text
         completion, prefix, reason = await self.prefix(slot, slot.seed(number), response, ask)
         return slot.judged(
             completion,
@@ -126,13 +126,13 @@ class ExtendHalf(_Extension):
             response=response,
         )
 
-    def carry(self, slot: Slot[Record], failed: Record) -> Record:
+    def carry(self, slot: Slot[Text], failed: Text) -> Text:
         """No prefix: stage 2 begins its turn from nothing."""
         return replace(failed, text="", tokens=0)
 
     def before(self) -> Sequence[int]:
-        responses = self.sources[0].records()
-        return [count_words(first_half(str(one.text)), one.language) for one in responses]
+        responses = self.sources[0].records(Text)
+        return [count_words(first_half(one.text), one.language) for one in responses]
 
 
 class ExtendWhole(_Extension):
@@ -155,9 +155,9 @@ class ExtendWhole(_Extension):
         new_prefixes = ["new prefixes"] if self.experiment.extension.new_prefixes else []
         return [*super().identity(), *new_prefixes]
 
-    async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
+    async def attempt(self, slot: Slot[Text], number: int, ask: Ask) -> Text:
         response, columns = str(slot.source.response), self._columns(slot)
-        prefix, tokens = str(slot.source.text), slot.source.tokens or 0
+        prefix, tokens = slot.source.text, slot.source.tokens or 0
         if number > 1 and self.experiment.extension.new_prefixes:
             seed = slot.seed(number, "prefix")
             first, prefix, reason = await self.prefix(slot, seed, response, ask)
@@ -190,15 +190,15 @@ class ExtendWhole(_Extension):
         """The prefixes that have failed in this run, by the id of the record to be."""
         return defaultdict(set)
 
-    def _columns(self, slot: Slot[Record]) -> dict[str, Any]:
+    def _columns(self, slot: Slot[Text]) -> dict[str, Any]:
         names = ("instruction", "initial_response")
         return {name: getattr(slot.source, name) for name in names}
 
-    def carry(self, slot: Slot[Record], failed: Record) -> Record:
+    def carry(self, slot: Slot[Text], failed: Text) -> Text:
         """The response as it was before the round."""
         nothing = {"tokens": None, "finish_reason": None, "prefix_characters": None}
-        return replace(failed, text=slot.source.response, **nothing)
+        return replace(failed, text=str(slot.source.response), **nothing)
 
     def before(self) -> Sequence[int]:
-        prefixes = self.sources[0].records()
+        prefixes = self.sources[0].records(Text)
         return [count_words(str(one.response), one.language) for one in prefixes]

@@ -15,7 +15,7 @@ from sl_dagster.method.prompts import Message
 from sl_dagster.method.responses import response_drop_reason
 from sl_dagster.method.selection import draw_by_rank
 from sl_dagster.resources.engines import Request
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.journal import Outcome
 
 
@@ -56,8 +56,8 @@ class InitialResponses(Task):
     def tries(self) -> int:
         return self.experiment.initial_responses.tries
 
-    async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
-        message = Message(role="user", content=str(slot.source.text))
+    async def attempt(self, slot: Slot[Text], number: int, ask: Ask) -> Text:
+        message = Message(role="user", content=slot.source.text)
         sampling = self.experiment.sampling_of("initial_responses")
         request = Request(message, sampling, slot.seed(number), self.writer)
         completion = await ask(request)

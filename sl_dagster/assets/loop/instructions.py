@@ -23,7 +23,7 @@ from sl_dagster.method.instructions import (
     without_chatter,
 )
 from sl_dagster.resources.engines import Request
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.journal import Outcome
 from sl_dagster.resources.storage.stage_store import StoredStage
 
@@ -118,16 +118,16 @@ class Instructions(NewInstructions):
         return self.experiment.instructions.count
 
     @cached_property
-    def pool(self) -> list[Record]:
+    def pool(self) -> list[Text]:
         """What examples are drawn from, and what must not be repeated."""
-        return [record for source in self.sources for record in source.records()]
+        return [record for source in self.sources for record in source.records(Text)]
 
     @cached_property
     def known(self) -> SimilarTexts:
         """What a new instruction must not be like."""
-        return SimilarTexts([*(str(record.text) for record in self.pool), *self.heldout])
+        return SimilarTexts([*(record.text for record in self.pool), *self.heldout])
 
-    def slots(self) -> Iterator[Slot[list[Record]]]:
+    def slots(self) -> Iterator[Slot[list[Text]]]:
         """As many as instructions are wanted, the languages taking turns; each has its pool."""
         languages = self.experiment.languages
         pools = {one: [r for r in self.pool if r.language == one] for one in languages}
@@ -136,11 +136,11 @@ class Instructions(NewInstructions):
             record_id = fingerprint(self.fingerprint, position)
             yield Slot(self.columns(position, record_id, language), pools[language])
 
-    async def attempt(self, slot: Slot[list[Record]], number: int, ask: Ask) -> Record:
+    async def attempt(self, slot: Slot[list[Text]], number: int, ask: Ask) -> Text:
         prompts = self.experiment.prompts_by_language[slot.language]
         draw = random.Random(slot.seed(number, "examples"))
         shown = draw.sample(slot.source, 2) if len(slot.source) > 1 else slot.source * 2
-        message, turn = prompts.self_instruction(*(str(example.text) for example in shown))
+        message, turn = prompts.self_instruction(*(example.text for example in shown))
         sampling = self.experiment.sampling_of("instructions")
         stop = (*sampling.stop, prompts.self_instruct_stop)
         sampling = sampling.model_copy(update={"stop": stop})
@@ -187,15 +187,15 @@ class Instructions(NewInstructions):
         """
         kinds: dict[str, dict[str, float]] = {}
 
-        def shares_of(record: Record) -> dict[str, float]:
+        def shares_of(record: Text) -> dict[str, float]:
             if not record.parents:
                 return {record.kind: 1.0} if record.kind else {}
             return mean_shares([kinds[parent] for parent in record.parents])
 
         for record in self.pool:
             kinds[record.record_id] = shares_of(record)
-        new = list(stage.records())
-        texts = [str(record.text) for record in new]
+        new = list(stage.records(Text))
+        texts = [record.text for record in new]
         shares = mean_shares([shares_of(record) for record in new])
         return {f"distinct_{n}": round(distinct_n(texts, n), 3) for n in (1, 2)} | {
             f"share_{kind}": round(share, 3) for kind, share in sorted(shares.items())

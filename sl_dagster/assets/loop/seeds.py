@@ -10,7 +10,7 @@ from sl_dagster.assets.stage.given import given_text
 from sl_dagster.assets.stage.task import Derivation
 from sl_dagster.inputs.instructions import InstructionLine
 from sl_dagster.inputs.seeds import Seed, detection_note, read_seed_instructions
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StoredStage
 
 
@@ -41,7 +41,7 @@ class Seeds(Derivation):
     def count(self) -> int:
         return len(self.found)
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[Text]:
         for position, line in enumerate(self.lines):
             yield given_text(
                 self.experiment,

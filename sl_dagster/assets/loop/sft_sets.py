@@ -9,7 +9,7 @@ from sl_dagster.assets.stage.slot import Slot
 from sl_dagster.assets.stage.task import Derivation
 from sl_dagster.method.prompts import Message
 from sl_dagster.method.training_pairs import extender_pair, generator_pair
-from sl_dagster.resources.records import SFT_SCHEMA, Record
+from sl_dagster.resources.records import Example, Text
 
 _Pair = tuple[list[Message], list[Message]]
 
@@ -19,16 +19,17 @@ class _SftSet(Derivation):
 
     inputs = ("extended_responses",)
     code_version = "2"
-    schema = SFT_SCHEMA
+    record = Example
 
     @abstractmethod
-    def pair(self, slot: Slot[Record]) -> _Pair:
+    def pair(self, slot: Slot[Text]) -> _Pair:
         """Prompt and completion of a response's example."""
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[Example]:
         for slot in self.slots():
             prompt, completion = self.pair(slot)
             yield slot.made(
+                Example,
                 instruction=slot.source.instruction,
                 prompt=tuple(prompt),
                 completion=tuple(completion),
@@ -47,8 +48,8 @@ class GeneratorSft(_SftSet):
     def identity(self) -> list[Any]:
         return []
 
-    def pair(self, slot: Slot[Record]) -> _Pair:
-        return generator_pair(str(slot.source.instruction), str(slot.source.text))
+    def pair(self, slot: Slot[Text]) -> _Pair:
+        return generator_pair(str(slot.source.instruction), slot.source.text)
 
 
 class ExtenderSft(_SftSet):
@@ -66,11 +67,11 @@ class ExtenderSft(_SftSet):
         experiment = self.experiment
         return [prompts_identity(experiment, "extend"), experiment.extension.line_dropout]
 
-    def pair(self, slot: Slot[Record]) -> _Pair:
+    def pair(self, slot: Slot[Text]) -> _Pair:
         return extender_pair(
             str(slot.source.instruction),
             str(slot.source.initial_response),
-            str(slot.source.text),
+            slot.source.text,
             self.experiment.prompts_by_language[slot.language],
             dropout=self.experiment.extension.line_dropout,
             seed=slot.seed(1),

@@ -4,7 +4,6 @@ One class serves every benchmark of ``sl_dagster.benchmarks``: a model answers i
 each answer is stored with its score.
 """
 
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -19,8 +18,9 @@ from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.experiment import Benchmark, Experiment, Sampling
 from sl_dagster.inputs.queries import Queries, read_queries
+from sl_dagster.method.words import count_words
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.records import SCORE_SCHEMA, Record
+from sl_dagster.resources.records import Score, Text
 from sl_dagster.resources.storage.stage_store import StoredStage
 from sl_dagster.results.plots import MAIN, QUIET
 from sl_dagster.results.scores import Scores, score_rows, score_table, scores_of
@@ -33,7 +33,7 @@ class BenchmarkScores(MeasuredAnswers):
     job = "evaluate"
     deps = ("generator_lora",)
     model_deps = ("aligned_model",)
-    schema = SCORE_SCHEMA
+    record = Score
 
     def __init__(self, experiment: Experiment, benchmark: str) -> None:
         super().__init__(experiment)
@@ -66,7 +66,7 @@ class BenchmarkScores(MeasuredAnswers):
         return read_queries(self._benchmark, self.settings, self.experiment.languages)
 
     @property
-    def questions(self) -> list[Record]:
+    def questions(self) -> list[Text]:
         return [
             given_text(
                 self.experiment,
@@ -86,18 +86,18 @@ class BenchmarkScores(MeasuredAnswers):
     def measured_by(self) -> list[Any]:
         return [query.model_dump() for query in self.queries.asked]
 
-    def measured(self, answer: Record, question: Record) -> Record:
+    def measured(self, answer: dict[str, Any], question: Text) -> Score:
         """The answer with its score, and what the query asks for."""
         query = self.queries.asked[question.position]
         type, range = query.groups
-        return replace(
-            answer,
+        return Score(
+            **answer,
             type=type,
             range=range,
             constraint=query.length_wanted,
             asked=query.asked,
-            model=self.run.key.model,
-            score=query.score(answer.words),
+            model=str(self.run.key.model),
+            score=query.score(count_words(answer["text"], question.language)),
         )
 
     def stored(self) -> StoredStage:

@@ -9,7 +9,7 @@ from sl_dagster.assets.stage.run import StageRun, base_model
 from sl_dagster.experiment import Experiment
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.engines import Request
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 
 TOKENS_PER_SECOND = "tokens_per_second"
 _INSTRUCTIONS = 64
@@ -36,14 +36,14 @@ class EngineSpeed(Asset):
         sampling, model = experiment.sampling_of("initial_responses"), base_model(experiment)
         requests = [
             Request(_message(experiment, source), sampling, 0, model).limited_to(_TOKENS)
-            for source in islice(sources.records(), _INSTRUCTIONS)
+            for source in islice(sources.records(Text), _INSTRUCTIONS)
         ]
         speed = run.session.full_speed(experiment.served, requests)
         return dg.MaterializeResult(metadata={TOKENS_PER_SECOND: speed})
 
 
-def _message(experiment: Experiment, source: Record) -> Message:
+def _message(experiment: Experiment, source: Text) -> Message:
     """What the model is asked: to answer a seed, or what instruction a document answers."""
     if experiment.source_stage == "documents":
-        return experiment.prompts_by_language[source.language].back_translation(str(source.text))
-    return Message(role="user", content=str(source.text))
+        return experiment.prompts_by_language[source.language].back_translation(source.text)
+    return Message(role="user", content=source.text)

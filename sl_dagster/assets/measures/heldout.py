@@ -6,7 +6,6 @@ iteration by its Generator. The answers are measured, not chosen: all of them ar
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +13,7 @@ from sl_dagster.assets.measures.measured_answers import MeasuredAnswers
 from sl_dagster.assets.stage.given import given_text
 from sl_dagster.experiment import Sampling
 from sl_dagster.inputs.instructions import InstructionLine, read_instructions
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
 from sl_dagster.results.growth import heldout_scores
 
@@ -33,7 +32,7 @@ class _Heldout(MeasuredAnswers):
         return read_instructions(self.experiment.heldout.file, self.experiment.languages)
 
     @property
-    def questions(self) -> list[Record]:
+    def questions(self) -> list[Text]:
         return [
             given_text(
                 self.experiment,
@@ -54,12 +53,12 @@ class _Heldout(MeasuredAnswers):
     def measured_by(self) -> list[Any]:
         return [line.model_dump() for line in self.lines]
 
-    def measured(self, answer: Record, question: Record) -> Record:
+    def measured(self, answer: dict[str, Any], question: Text) -> Text:
         """The answer with what it does not mention of what it was asked to."""
         mentions = question.mentions or ()
-        text = (answer.text or "").lower()
+        text = answer["text"].lower()
         missing = tuple(name for name in mentions if name.lower() not in text)
-        return replace(answer, mentions=mentions, missing_mentions=missing)
+        return Text(**answer, mentions=mentions, missing_mentions=missing)
 
     def facts(self, stage: StoredStage) -> dict[str, Any]:
         return heldout_scores(stage).shares()

@@ -5,7 +5,6 @@ alike in this; what an answer is measured by is theirs.
 """
 
 from abc import abstractmethod
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +18,7 @@ from sl_dagster.method.prompts import Message
 from sl_dagster.method.responses import response_drop_reason
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Request
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Record, Text
 
 
 class MeasuredAnswers(Task):
@@ -31,7 +30,7 @@ class MeasuredAnswers(Task):
 
     @property
     @abstractmethod
-    def questions(self) -> list[Record]:
+    def questions(self) -> list[Text]:
         """What is asked, each as the ``text`` of a record."""
 
     @property
@@ -40,8 +39,13 @@ class MeasuredAnswers(Task):
         """How the model answers."""
 
     @abstractmethod
-    def measured(self, answer: Record, question: Record) -> Record:
-        """An answer with what it measures."""
+    def measured(self, answer: dict[str, Any], question: Text) -> Record:
+        """The record of an answer, with what it measures.
+
+        Args:
+            answer: the columns that all such records have.
+            question: what was asked.
+        """
 
     @abstractmethod
     def measured_by(self) -> list[Any]:
@@ -66,14 +70,14 @@ class MeasuredAnswers(Task):
     def count(self) -> int:
         return len(self.questions)
 
-    def source_records(self) -> list[Record]:
+    def source_records(self) -> list[Text]:
         return self.questions
 
-    async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
+    async def attempt(self, slot: Slot[Text], number: int, ask: Ask) -> Record:
         question = slot.source
         # The same draws for the same question to every model, and in the control, too.
         seed = seed_from(self.experiment.seed, question.position, question.text)
-        message = Message(role="user", content=str(question.text))
+        message = Message(role="user", content=question.text)
         completion = await ask(Request(message, self.sampling, seed, self._asked[1]))
         text = completion.text.strip()
         reason = response_drop_reason(
@@ -82,5 +86,13 @@ class MeasuredAnswers(Task):
             finish_reason=completion.finish_reason,
             preset=self.experiment.filter.preset,
         )
-        answer = slot.judged(completion, text, reason, instruction=question.text, parents=())
-        return self.measured(replace(answer, kept=True), question)
+        columns = {
+            **slot.identity,
+            "parents": (),
+            "instruction": question.text,
+            "text": text,
+            "tokens": completion.tokens,
+            "finish_reason": completion.finish_reason,
+            "drop_reason": reason,
+        }
+        return self.measured(columns, question)

@@ -14,7 +14,7 @@ from sl_dagster.experiment import BASE_MODEL, Experiment, ServedModel
 from sl_dagster.method.language import Language
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.judge import Judge, Question
-from sl_dagster.resources.records import JUDGEMENT_SCHEMA, Record
+from sl_dagster.resources.records import Judgement, Record
 from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
 from sl_dagster.results.quality import QualityRow, quality_row
 
@@ -26,7 +26,7 @@ class QualityScores(Task):
     description = "The judge's scores (1 to 10) of a model's answers, one row per judgement."
     per = "model"
     job = "evaluate"
-    schema = JUDGEMENT_SCHEMA
+    record = Judgement
     reads = ("judge",)
 
     def __init__(self, experiment: Experiment) -> None:
@@ -71,16 +71,18 @@ class QualityScores(Task):
         return self.experiment.judge.tries
 
     async def attempt(self, slot: Slot[Record], number: int, ask: Ask) -> Record:
-        instruction, text = slot.source.instruction or "", slot.source.text or ""
+        instruction, text = slot.source.instruction or "", slot.source.written
         sample = slot.position % self.samples
-        judgement = await self.judge.judge(Question(instruction, text, sample, number), ask)
-        return slot.judged(
-            judgement.completion,
-            judgement.completion.text,
-            judgement.drop_reason,
+        answer = await self.judge.judge(Question(instruction, text, sample, number), ask)
+        return slot.made(
+            Judgement,
+            answer.drop_reason,
+            text=answer.completion.text,
+            tokens=answer.completion.tokens,
+            finish_reason=answer.completion.finish_reason,
             instruction=instruction,
             judge=self.judge.identity,
-            scores=judgement.scores,
+            scores=answer.scores,
         )
 
     def stored(self) -> StoredStage:

@@ -164,8 +164,8 @@ def _in_full(name: str, record: Record) -> str:
     """A sample as Markdown; what a model wrote stands in a code block, so that it stays text."""
     where = f"[{record.record_id}]({record_address(record.record_id)})"
     parts = [f"**{name}, {record.words} words** ({where})"]
-    if asked := record.query or record.instruction:
-        parts.append(_as_code(asked))
+    if record.question:
+        parts.append(_as_code(record.question))
     return "\n\n".join([*parts, _as_code(record.written)])
 
 

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
-import pyarrow as pa
-
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.experiment import ServedModel
@@ -30,7 +28,7 @@ from sl_dagster.resources.storage.stage_store import (
 class Fillable(Protocol):
     """What is asked of a stage to fill it: see ``Stage``, ``Task`` and ``Derivation``."""
 
-    schema: ClassVar[pa.Schema]
+    record: ClassVar[type[Record]]
 
     @property
     def fingerprint(self) -> str: ...
@@ -79,7 +77,7 @@ def written(run: StageRun, derivation: Derived) -> StoredStage:
 
     def make() -> StoredStage:
         counts = _Counts(records_in=derivation.count)
-        with run.stages.draft(run.key, derivation.fingerprint, derivation.schema) as draft:
+        with run.stages.draft(run.key, derivation.fingerprint, derivation.record) as draft:
             for record in derivation.records():
                 _place(record, draft, counts, flows_on=record.kept)
             return draft.finish(counts.facts() | _launched_with(run))
@@ -124,7 +122,7 @@ def _found_or_made(run: StageRun, stage: Fillable, make: Callable[[], StoredStag
 
 
 def _generated(run: StageRun, task: Asking) -> StoredStage:
-    journal = run.stages.journal(run.key, task.fingerprint)
+    journal = run.stages.journal(run.key, task.fingerprint, task.record)
     try:
         if journal.outcomes:
             run.say(f"continuing: {len(journal.outcomes)} records are in the journal")
@@ -137,7 +135,7 @@ def _generated(run: StageRun, task: Asking) -> StoredStage:
         engine = run.session.engines.of(task.served, run.say)
         with disk_errors_explained(f"{run.key}: cannot write {journal.path}"):
             run.session.wait_for(_fill(task, engine, journal, progress))
-        with run.stages.draft(run.key, task.fingerprint, task.schema) as draft:
+        with run.stages.draft(run.key, task.fingerprint, task.record) as draft:
             counts = _write_from_journal(task, journal, draft)
             facts = counts.facts() | {"truncated": counts.truncated} | _speed(progress)
             facts["gpus"] = engine.gpus

@@ -5,7 +5,7 @@ from typing import Any
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import fingerprint
 from sl_dagster.method.language import Language
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 
 
 def given_text(
@@ -16,7 +16,7 @@ def given_text(
     language: Language,
     text: str,
     **columns: Any,
-) -> Record:
+) -> Text:
     """The record of a text that stands before the first iteration.
 
     Args:
@@ -28,7 +28,7 @@ def given_text(
         text: as it stands in the file.
         columns: the record's further columns.
     """
-    return Record(
+    return Text(
         record_id=fingerprint(prefix, experiment.name, position, text),
         experiment=experiment.name,
         iteration=0,

@@ -7,10 +7,11 @@ from typing import Any, Generic, TypeVar
 from sl_dagster.identity import seed_from
 from sl_dagster.method.language import Language
 from sl_dagster.resources.engines import Completion, Request
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Record, Text
 
 Ask = Callable[[Request], Awaitable[Completion]]
 Source = TypeVar("Source")
+_Kind = TypeVar("_Kind", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,8 @@ class Slot(Generic[Source]):
         """The seed for one of the draws of an attempt."""
         return seed_from(self.record_id, attempt, purpose)
 
-    def judged(
-        self, completion: Completion, text: str, reason: str | None, **columns: Any
-    ) -> Record:
-        """The record of what a model wrote; it is kept unless there is a reason against it.
+    def judged(self, completion: Completion, text: str, reason: str | None, **columns: Any) -> Text:
+        """The record of a text that a model wrote; it is kept unless there is a reason against it.
 
         Args:
             completion: the model's answer.
@@ -57,8 +56,8 @@ class Slot(Generic[Source]):
             columns: the record's further columns.
         """
         wrote = {"tokens": completion.tokens, "finish_reason": completion.finish_reason}
-        return self.made(reason, text=text, **wrote, **columns)
+        return self.made(Text, reason, text=text, **wrote, **columns)
 
-    def made(self, reason: str | None = None, **columns: Any) -> Record:
-        """The record with these columns; it is kept unless there is a reason against it."""
-        return Record(**self.identity | columns, kept=reason is None, drop_reason=reason)
+    def made(self, kind: type[_Kind], reason: str | None = None, /, **columns: Any) -> _Kind:
+        """The record of this kind with these columns, kept unless a reason speaks against it."""
+        return kind(**self.identity | columns, kept=reason is None, drop_reason=reason)

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import dagster as dg
-import pyarrow as pa
 
 from sl_dagster.assets.stage.asset import Asset
 from sl_dagster.assets.stage.config import chosen
@@ -23,7 +22,7 @@ from sl_dagster.experiment import Experiment, ServedModel
 from sl_dagster.identity import fingerprint
 from sl_dagster.method.language import Language
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.records import Record, Text
 from sl_dagster.resources.storage.journal import Outcome
 from sl_dagster.resources.storage.stage_store import StoredStage
 
@@ -33,11 +32,11 @@ class Stage(Asset):
 
     Attributes:
         run: the materialization it takes part in; see ``in_run``.
-        schema: the columns to store.
+        record: the kind of its records.
     """
 
     kinds = ("parquet",)
-    schema: ClassVar[pa.Schema] = TEXT_SCHEMA
+    record: ClassVar[type[Record]] = Text
     run: StageRun
 
     def in_run(self, run: StageRun) -> Self:

@@ -21,6 +21,7 @@ from sl_dagster.jobs.preview.memory import Memory, memory_needed
 from sl_dagster.jobs.terminal_logger import terminal_logger
 from sl_dagster.method.words import count_words
 from sl_dagster.resources.named import resources_in
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 
@@ -189,7 +190,7 @@ def _measured(experiment: Experiment, stages: StageStore, folder: Path, speed: f
     facts = extended.manifest
     grown = facts["kept"] + facts["dropped"].get("selection", 0)
     after = sum(record.words for record in extended.records())
-    before = sum(count_words(record.initial_response or "") for record in extended.records())
+    before = sum(count_words(record.initial_response or "") for record in extended.records(Text))
     # A baseline starts from nothing that could have grown, and trains no Extender.
     extends = "extender" in experiment.roles
     key = StageKey(experiment.name, "generator_lora", 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sl_dagster.resources.records import Record, record_from_row
+from sl_dagster.resources.records import Record
 
 # A line is a JSON list: the slot, its attempts, and a checksum of what stands before it, which
 # journals of earlier versions lack.
@@ -40,9 +40,10 @@ class Journal:
         damaged: the numbers of the lines that were passed over, the first being 1.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open a journal, taking over what an earlier, interrupted run wrote."""
+    def __init__(self, path: Path, kind: type[Record]) -> None:
+        """Open a journal of this kind of records, taking over what an interrupted run wrote."""
         self.path = path
+        self._kind = kind
         self.outcomes: dict[str, Outcome] = {}
         self.damaged: list[int] = []
         self._offsets: dict[str, int] = {}
@@ -75,7 +76,7 @@ class Journal:
     def read(self, slot_id: str) -> list[Record]:
         """All attempts of a finished slot, the final one last."""
         self._reader.seek(self._offsets[slot_id])
-        return [record_from_row(row) for row in json.loads(self._reader.readline())[1]]
+        return [self._kind.from_row(row) for row in json.loads(self._reader.readline())[1]]
 
     def close(self) -> None:
         """Close the file; it stays on disk for the next run."""
@@ -89,7 +90,7 @@ class Journal:
                 break
             try:
                 slot_id, rows = _parsed(line)
-                self._remember(slot_id, record_from_row(rows[-1]), end)
+                self._remember(slot_id, self._kind.from_row(rows[-1]), end)
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
                 self.damaged.append(number)
             end += len(line)

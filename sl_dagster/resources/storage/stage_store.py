@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import dagster as dg
 import pyarrow as pa
@@ -25,8 +25,10 @@ import pyarrow.parquet as pq
 
 from sl_dagster.errors import UserError
 from sl_dagster.method.plain_text import REPLACEMENT
-from sl_dagster.resources.records import Record, record_from_row
+from sl_dagster.resources.records import Record, kind_of
 from sl_dagster.resources.storage.journal import Journal
+
+_Kind = TypeVar("_Kind", bound=Record)
 
 _RECORDS = "records.parquet"
 _REJECTED = "rejected/records.parquet"
@@ -129,13 +131,23 @@ class StoredStage:
     def __len__(self) -> int:
         return self.manifest["flowing_on"]
 
-    def records(self) -> Iterator[Record]:
+    @overload
+    def records(self) -> Iterator[Record]: ...
+    @overload
+    def records(self, kind: type[_Kind]) -> Iterator[_Kind]: ...
+    def records(self, kind: type[Record] = Record) -> Iterator[Record]:
         """The records in the stage's order, some megabytes of text in memory at a time.
 
+        Args:
+            kind: the kind that they are known to be of.
+
         Raises:
-            UserError: the file is damaged.
+            UserError: the file is damaged, or its records are of another kind.
         """
-        return self._read(self.path)
+        for record in self._read(self.path):
+            if not isinstance(record, kind):
+                raise UserError(f"{self.path}: these are no records of {kind.__name__}")
+            yield record
 
     def rejected(self) -> Iterator[Record]:
         """The texts that were discarded on the way, read like the records."""
@@ -143,9 +155,10 @@ class StoredStage:
 
     def _read(self, path: Path) -> Iterator[Record]:
         with self._explained(), _opened(path) as file:
+            kind = kind_of(file.schema_arrow.names)
             for group in range(file.num_row_groups):
                 for row in file.read_row_group(group).to_pylist():
-                    yield record_from_row(row)
+                    yield kind.from_row(row)
 
     def at(self, positions: list[int]) -> list[Record]:
         """The records at these places of the stage's order, without reading the others' texts.
@@ -154,8 +167,8 @@ class StoredStage:
             UserError: the file is damaged.
         """
         with self._explained(), _opened(self.path) as file:
-            rows = _rows_at(file, positions)
-            return [record_from_row(rows[position]) for position in positions]
+            kind, rows = kind_of(file.schema_arrow.names), _rows_at(file, positions)
+            return [kind.from_row(rows[position]) for position in positions]
 
     def verify(self) -> None:
         """Read the file to its end.
@@ -173,14 +186,15 @@ class StoredStage:
         Raises:
             UserError: a file is damaged.
         """
-        rows: list[dict[str, Any]] = []
+        found: list[Record] = []
         for path in (self.path, self.rejected_path):
             if path.exists():
                 with self._explained(), _opened(path) as file:
                     ids = file.read(columns=["record_id"])["record_id"].to_pylist()
                     places = {place for place, one_id in enumerate(ids) if one_id in record_ids}
-                    rows += _rows_at(file, places).values()
-        return [record_from_row(row) for row in rows]
+                    kind = kind_of(file.schema_arrow.names)
+                    found += map(kind.from_row, _rows_at(file, places).values())
+        return found
 
     def column(self, name: str) -> list[Any]:
         """One column of the records, in order.
@@ -218,13 +232,13 @@ class StoredStage:
 class StageDraft:
     """A stage being written: Parquet files in a folder that nobody reads until it is published."""
 
-    def __init__(self, key: StageKey, folder: Path, fingerprint: str, schema: pa.Schema) -> None:
+    def __init__(self, key: StageKey, folder: Path, fingerprint: str, kind: type[Record]) -> None:
         self.key = key
         self.folder = folder / f"{_DRAFT}{os.getpid()}"
         (self.folder / _REJECTED).parent.mkdir(parents=True, exist_ok=True)
         self._fingerprint = fingerprint
-        self._flowing_on = _ParquetFile(self.folder / _RECORDS, schema)
-        self._rejected = _ParquetFile(self.folder / _REJECTED, schema)
+        self._flowing_on = _ParquetFile(self.folder / _RECORDS, kind.schema)
+        self._rejected = _ParquetFile(self.folder / _REJECTED, kind.schema)
         self._replaced = 0
         self._digest = hashlib.sha256()
 
@@ -232,10 +246,7 @@ class StageDraft:
         """Add a record that the next stage will read."""
         self._flowing_on.append(record)
         self._replaced += record.written.count(REPLACEMENT)
-        content = [record.record_id, record.text, record.prompt, record.completion, record.kept]
-        if record.query is not None:
-            content += [record.query, record.response, record.split]
-        self._digest.update(json.dumps(content).encode())
+        self._digest.update(json.dumps(record.content).encode())
 
     def reject(self, record: Record) -> None:
         """Add a record that goes no further; its ``drop_reason`` says why."""
@@ -313,18 +324,18 @@ class StageStore(dg.ConfigurableResource):
             return None
         return stored
 
-    def journal(self, key: StageKey, fingerprint: str) -> Journal:
+    def journal(self, key: StageKey, fingerprint: str, kind: type[Record]) -> Journal:
         """The journal of an incomplete stage, continued if an earlier run left one."""
-        return Journal(self.folder(key) / f"journal-{fingerprint}.jsonl")
+        return Journal(self.folder(key) / f"journal-{fingerprint}.jsonl", kind)
 
     @contextmanager
-    def draft(self, key: StageKey, fingerprint: str, schema: pa.Schema) -> Iterator[StageDraft]:
+    def draft(self, key: StageKey, fingerprint: str, kind: type[Record]) -> Iterator[StageDraft]:
         """Write a stage; what was written is removed again if the block fails.
 
         Raises:
             UserError: the disk is full; the stage's earlier content is as it was.
         """
-        draft = StageDraft(key, self.folder(key), fingerprint, schema)
+        draft = StageDraft(key, self.folder(key), fingerprint, kind)
         try:
             with disk_errors_explained(f"{key}: cannot write {draft.folder}"):
                 yield draft
@@ -360,8 +371,8 @@ class _ParquetFile:
 
     def append(self, record: Record) -> None:
         row = record.as_row()
-        self._pending.append({name: row[name] for name in self._schema.names})
-        self._pending_characters += _characters(record)
+        self._pending.append(row)
+        self._pending_characters += _characters(row)
         self.rows += 1
         full = self._pending_characters > _BATCH_CHARACTERS
         if full or len(self._pending) == _BATCH_ROWS:
@@ -400,12 +411,11 @@ def _rows_at(file: pq.ParquetFile, positions: Collection[int]) -> dict[int, dict
     return found
 
 
-def _characters(record: Record) -> int:
-    """How much text a record holds, its own and what it was made from."""
-    texts = [record.instruction, record.initial_response, record.response, record.text]
-    texts.append(record.query)
-    messages = [*(record.prompt or ()), *(record.completion or ())]
-    return sum(len(text or "") for text in texts) + sum(len(m["content"]) for m in messages)
+def _characters(row: dict[str, Any]) -> int:
+    """How much text a row holds, its own and what it was made from."""
+    texts = [value for value in row.values() if isinstance(value, str)]
+    messages = [*row.get("prompt", ()), *row.get("completion", ())]
+    return sum(map(len, texts)) + sum(len(message["content"]) for message in messages)
 
 
 @contextmanager

@@ -5,13 +5,16 @@ rejected, and the pair is learnt from as it is.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from sl_dagster.method.length_control import Constraint, weaving_drop_reason
+from sl_dagster.resources.records import AlignedExample, Pair
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey
 from tests.assets.conftest import Project
@@ -31,7 +34,7 @@ def aligned(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
 
 
 def test_the_data_set_has_the_pairs_of_both_iterations(aligned: Project) -> None:
-    pairs = list(aligned.stage("dataset", None).records())
+    pairs = list(aligned.stage("dataset", None).records(Pair))
     sources = [
         (stage, iteration or 0)
         for stage, iteration in [
@@ -40,7 +43,7 @@ def test_the_data_set_has_the_pairs_of_both_iterations(aligned: Project) -> None
         ]
         for _ in range(len(aligned.stage(stage, iteration)))
     ]
-    duplicates = aligned.stage("dataset", None).rejected()
+    duplicates: Iterator[Any] = aligned.stage("dataset", None).rejected()
     found = [(pair.source_stage, pair.source_iteration) for pair in (*pairs, *duplicates)]
     assert sorted(found) == sorted(sources)
     sides = {side: {p.query for p in pairs if p.split == side} for side in ("train", "validation")}
@@ -56,11 +59,11 @@ def test_the_last_generator_has_answered_more(aligned: Project) -> None:
 
 def test_lengths_are_kept_if_right_and_rejected_with_a_reason(aligned: Project) -> None:
     stage = aligned.stage("length_controlled", None)
-    pairs = aligned.stage("dataset", None).records()
+    pairs = aligned.stage("dataset", None).records(Pair)
     eligible = sum(50 <= pair.words < 800 for pair in pairs)
     assert eligible > 0
     assert stage.manifest["records_in"] == eligible
-    for pair in [*stage.records(), *stage.rejected()]:
+    for pair in [*stage.records(Pair), *stage.rejected()]:
         assert pair.constraint and pair.constraint_type and pair.constraint_words
         constraint = Constraint(pair.constraint_type, pair.constraint_words, pair.constraint)
         reason = weaving_drop_reason(
@@ -75,7 +78,7 @@ def test_the_aligned_model_is_an_adapter_with_a_card_of_facts(aligned: Project) 
     adapter = stored.adapter.verified()
     assert (adapter.role, adapter.iteration, adapter.is_whole_model) == ("aligned", 0, False)
     card = (Path(str(adapter.path)) / "README.md").read_text()
-    dataset = list(aligned.stage("dataset", None).records())
+    dataset = list(aligned.stage("dataset", None).records(Pair))
     held_back = sum(pair.split == "validation" for pair in dataset)
     assert stored.outcome
     assert stored.outcome.examples == len(dataset) - held_back
@@ -99,7 +102,7 @@ def test_what_is_up_to_date_is_not_made_again(aligned: Project) -> None:
 
 
 def test_a_pair_is_traced_to_seeds(aligned: Project) -> None:
-    example = next(aligned.stage("aligned_sft", None).records())
+    example = next(aligned.stage("aligned_sft", None).records(AlignedExample))
     result = aligned.run("trace", example.record_id, "--format", "json")
     assert result.returncode == 0, result.stderr
     node, stages = json.loads(result.stdout), []

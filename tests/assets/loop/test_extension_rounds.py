@@ -11,7 +11,7 @@ from sl_dagster.assets.stage.slot import Slot
 from sl_dagster.experiment import load_experiment
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Completion, Request
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 
 RESPONSE = "The bridge is old.\n\nThe mill is older.\n\nNobody knows why."
 IDENTITY = {
@@ -49,15 +49,15 @@ def whole(write_experiment: Callable[..., Path]) -> ExtendWhole:
     return task
 
 
-def slot(prefix: str) -> Slot[Record]:
-    source = Record(
+def slot(prefix: str) -> Slot[Text]:
+    source = Text(
         **IDENTITY, instruction="Write.", initial_response=RESPONSE, response=RESPONSE, text=prefix
     )
     return Slot(IDENTITY, source)
 
 
-def attempts(task: ExtendWhole, slot: Slot[Record], ask: Extender, count: int) -> list[Record]:
-    async def work() -> list[Record]:
+def attempts(task: ExtendWhole, slot: Slot[Text], ask: Extender, count: int) -> list[Text]:
+    async def work() -> list[Text]:
         return [await task.attempt(slot, number, ask) for number in range(1, count + 1)]
 
     return asyncio.run(work())

@@ -12,7 +12,7 @@ from sl_dagster.experiment import load_experiment
 from sl_dagster.method.language import Language
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Completion, Request
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_an_answer_keeps_the_reason_that_drops_it(
     }
     task = InitialResponses(experiment)
     task.writer = Adapter("generator", "base-1")
-    slot = Slot(identity, Record(**identity, text="Write."))
+    slot = Slot(identity, Text(**identity, text="Write."))
 
     async def ask(_: Request) -> Completion:
         return Completion(f" {answer}\n", 5, 10, finish_reason)

@@ -139,7 +139,7 @@ def test_alike_ones_are_dropped_whoever_finishes_first(loop: Callable[..., Loop]
     records, metadata, engine = made.make(write, seconds=last_ones_first)
     finished = [place[request.seed] for request in engine.requests if request.begun]
     assert finished == [3, 2, 1, 0]
-    assert [record.text for record in records] == [texts[0], texts[2]]
+    assert [record.written for record in records] == [texts[0], texts[2]]
     assert metadata["dropped_near_duplicate"] == metadata["dropped_duplicate"] == 1
 
 
@@ -220,7 +220,7 @@ def test_a_growing_pool_has_the_instructions_of_the_iterations_before(
     own = [record for record in second if ids & set(record.parents)]
     assert len(own) > 20, "most of the pool is self-made by now"
     assert metadata["share_literature"] + metadata["share_technical"] == pytest.approx(1)
-    repeated, metadata, _ = made.make(lambda _: str(first[0].text), iteration=3)
+    repeated, metadata, _ = made.make(lambda _: first[0].written, iteration=3)
     assert (repeated, metadata["dropped_duplicate"]) == ([], 30)
 
 
@@ -259,7 +259,7 @@ def test_what_follows_an_instruction_is_cut_off(
     loop: Callable[..., Loop], preset: str, text: str
 ) -> None:
     records, _, engine = loop(preset=preset, count=1).make(lambda _: NOTED)
-    assert [record.text for record in records] == [text]
+    assert [record.written for record in records] == [text]
     assert text in engine.requests[-1].message["content"], "it is judged without it"
 
 

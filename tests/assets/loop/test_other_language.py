@@ -69,7 +69,7 @@ def test_an_iteration_in_german(german: ScriptedProject) -> None:
     german.make("previous_generator", "previous_extender", *stages, answer=answer, iteration=1)
     extended = list(german.stages.read(StageKey("small", "extended_responses", 1)).records())
     assert {record.language for record in extended} == {"de"}
-    assert all("vergessene Briefe" in str(record.text) for record in extended)
+    assert all("vergessene Briefe" in str(record.written) for record in extended)
     asked = [request.message["content"] for request in german.engine.requests]
     assert any("mehr als 2000 Wörtern" in text for text in asked)
     initial = german.stages.read(StageKey("small", "initial_responses", 1))

@@ -7,6 +7,7 @@ import pytest
 
 from sl_dagster.benchmarks.longen import band_of, length_score
 from sl_dagster.paths import PROJECT_ROOT
+from sl_dagster.resources.records import Score
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 from tests.assets.conftest import Project
 
@@ -32,7 +33,7 @@ def measured(project: Project) -> Project:
 
 
 def test_every_model_is_measured_alike(measured: Project, monkeypatch) -> None:
-    base, first = (list(scores_of(measured, model).records()) for model in ("base", "1"))
+    base, first = (list(scores_of(measured, model).records(Score)) for model in ("base", "1"))
     assert [answer.instruction for answer in base] == [answer.instruction for answer in first]
     assert {answer.model for answer in first} == {"1"}
     assert {answer.adapter for answer in first} == {
@@ -45,8 +46,8 @@ def test_every_model_is_measured_alike(measured: Project, monkeypatch) -> None:
 
     rows = json.loads(measured.run("scores", "-e", "small", "--format", "json").stdout)
     assert [(row["model"], row["answers"]) for row in rows] == [("base", 12), ("1", 12)]
-    assert rows[1]["overall"] == pytest.approx(sum(a.score or 0 for a in first) / 12)
-    about = [answer.score or 0 for answer in first if answer.type == "about"]
+    assert rows[1]["overall"] == pytest.approx(sum(a.score for a in first) / 12)
+    about = [answer.score for answer in first if answer.type == "about"]
     assert rows[1]["about"] == pytest.approx(sum(about) / len(about))
 
     fifths = json.loads(measured.run("decay", "-e", "small", "--format", "json").stdout)

@@ -7,9 +7,10 @@ import pytest
 
 from sl_dagster.method.quality import DIMENSIONS, read_scores
 from sl_dagster.resources.judge import DATABASE_FILE
-from sl_dagster.resources.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.records import Judgement, Text
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 from tests.assets.conftest import SETTINGS, Project
+from tests.stored_stages import made_up, store
 
 pytestmark = pytest.mark.integration
 
@@ -19,21 +20,13 @@ JUDGE = {"model": SETTINGS["base_model"], "samples": 2}
 
 def answer(project: Project, stage: str, iteration: int | None, texts: list[str]) -> None:
     """Store answers to held-out instructions."""
-    store = StageStore(data_dir=str(project.data))
-    with store.draft(StageKey("small", stage, iteration), "f1", TEXT_SCHEMA) as draft:
-        for position, text in enumerate(texts):
-            record = Record(
-                record_id=f"{stage}{position}",
-                experiment="small",
-                iteration=iteration or 0,
-                stage=stage,
-                position=position,
-                language="en",
-                instruction=f"Write a story about the old mill, number {position}.",
-                text=text,
-            )
-            draft.add(record)
-        store.publish(draft.finish({"records_in": len(texts), "dropped": {}, "retried": {}}))
+    key = StageKey("small", stage, iteration)
+    asked = "Write a story about the old mill, number"
+    records = [
+        made_up(Text, key, position, instruction=f"{asked} {position}.", text=text)
+        for position, text in enumerate(texts)
+    ]
+    store(project.data, key, records)
 
 
 def scores(project: Project, model: str) -> StoredStage:
@@ -55,14 +48,14 @@ def test_every_answer_is_judged_and_paid_for_once(fresh: Project) -> None:
         result = project.materialize("quality_scores", model)
         assert result.returncode == 0, result.stdout + result.stderr
     stage = scores(project, "1")
-    records = list(stage.records())
+    records = list(stage.records(Judgement))
     answers = project.stage("heldout_responses", 1)
     assert {record.parents[0] for record in records} == set(answers.column("record_id"))
     assert len(records) == 2 * len(answers)
     for record in records:
-        assert record.scores == read_scores(str(record.text))
+        assert record.scores == read_scores(record.text)
         assert record.scores and set(record.scores) == set(DIMENSIONS)
-        assert record.judge and record.judge["model"] == SETTINGS["base_model"]
+        assert record.judge["model"] == SETTINGS["base_model"]
 
     before = paid_for(project)
     assert before >= len(records)

@@ -8,14 +8,14 @@ from sl_dagster.assets.stage.description import stage_result
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.storage.stage_store import StageStore, StoredStage
 from tests.lineage.conftest import SCRIPT
-from tests.resources.storage.test_stage_store import draft
+from tests.stored_stages import drafted_responses
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> StoredStage:
     store = StageStore(data_dir=str(tmp_path))
     texts = {"a": "One.", "b": f"One two three.\n\n{SCRIPT}", "c": "word " * 100}
-    stage = draft(store, texts)
+    stage = drafted_responses(store, texts)
     stage.manifest["records_in"] = 4
     return stage
 

@@ -223,8 +223,8 @@ def test_a_slot_without_a_good_record_can_flow_on(workshop: Workshop) -> None:
     )
     assert len(stage) == SLOTS
     carried = [record for record in stage.records() if not record.kept]
-    assert [(r.position, r.text, r.drop_reason) for r in carried] == [(7, "as before", "bad")]
-    assert [r.text for r in stage.pick({"f1-7.3"})] == ["never"]
+    assert [(r.position, r.written, r.drop_reason) for r in carried] == [(7, "as before", "bad")]
+    assert [r.written for r in stage.pick({"f1-7.3"})] == ["never"]
 
 
 def test_the_engines_message_reaches_the_user(workshop: Workshop) -> None:

@@ -20,7 +20,7 @@ import resource, sys
 from pathlib import Path
 import dagster as dg
 from sl_dagster.errors import UserError
-from sl_dagster.resources.records import TEXT_SCHEMA, Record
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.io_managers import AdapterIOManager, StageIOManager
@@ -33,8 +33,8 @@ stages, adapters = StageStore(data_dir=folder), AdapterStore(data_dir=folder)
 lengths = LengthsDatabase(data_dir=folder)
 
 def record(number):
-    return Record(record_id=f"{fingerprint}{number}", parents=("p",), experiment="e", iteration=0,
-                  stage="seeds", position=number, language="en", text=f"{number * 7919} " * 90)
+    return Text(record_id=f"{fingerprint}{number}", parents=("p",), experiment="e", iteration=0,
+                stage="seeds", position=number, language="en", text=f"{number * 7919} " * 90)
 
 class Context:
     has_asset_partitions = False
@@ -49,12 +49,12 @@ def work():
 
 def make():
     with disk_errors_explained("the journal"):
-        journal = stages.journal(key, fingerprint)
+        journal = stages.journal(key, fingerprint, Text)
         for number in range(40):
             if f"{fingerprint}{number}" not in journal.outcomes:
                 print("ASKED", number)
                 journal.append(f"{fingerprint}{number}", [record(number)])
-    with stages.draft(key, fingerprint, TEXT_SCHEMA) as draft:
+    with stages.draft(key, fingerprint, Text) as draft:
         for number in range(40):
             draft.add(journal.read(f"{fingerprint}{number}")[0])
         return draft.finish({})

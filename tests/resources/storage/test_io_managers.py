@@ -5,12 +5,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from sl_dagster.resources.records import TEXT_SCHEMA
 from sl_dagster.resources.storage import lengths_file
 from sl_dagster.resources.storage.io_managers import StageIOManager
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 from tests.elsewhere import database_open_elsewhere
+from tests.stored_stages import drafted
 
 KEY = StageKey("e", "seeds", None)
 
@@ -23,8 +23,7 @@ def test_a_database_that_is_open_elsewhere_fails_no_run(
 
     @dg.asset(key=["e", "seeds"], io_manager_key="stage_io")
     def seeds() -> StoredStage:
-        with stages.draft(KEY, "f", TEXT_SCHEMA) as draft:
-            return draft.finish({})
+        return drafted(stages, KEY, [])
 
     def materialize() -> dg.ExecuteInProcessResult:
         return dg.materialize(

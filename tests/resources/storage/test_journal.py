@@ -10,63 +10,51 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sl_dagster.resources.records import Record
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.journal import Journal
-
-
-def record(name: str, text: str = "Some text.", kept: bool = True) -> Record:
-    return Record(
-        record_id=name,
-        parents=("p",),
-        experiment="e",
-        iteration=1,
-        stage="s",
-        position=0,
-        language="en",
-        text=text,
-        kept=kept,
-        drop_reason=None if kept else "repetition",
-    )
+from tests.stored_stages import response
 
 
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "journal.jsonl"
-    journal = Journal(path)
-    journal.append("a", [record("a", kept=False), record("a", "写了。")])
-    journal.append("b", [record("b", kept=False)])
+    journal = Journal(path, Text)
+    journal.append("a", [response("a", "Some text.", kept=False), response("a", "写了。")])
+    journal.append("b", [response("b", "Some text.", kept=False)])
     journal.close()
-    again = Journal(path)
+    again = Journal(path, Text)
     assert list(again.outcomes) == ["a", "b"]
     assert (again.outcomes["a"].kept, again.outcomes["a"].characters) == (True, 3)
     assert not again.outcomes["b"].kept
-    assert again.read("a") == [record("a", kept=False), record("a", "写了。")]
-    again.append("c", [record("c")])
-    assert again.read("c") == [record("c")]
-    assert again.read("b") == [record("b", kept=False)]
+    assert again.read("a") == [response("a", "Some text.", kept=False), response("a", "写了。")]
+    again.append("c", [response("c", "Some text.")])
+    assert again.read("c") == [response("c", "Some text.")]
+    assert again.read("b") == [response("b", "Some text.", kept=False)]
 
 
 @pytest.mark.parametrize("rest", [b'["b", [{"rec', b'["b", 1]', b"\x00\x00"])
 def test_a_line_that_a_kill_left_is_cut_off(tmp_path: Path, rest: bytes) -> None:
     path = tmp_path / "journal.jsonl"
-    journal = Journal(path)
-    journal.append("a", [record("a")])
+    journal = Journal(path, Text)
+    journal.append("a", [response("a", "Some text.")])
     journal.close()
     whole = path.read_bytes()
     path.write_bytes(whole + rest)
-    again = Journal(path)
+    again = Journal(path, Text)
     assert list(again.outcomes) == ["a"]
-    again.append("c", [record("c")])
+    again.append("c", [response("c", "Some text.")])
     again.close()
     assert path.read_bytes().startswith(whole)
-    assert list(Journal(path).outcomes) == ["a", "c"]
+    assert list(Journal(path, Text).outcomes) == ["a", "c"]
 
 
 def written(path: Path, count: int) -> list[bytes]:
     """The lines of a journal of so many slots."""
-    journal = Journal(path)
+    journal = Journal(path, Text)
     for number in range(count):
         name = f"slot{number}"
-        journal.append(name, [record(name, kept=False), record(name, f"文 {number}. " * 9)])
+        journal.append(
+            name, [response(name, "Some text.", kept=False), response(name, f"文 {number}. " * 9)]
+        )
     journal.close()
     return path.read_bytes().splitlines(keepends=True)
 
@@ -82,7 +70,7 @@ def test_a_flipped_bit_costs_the_slots_that_it_touches(data: st.DataObject) -> N
         content[place] ^= 1 << data.draw(st.integers(0, 7))
         path.write_bytes(content)
         touched = sum(len(b"".join(lines[: n + 1])) <= place for n in range(4))
-        journal = Journal(path)
+        journal = Journal(path, Text)
         lost = {f"slot{touched}"}
         if place + 1 == len(b"".join(lines[: touched + 1])):
             lost.add(f"slot{touched + 1}")  # two lines have become one
@@ -90,10 +78,10 @@ def test_a_flipped_bit_costs_the_slots_that_it_touches(data: st.DataObject) -> N
         assert set(journal.outcomes) == expected
         for name in expected:
             number = name.removeprefix("slot")
-            assert journal.read(name)[-1].text == f"文 {number}. " * 9
-        journal.append("new", [record("new")])
+            assert journal.read(name)[-1].written == f"文 {number}. " * 9
+        journal.append("new", [response("new", "Some text.")])
         journal.close()
-        again = Journal(path)
+        again = Journal(path, Text)
         assert set(again.outcomes) == {*expected, "new"}
         again.close()
 
@@ -109,21 +97,21 @@ def test_damaged_lines_are_told(tmp_path: Path) -> None:
         b'["y", [{"a": 1}]]\n',
     ]
     path.write_bytes(lines[0] + b"".join(bad) + lines[1] + lines[2][:-9])
-    journal = Journal(path)
+    journal = Journal(path, Text)
     assert (list(journal.outcomes), journal.damaged) == (["slot0", "slot1"], [2, 3, 4, 5, 6])
 
 
 def test_a_journal_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     """Its lines have no checksum."""
     path = tmp_path / "journal.jsonl"
-    old = json.dumps(["a", [record("a", "写了。").as_row()]], ensure_ascii=False) + "\n"
+    old = json.dumps(["a", [response("a", "写了。").as_row()]], ensure_ascii=False) + "\n"
     path.write_text(old, encoding="utf-8")
-    journal = Journal(path)
-    journal.append("b", [record("b")])
+    journal = Journal(path, Text)
+    journal.append("b", [response("b", "Some text.")])
     journal.close()
-    again = Journal(path)
+    again = Journal(path, Text)
     assert (list(again.outcomes), again.damaged) == (["a", "b"], [])
-    assert again.read("a")[0].text == "写了。"
+    assert again.read("a")[0].written == "写了。"
 
 
 def test_a_full_disk_keeps_the_lines_before(tmp_path: Path) -> None:
@@ -131,14 +119,15 @@ def test_a_full_disk_keeps_the_lines_before(tmp_path: Path) -> None:
     program = """
 import resource, sys
 from pathlib import Path
-from tests.resources.storage.test_journal import record
+from sl_dagster.resources.records import Text
+from tests.stored_stages import response
 from sl_dagster.resources.storage.journal import Journal
-journal = Journal(Path(sys.argv[1]))
-journal.append("a", [record("a")])
+journal = Journal(Path(sys.argv[1]), Text)
+journal.append("a", [response("a", "Some text.")])
 limit = journal.path.stat().st_size + 100
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 try:
-    journal.append("b", [record("b", "x" * 10_000)])
+    journal.append("b", [response("b", "x" * 10_000)])
 except OSError as error:
     print("failed", error.errno)
 """
@@ -147,4 +136,4 @@ except OSError as error:
         [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True
     )
     assert result.stdout.startswith("failed")
-    assert list(Journal(path).outcomes) == ["a"]
+    assert list(Journal(path, Text).outcomes) == ["a"]

@@ -2,7 +2,6 @@
 
 import threading
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,14 +9,14 @@ import duckdb
 import pytest
 
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.records import TEXT_SCHEMA
+from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage import lengths_file
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.lengths import STATS_COLUMNS, LengthsDatabase
 from sl_dagster.resources.storage.lengths_file import LengthsUnavailableError
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.elsewhere import database_open_elsewhere
-from tests.resources.storage.test_stage_store import KEY, draft, record
+from tests.stored_stages import RESPONSES, drafted, drafted_responses, made_up
 
 
 @pytest.fixture
@@ -31,11 +30,12 @@ def lengths(tmp_path: Path) -> LengthsDatabase:
 
 
 def test_a_stage_replaces_its_own_rows_only(store: StageStore, lengths: LengthsDatabase) -> None:
-    lengths.replace_stage(store.publish(draft(store, {"a": "One two.", "b": "One."})))
+    lengths.replace_stage(store.publish(drafted_responses(store, {"a": "One two.", "b": "One."})))
     other = StageKey("e", "instructions", None)
-    with store.draft(other, "f", TEXT_SCHEMA) as writing:
-        lengths.replace_stage(store.publish(writing.finish({})))
-    lengths.replace_stage(store.publish(draft(store, {"c": "One two three four."}, "f2")))
+    lengths.replace_stage(store.publish(drafted(store, other, [])))
+    lengths.replace_stage(
+        store.publish(drafted_responses(store, {"c": "One two three four."}, "f2"))
+    )
     rows = lengths.stats("e")
     assert len(rows) == 1
     assert tuple(rows[0]) == STATS_COLUMNS
@@ -55,7 +55,7 @@ def test_a_stage_replaces_its_own_rows_only(store: StageStore, lengths: LengthsD
 
 
 def test_the_table_has_the_promised_columns(store: StageStore, lengths: LengthsDatabase) -> None:
-    lengths.replace_stage(store.publish(draft(store, {"a": "One two."})))
+    lengths.replace_stage(store.publish(drafted_responses(store, {"a": "One two."})))
     with duckdb.connect(str(lengths.path), read_only=True) as connection:
         rows = connection.execute("SELECT * FROM record_lengths ORDER BY record_id").fetchall()
     assert rows == [
@@ -65,9 +65,9 @@ def test_the_table_has_the_promised_columns(store: StageStore, lengths: LengthsD
 
 
 def test_lineage(store: StageStore, lengths: LengthsDatabase) -> None:
-    lengths.replace_stage(store.publish(draft(store, {"a": "One.", "b": "Two."})))
+    lengths.replace_stage(store.publish(drafted_responses(store, {"a": "One.", "b": "Two."})))
     assert sorted(lengths.ancestry("a")) == [("a", "p1"), ("a", "p2")]
-    assert lengths.locate_all(["a", "p1"]) == {"a": KEY}
+    assert lengths.locate_all(["a", "p1"]) == {"a": RESPONSES}
 
 
 def test_adapters_are_remembered_once(lengths: LengthsDatabase) -> None:
@@ -91,7 +91,7 @@ def test_a_missing_database_has_nothing(lengths: LengthsDatabase) -> None:
 def test_what_is_known_of_a_stage_outlives_its_damage(
     store: StageStore, lengths: LengthsDatabase
 ) -> None:
-    stage = store.publish(draft(store, {"a": "One."}))
+    stage = store.publish(drafted_responses(store, {"a": "One."}))
     lengths.replace_stage(stage)
     stage.path.write_bytes(b"broken")
     lengths.replace_stage(stage)
@@ -129,7 +129,7 @@ def test_readers_need_no_database(
     """Open elsewhere, damaged or deleted: the answers are the same, and it is said why."""
     store_adapter(tmp_path, "extender", "f")
     lengths.remember_adapter("e", Adapter("extender", "f", None, 1))
-    lengths.replace_stage(store.publish(draft(store, {"a": "One two.", "b": "One."})))
+    lengths.replace_stage(store.publish(drafted_responses(store, {"a": "One two.", "b": "One."})))
     expected = everything(lengths)
     assert not caplog.messages
     with database_open_elsewhere(lengths.path) as pid:
@@ -154,9 +154,9 @@ def test_readers_need_no_database(
 def test_a_writer_that_is_kept_out_is_caught_up_with(
     store: StageStore, lengths: LengthsDatabase, read_only: bool
 ) -> None:
-    lengths.replace_stage(store.publish(draft(store, {"old": "One two."})))
+    lengths.replace_stage(store.publish(drafted_responses(store, {"old": "One two."})))
     with database_open_elsewhere(lengths.path, read_only) as pid:
-        stage = store.publish(draft(store, {"a": "One two three.", "b": "One."}, "f2"))
+        stage = store.publish(drafted_responses(store, {"a": "One two three.", "b": "One."}, "f2"))
         with pytest.raises(LengthsUnavailableError, match=rf"is open in .* \(process {pid}\)"):
             lengths.replace_stage(stage)
         adapter = Adapter("extender", "f", None, 1)
@@ -167,8 +167,7 @@ def test_a_writer_that_is_kept_out_is_caught_up_with(
     with duckdb.connect(str(lengths.path), read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM record_lengths").fetchone() == (2,)
     other = StageKey("e", "instructions", None)
-    with store.draft(other, "f", TEXT_SCHEMA) as writing:
-        lengths.replace_stage(store.publish(writing.finish({})))
+    lengths.replace_stage(store.publish(drafted(store, other, [])))
     with duckdb.connect(str(lengths.path), read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM record_lengths").fetchone() == (3,)
     assert list(lengths.adapters()) == ["f"]
@@ -176,24 +175,24 @@ def test_a_writer_that_is_kept_out_is_caught_up_with(
 
 
 def test_a_short_use_elsewhere_is_waited_for(store: StageStore, lengths: LengthsDatabase) -> None:
-    lengths.replace_stage(store.publish(draft(store, {"old": "One two."})))
-    stage = store.publish(draft(store, {"a": "One."}, "f2"))
+    lengths.replace_stage(store.publish(drafted_responses(store, {"old": "One two."})))
+    stage = store.publish(drafted_responses(store, {"a": "One."}, "f2"))
     with ExitStack() as stack:
         stack.enter_context(database_open_elsewhere(lengths.path))
         timer = threading.Timer(0.7, stack.close)
         timer.start()
         lengths.replace_stage(stage)
         timer.join()
-    assert lengths.locate("a") == KEY
+    assert lengths.locate("a") == RESPONSES
 
 
 def test_a_run_that_dies_between_files_and_database_is_caught_up_with(
     store: StageStore, lengths: LengthsDatabase
 ) -> None:
-    lengths.replace_stage(store.publish(draft(store, {"old": "One two."})))
-    lengths.expect(KEY)
-    store.publish(draft(store, {"a": "One two."}, "f2"))
-    assert lengths.locate("a") == KEY
+    lengths.replace_stage(store.publish(drafted_responses(store, {"old": "One two."})))
+    lengths.expect(RESPONSES)
+    store.publish(drafted_responses(store, {"a": "One two."}, "f2"))
+    assert lengths.locate("a") == RESPONSES
     lengths.catch_up()
     with duckdb.connect(str(lengths.path), read_only=True) as connection:
         found = connection.execute("SELECT record_id FROM record_lengths").fetchall()
@@ -203,11 +202,11 @@ def test_a_run_that_dies_between_files_and_database_is_caught_up_with(
 def test_a_note_that_was_torn_has_everything_added(
     store: StageStore, lengths: LengthsDatabase
 ) -> None:
-    lengths.replace_stage(store.publish(draft(store, {"old": "One two."})))
-    lengths.expect(KEY)
+    lengths.replace_stage(store.publish(drafted_responses(store, {"old": "One two."})))
+    lengths.expect(RESPONSES)
     [note] = lengths.path.parent.glob(".lengths-pending/*.json")
     note.write_bytes(b"")
-    store.publish(draft(store, {"a": "One two."}, "f2"))
+    store.publish(drafted_responses(store, {"a": "One two."}, "f2"))
     lengths.catch_up()
     with duckdb.connect(str(lengths.path), read_only=True) as connection:
         found = connection.execute("SELECT record_id FROM record_lengths").fetchall()
@@ -224,7 +223,7 @@ def test_rebuilding(
 ) -> None:
     store_adapter(tmp_path, "generator", "g")
     lengths.remember_adapter("e", Adapter("generator", "g", None, 1))
-    lengths.replace_stage(store.publish(draft(store, {"a": "One two.", "b": "One."})))
+    lengths.replace_stage(store.publish(drafted_responses(store, {"a": "One two.", "b": "One."})))
     expected = everything(lengths)
     if damage == "none":
         with duckdb.connect(str(lengths.path)) as connection:
@@ -250,7 +249,7 @@ def test_rebuilding(
 
 @pytest.mark.usefixtures("impatient")
 def test_what_is_open_elsewhere_is_not_rebuilt(store: StageStore, lengths: LengthsDatabase) -> None:
-    lengths.replace_stage(store.publish(draft(store, {"a": "One two."})))
+    lengths.replace_stage(store.publish(drafted_responses(store, {"a": "One two."})))
     with (
         database_open_elsewhere(lengths.path) as pid,
         pytest.raises(LengthsUnavailableError, match=f"process {pid}"),
@@ -260,11 +259,9 @@ def test_what_is_open_elsewhere_is_not_rebuilt(store: StageStore, lengths: Lengt
 
 
 def test_a_damaged_stage_takes_no_other_down(store: StageStore, lengths: LengthsDatabase) -> None:
-    bad = store.publish(draft(store, {"a": "One two."}))
+    bad = store.publish(drafted_responses(store, {"a": "One two."}))
     other = StageKey("e", "instructions", None)
-    with store.draft(other, "f", TEXT_SCHEMA) as writing:
-        writing.add(replace(record("o", "One."), stage="instructions", iteration=0))
-        store.publish(writing.finish({}))
+    store.publish(drafted(store, other, [made_up(Text, other)]))
     bad.path.write_bytes(b"broken")
     assert [row["stage"] for row in lengths.stats()] == ["instructions"]
     lengths.rebuild()

@@ -11,44 +11,13 @@ import pytest
 
 from sl_dagster.errors import UserError
 from sl_dagster.method.prompts import Message
-from sl_dagster.resources.records import SFT_SCHEMA, TEXT_SCHEMA, Record
+from sl_dagster.resources.records import Example, Text
 from sl_dagster.resources.storage.stage_store import (
     StageKey,
     StageStore,
-    StoredStage,
     disk_errors_explained,
 )
-
-KEY = StageKey("e", "initial_responses", 2)
-
-
-def record(name: str, text: str, kept: bool = True) -> Record:
-    return Record(
-        record_id=name,
-        parents=("p1", "p2"),
-        experiment="e",
-        iteration=2,
-        stage="initial_responses",
-        position=0,
-        language="en",
-        instruction="Write.",
-        text=text,
-        adapter="base-1",
-        attempt=1,
-        tokens=7,
-        finish_reason="stop",
-        kept=kept,
-        drop_reason=None if kept else "repetition",
-    )
-
-
-def draft(store: StageStore, texts: dict[str, str], fingerprint: str = "f1") -> StoredStage:
-    with store.draft(KEY, fingerprint, TEXT_SCHEMA) as writing:
-        for name, text in texts.items():
-            writing.add(record(name, text))
-        writing.reject(record("r", "bad", kept=False))
-        counts = {"kept": len(texts), "dropped": {"repetition": 1}, "retried": {}}
-        return writing.finish({"records_in": len(texts) + 1} | counts)
+from tests.stored_stages import RESPONSES, drafted, drafted_responses, made_up, response
 
 
 @pytest.fixture
@@ -58,16 +27,16 @@ def store(tmp_path: Path) -> StageStore:
 
 def test_nothing_is_visible_before_it_is_published(store: StageStore) -> None:
     with pytest.raises(UserError, match="e/initial_responses of iteration 2 has not been made"):
-        store.read(KEY)
-    unpublished = draft(store, {"a": "One text."})
+        store.read(RESPONSES)
+    unpublished = drafted_responses(store, {"a": "One text."})
     with pytest.raises(UserError):
-        store.read(KEY)
+        store.read(RESPONSES)
     store.publish(unpublished)
-    stored = store.read(KEY)
-    assert list(stored.records()) == [record("a", "One text.")]
+    stored = store.read(RESPONSES)
+    assert list(stored.records()) == [response("a", "One text.")]
     assert stored.pick({"a", "r", "unknown"}) == [
-        record("a", "One text."),
-        record("r", "bad", kept=False),
+        response("a", "One text."),
+        response("r", "bad", kept=False),
     ]
     assert (len(stored), stored.fingerprint, stored.manifest["rejected"]) == (1, "f1", 1)
     assert stored.column("words") == [2]
@@ -76,41 +45,40 @@ def test_nothing_is_visible_before_it_is_published(store: StageStore) -> None:
 def test_complete_stages_are_found(store: StageStore) -> None:
     assert store.complete() == []
     outside = StageKey("other", "seeds", None)
-    for key in (KEY, outside):
-        with store.draft(key, "f", TEXT_SCHEMA) as writing:
-            unpublished = writing.finish({})
-            assert key not in store.complete()
+    for key in (RESPONSES, outside):
+        unpublished = drafted(store, key, [])
+        assert key not in store.complete()
         store.publish(unpublished)
-    assert store.complete() == [KEY, outside]
-    assert store.complete("e") == [KEY]
+    assert store.complete() == [RESPONSES, outside]
+    assert store.complete("e") == [RESPONSES]
     assert store.complete("nobody") == []
 
 
 def test_publishing_replaces_and_cleans_up(store: StageStore) -> None:
-    store.publish(draft(store, {"a": "One."}))
-    journal = store.journal(KEY, "f2")
-    journal.append("b", [record("b", "Two.")])
-    old = store.read(KEY)
-    new = draft(store, {"b": "Two."}, "f2")
+    store.publish(drafted_responses(store, {"a": "One."}))
+    journal = store.journal(RESPONSES, "f2", Text)
+    journal.append("b", [response("b", "Two.")])
+    old = store.read(RESPONSES)
+    new = drafted_responses(store, {"b": "Two."}, "f2")
     assert [r.record_id for r in old.records()] == ["a"]
     store.publish(new)
-    assert [r.record_id for r in store.read(KEY).records()] == ["b"]
-    names = sorted(path.name for path in store.folder(KEY).iterdir())
+    assert [r.record_id for r in store.read(RESPONSES).records()] == ["b"]
+    names = sorted(path.name for path in store.folder(RESPONSES).iterdir())
     assert names == ["records.parquet", "rejected"]
 
 
 def test_an_equal_result_is_found_by_its_fingerprint(store: StageStore) -> None:
-    assert store.find(KEY, "f1") is None
-    published = store.publish(draft(store, {"a": "One."}))
-    found = store.find(KEY, "f1")
+    assert store.find(RESPONSES, "f1") is None
+    published = store.publish(drafted_responses(store, {"a": "One."}))
+    found = store.find(RESPONSES, "f1")
     assert found
     assert found.content_hash == published.content_hash
-    assert store.find(KEY, "f2") is None
+    assert store.find(RESPONSES, "f2") is None
 
 
 def test_the_content_hash_depends_on_content_alone(store: StageStore) -> None:
     hashes = [
-        draft(store, texts, fingerprint).content_hash
+        drafted_responses(store, texts, fingerprint).content_hash
         for texts, fingerprint in (
             ({"a": "One."}, "f1"),
             ({"a": "One."}, "f2"),
@@ -121,30 +89,30 @@ def test_the_content_hash_depends_on_content_alone(store: StageStore) -> None:
 
 
 def test_a_failure_while_writing_leaves_what_was_there(store: StageStore) -> None:
-    store.publish(draft(store, {"a": "One."}))
-    with pytest.raises(UserError, match="the disk is full"), store.draft(KEY, "f2", TEXT_SCHEMA):
+    store.publish(drafted_responses(store, {"a": "One."}))
+    with pytest.raises(UserError, match="the disk is full"), store.draft(RESPONSES, "f2", Text):
         raise OSError(28, "No space left on device")
-    assert [r.record_id for r in store.read(KEY).records()] == ["a"]
-    assert not list(store.folder(KEY).glob(".draft-*"))
+    assert [r.record_id for r in store.read(RESPONSES).records()] == ["a"]
+    assert not list(store.folder(RESPONSES).glob(".draft-*"))
 
 
 def test_damage_is_told_and_is_not_reused(store: StageStore) -> None:
-    path = store.publish(draft(store, {"a": "One text. " * 1000})).path
-    texts = pq.ParquetFile(path).metadata.row_group(0).column(TEXT_SCHEMA.names.index("text"))
+    path = store.publish(drafted_responses(store, {"a": "One text. " * 1000})).path
+    texts = pq.ParquetFile(path).metadata.row_group(0).column(Text.schema.names.index("text"))
     content = bytearray(path.read_bytes())
     start = texts.dictionary_page_offset or texts.data_page_offset
     content[start + texts.total_compressed_size // 2] ^= 0xFF
     path.write_bytes(content)
-    assert store.find(KEY, "f1") is None
+    assert store.find(RESPONSES, "f1") is None
     with pytest.raises(UserError, match=r"records.parquet is damaged .*materialize"):
-        list(store.read(KEY).records())
+        list(store.read(RESPONSES).records())
     path.write_bytes(b"not parquet")
     with pytest.raises(UserError, match="is damaged"):
-        store.read(KEY)
+        store.read(RESPONSES)
 
 
 def test_the_files_are_readable_as_they_are(store: StageStore, tmp_path: Path) -> None:
-    path = store.publish(draft(store, {"a": "One.", "b": "Two."})).path
+    path = store.publish(drafted_responses(store, {"a": "One.", "b": "Two."})).path
     loaded = datasets.load_dataset(
         "parquet", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache")
     )
@@ -153,30 +121,23 @@ def test_the_files_are_readable_as_they_are(store: StageStore, tmp_path: Path) -
 
 
 def test_training_examples_keep_their_messages(store: StageStore) -> None:
-    example = Record(
-        record_id="a",
-        experiment="e",
-        iteration=2,
-        stage="generator_sft",
-        position=0,
-        language="en",
+    key = StageKey("e", "generator_sft", 2)
+    example = made_up(
+        Example,
+        key,
         prompt=(Message(role="user", content="Write."),),
         completion=(Message(role="assistant", content="A long text."),),
     )
-    with store.draft(KEY, "f", SFT_SCHEMA) as writing:
-        writing.add(example)
-        stored = store.publish(writing.finish({}))
+    stored = store.publish(drafted(store, key, [example]))
     assert list(stored.records()) == [example]
     assert example.words == 3
 
 
 def test_batches_are_bounded_by_all_the_text_they_hold(store: StageStore) -> None:
     """Carried records have little text of their own, but that of their sources."""
-    with store.draft(KEY, "f", TEXT_SCHEMA) as writing:
-        for number in range(30):
-            carried = replace(record(str(number), ""), initial_response="x" * 1_000_000)
-            writing.add(carried)
-        stored = store.publish(writing.finish({}))
+    numbered = (response(str(number), "") for number in range(30))
+    carried = [replace(one, initial_response="x" * 1_000_000) for one in numbered]
+    stored = store.publish(drafted(store, RESPONSES, carried))
     metadata = pq.read_metadata(stored.path)
     assert metadata.num_row_groups >= 3
     assert [r.record_id for r in stored.at([29, 0, 11])] == ["29", "0", "11"]
@@ -185,9 +146,9 @@ def test_batches_are_bounded_by_all_the_text_they_hold(store: StageStore) -> Non
 
 
 def test_reading_does_not_hold_what_was_read(store: StageStore) -> None:
-    with store.draft(KEY, "f", TEXT_SCHEMA) as writing:
+    with store.draft(RESPONSES, "f", Text) as writing:
         for number in range(60):
-            writing.add(record(str(number), os.urandom(500_000).hex()))
+            writing.add(response(str(number), os.urandom(500_000).hex()))
         stored = store.publish(writing.finish({}))
     held = [pa.total_allocated_bytes() for _ in stored.records()]
     assert stored.path.stat().st_size > 30_000_000
@@ -195,7 +156,7 @@ def test_reading_does_not_hold_what_was_read(store: StageStore) -> None:
 
 
 def test_lengths_are_those_that_were_stored_until_the_text_changes(store: StageStore) -> None:
-    stored = next(store.publish(draft(store, {"a": "One two."})).records())
+    stored = next(store.publish(drafted_responses(store, {"a": "One two."})).records(Text))
     assert (stored.words, stored.characters) == (2, 8)
     changed = replace(stored, text="One two three.")
     assert (changed.words, changed.characters) == (3, 14)
@@ -217,8 +178,7 @@ def test_a_stage_of_a_model_has_a_folder_and_a_name_of_its_own(tmp_path: Path) -
     assert StageKey.from_name("e", other.name, 2) == other
     store = StageStore(data_dir=str(tmp_path))
     for each in (key, StageKey("e", "longen_scores", None, model="base"), other):
-        with store.draft(each, "f", TEXT_SCHEMA) as new:
-            store.publish(new.finish({}))
+        store.publish(drafted(store, each, []))
     assert set(store.complete("e")) == {
         key, StageKey("e", "longen_scores", None, model="base"), other,
     }  # fmt: skip
