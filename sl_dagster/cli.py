@@ -19,7 +19,6 @@ from rich.markup import escape
 
 from sl_dagster.commands.terminal import Format, errors
 from sl_dagster.errors import UserError
-from sl_dagster.method.filters import Preset
 
 app = typer.Typer(
     name="sl-dagster",
@@ -43,6 +42,13 @@ class TraceFormat(StrEnum):
 
     TREE = "tree"
     JSON = "json"
+
+
+class PresetChoice(StrEnum):
+    """Which rules ``filter`` applies."""
+
+    DEFAULT = "default"
+    REFERENCE = "reference"
 
 
 class RoleChoice(StrEnum):
@@ -312,8 +318,9 @@ def filter_file(
         ),
     ] = "auto",
     preset: Annotated[
-        Preset, typer.Option(help="reference follows the paper's implementation to the letter.")
-    ] = "default",
+        PresetChoice,
+        typer.Option(help="reference follows the paper's implementation to the letter."),
+    ] = PresetChoice.DEFAULT,
 ) -> None:
     """Say of every text in a file whether the response filter accepts it, and why not.
 
@@ -323,7 +330,7 @@ def filter_file(
     """
     from sl_dagster.commands import filtering
 
-    filtering.filter_file(file, None if language == "auto" else language, preset)
+    filtering.filter_file(file, None if language == "auto" else language, preset.value)
 
 
 @app.command("judge")

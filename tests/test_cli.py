@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,15 @@ def stored(tmp_path: Path) -> None:
     store = StageStore(data_dir=data)
     stage = store.publish(drafted_responses(store, {"a": "One two three.", "b": "One."}))
     LengthsDatabase(data_dir=data).replace_stage(stage)
+
+
+def test_the_command_line_loads_nothing_that_takes_long() -> None:
+    program = (
+        "import sys, sl_dagster.cli; print([name for name in sys.argv if name in sys.modules])"
+    )
+    heavy = ("dagster", "duckdb", "numpy", "pyarrow", "pydantic", "torch", "transformers")
+    command = [sys.executable, "-c", program, *heavy]
+    assert subprocess.run(command, capture_output=True, text=True).stdout.strip() == "[]"
 
 
 def test_help_names_every_command(cli: Cli) -> None:
