@@ -23,9 +23,10 @@ def materialize_all(ui: WebUI, page: Page, group: str, picture: Path, partitions
     expect(button).to_be_enabled()
     button.click()
     if partitions:
-        expect(page.get_by_text("Partition selection")).to_be_visible()
-        page.get_by_role("button", name="All", exact=True).click()
-        expect(page.get_by_text(f"{partitions} partitions")).to_be_visible()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_text("Partition selection")).to_be_visible()
+        dialog.get_by_role("button", name="All", exact=True).click()
+        expect(dialog.get_by_text(f"{partitions} partitions")).to_be_visible()
         page.screenshot(path=picture)
         page.get_by_role("button", name=re.compile("Launch")).last.click()
         expect(page.get_by_text("Launch runs to materialize")).to_be_hidden()
