@@ -22,9 +22,14 @@ class Health:
         self._stumbles = 0
 
     @property
+    def seconds_to_rest(self) -> float:
+        """What is left of its pause."""
+        return max(0.0, self.left_alone_until - time.monotonic())
+
+    @property
     def rested(self) -> bool:
         """Whether its pause, if it had one, is over."""
-        return time.monotonic() >= self.left_alone_until
+        return not self.seconds_to_rest
 
     @property
     def well(self) -> bool:

@@ -48,8 +48,7 @@ class RemoteEngine(Engine):
         patience = tenacity.wait_random_exponential(multiplier=0.5, max=60)
         attempts = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(PASSING_ERRORS),
-            # Another endpoint that is well can be asked at once.
-            wait=lambda state: 0 if self._others(asked) else patience(state),
+            wait=lambda state: self._pause(asked, patience(state)),
             stop=tenacity.stop_after_attempt(_ATTEMPTS),
             before_sleep=self._stumbled,
             reraise=True,
@@ -110,8 +109,14 @@ class RemoteEngine(Engine):
 
         return max(self._endpoints, key=weight)
 
-    def _others(self, asked: list[Endpoint]) -> bool:
-        return any(one.health.well and one not in asked for one in self._endpoints)
+    def _pause(self, asked: list[Endpoint], patience: float) -> float:
+        """Seconds until a request that was asked in vain is worth asking again."""
+        if any(one.health.well and one not in asked for one in self._endpoints):
+            return 0
+        if len(self._endpoints) < 2:
+            return patience
+        # Where all are left alone, an attempt before the first has rested would be a wasted one.
+        return patience + min(one.health.seconds_to_rest for one in self._endpoints)
 
     def _stumbled(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()
@@ -141,7 +146,8 @@ class OpenAIEngine(RemoteEngine):
 
     def __init__(self, served: ServedModel, settings: OpenAISettings) -> None:
         super().__init__(served, settings)
-        self._looking: dict[str, asyncio.Task[Any]] = {}  # after endpoints that were away
+        # After endpoints that were away, by their URLs.
+        self._looking: dict[str, asyncio.Task[Exception | None]] = {}
 
     @property
     def concurrency(self) -> int:
@@ -156,20 +162,22 @@ class OpenAIEngine(RemoteEngine):
             found = await asyncio.gather(*map(self._examine, endpoints), return_exceptions=True)
             self._begin_with(endpoints, found)
         away = [one for one in self._endpoints if not one.health.examined]
-        if len(away) < len(self._endpoints):
-            for endpoint in away:
-                self._look_after(endpoint)
+        all_away = len(away) == len(self._endpoints)
+        looking = [self._looked_after(one) for one in away if all_away or one.health.rested]
+        if any(one.health.well for one in self._endpoints):
             return
-        errors = await asyncio.gather(*map(self._take_back, away))
-        if all(errors):
+        # Those that are there stumble, if there are any: better wait for who may be well again.
+        errors = await asyncio.gather(*looking)
+        if all_away and all(errors):
             raise StumbleError(f"no endpoint answers any more: {errors[0]}")
 
-    def _look_after(self, endpoint: Endpoint) -> None:
-        """Take it back when it has rested, while the others go on."""
-        if endpoint.health.rested and endpoint.url not in self._looking:
+    def _looked_after(self, endpoint: Endpoint) -> "asyncio.Task[Exception | None]":
+        """Taking it back, if it is what it was; under way while the others go on."""
+        if endpoint.url not in self._looking:
             task = asyncio.create_task(self._take_back(endpoint))
             self._looking[endpoint.url] = task
             task.add_done_callback(lambda _: self._looking.pop(endpoint.url, None))
+        return self._looking[endpoint.url]
 
     def release(self) -> None:
         """Nothing here is ours to give back."""

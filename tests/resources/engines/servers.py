@@ -1,11 +1,12 @@
 """Endpoints that answer as vLLM does, or as endpoints do on bad days.
 
-``python -m tests.resources.engines.servers PORT MODEL`` is one in a process of its own, to be
-killed.
+``python -m tests.resources.engines.servers PORT MODEL [ANSWERS]`` is one in a process of its own,
+to be killed; with a number of answers, it keeps whoever asks after these waiting.
 """
 
 import hashlib
 import json
+import math
 import sys
 import threading
 import time
@@ -34,9 +35,11 @@ class Server(ThreadingHTTPServer):
         adapters: that are loaded.
         model: what it serves.
         slowness: seconds that the model takes.
+        answers: how many requests it answers; the others wait for ever.
     """
 
     daemon_threads = True
+    request_queue_size = 1024  # with the usual 5, many connections at once are dropped under load
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Handler)
@@ -45,6 +48,7 @@ class Server(ThreadingHTTPServer):
         self.adapters: set[str] = set()
         self.model = MODEL
         self.slowness = 0.0
+        self.answers = math.inf
 
     @property
     def url(self) -> str:
@@ -73,6 +77,8 @@ class Handler(BaseHTTPRequestHandler):
         if body["messages"][0]["content"] == "Hello.":
             return self.error(400, "impossible")
         self.server.asked.append(body)
+        if len(self.server.asked) > self.server.answers:
+            threading.Event().wait()
         reply = self.server.replies.pop(0) if self.server.replies else None
         if isinstance(reply, int):
             return self.error(reply, "not today")
@@ -123,9 +129,15 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+def dropped(handler: Handler, body: dict[str, Any]) -> None:
+    """A reply that never comes: the connection is closed."""
+    handler.close_connection = True
+
+
 if __name__ == "__main__":
     alone = Server(int(sys.argv[1]))
     alone.model = sys.argv[2]
+    alone.answers = int(sys.argv[3]) if sys.argv[3:] else math.inf
     alone.slowness = 0.01
     print("ready", flush=True)
     alone.serve_forever()

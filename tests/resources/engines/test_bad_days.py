@@ -15,7 +15,7 @@ from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import open_engine
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
 from tests.resources.engines.conftest import TOPICS, complete, mini_experiment, request
-from tests.resources.engines.servers import MODEL, Handler, Server, expected_text
+from tests.resources.engines.servers import MODEL, Handler, Server, dropped, expected_text
 
 PLAIN = Sampling(temperature=1.0, top_k=0, repetition_penalty=1.0, max_tokens=9, stop=())
 REQUEST = request(TOPICS[0], PLAIN, seed=7)
@@ -56,10 +56,6 @@ def half_a_stream(handler: Handler, body: dict[str, Any]) -> None:
     handler.send_header("Content-Length", str(len(whole)))
     handler.end_headers()
     handler.wfile.write(whole[: len(whole) // 2])
-    handler.close_connection = True
-
-
-def dropped(handler: Handler, body: dict[str, Any]) -> None:
     handler.close_connection = True
 
 

@@ -19,7 +19,7 @@ from sl_dagster.resources.engines import Request, health, open_engine
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
 from sl_dagster.resources.engines.vllm_server import free_port
 from tests.resources.engines.conftest import LOOP, complete, mini_experiment, request
-from tests.resources.engines.servers import MODEL, Server, expected_text
+from tests.resources.engines.servers import MODEL, Server, dropped, expected_text
 
 PLAIN = Sampling(temperature=1.0, top_k=0, repetition_penalty=1.0, max_tokens=9, stop=())
 REQUESTS = [request(f"number {n}", PLAIN, seed=n) for n in range(60)]
@@ -56,13 +56,15 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Op
 
 
 @contextmanager
-def process(port: int, model: str = MODEL) -> Iterator[subprocess.Popen[str]]:
+def process(port: int, model: str = MODEL, *answers: str) -> Iterator[subprocess.Popen[str]]:
     """An endpoint in a process of its own, killed in the end if it still lives."""
-    command = [sys.executable, "-m", "tests.resources.engines.servers", str(port), model]
+    command = [sys.executable, "-m", "tests.resources.engines.servers", str(port), model, *answers]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout and server.stdout.readline() == "ready\n"
-        yield server
-        server.kill()
+        try:
+            assert server.stdout and server.stdout.readline() == "ready\n"
+            yield server
+        finally:  # or else a test that fails would wait for it, for ever
+            server.kill()
 
 
 def url(port: int) -> str:
@@ -128,20 +130,21 @@ def test_one_that_is_killed_in_the_middle_costs_nothing(
     """And it is taken back when it is there again, with its adapters."""
     ports = free_port(), free_port()
     adapter = make_adapter(1)
-    requests = [request(f"number {n}", PLAIN, seed=n, adapter=adapter) for n in range(400)]
+    requests = [request(f"number {n}", PLAIN, seed=n, adapter=adapter) for n in range(200)]
     expected = [text_of(one, f"generator-{adapter.fingerprint}") for one in requests]
     engine = connect(*map(url, ports))
     said: list[str] = []
     engine.say = said.append
     with ExitStack() as stack:
-        first = stack.enter_context(process(ports[0]))
+        # However fast it is: when it is killed, it has requests that it has not answered.
+        first = stack.enter_context(process(ports[0], MODEL, "30"))
         second = stack.enter_context(process(ports[1]))
         answered: list[str] = []
 
         async def ask(one: Request) -> str:
             answer = await engine.complete(one)
             answered.append(answer.text)
-            if len(answered) == 100:
+            if len(answered) == 60:
                 first.kill()
             return answer.text
 
@@ -183,6 +186,16 @@ def test_one_that_comes_back_as_another_model_is_asked_nothing(
         assert [answer.text for answer in complete(engine, *REQUESTS)] == [*map(text_of, REQUESTS)]
 
 
+def test_the_only_one_that_comes_back_as_another_model_ends_the_run(
+    servers: list[Server], connect: Callable[..., OpenAIEngine]
+) -> None:
+    engine = connect(servers[0].url)
+    complete(engine, REQUESTS[0])
+    servers[0].model, servers[0].replies = "another", [dropped]
+    with pytest.raises(UserError, match=f"{servers[0].url} serves another, not {MODEL}"):
+        complete(engine, REQUESTS[1])
+
+
 def test_one_that_stumbles_again_and_again_is_left_alone(
     servers: list[Server], connect: Callable[..., OpenAIEngine]
 ) -> None:
@@ -200,6 +213,16 @@ def test_one_that_stumbles_again_and_again_is_left_alone(
         assert time.monotonic() < deadline
         complete(engine, *REQUESTS)
         time.sleep(0.05)
+
+
+def test_one_that_has_been_away_is_waited_for_while_the_other_only_stumbles(
+    servers: list[Server], connect: Callable[..., OpenAIEngine]
+) -> None:
+    """Or else a request's attempts would be used up before it is taken back."""
+    for one in REQUESTS[:4]:  # whichever of the two is asked first
+        servers[0].replies, servers[1].replies = [503] * 6, [dropped]
+        (answer,) = complete(connect(servers[0].url, servers[1].url), one)
+        assert answer.text == text_of(one)
 
 
 def test_who_is_busy_is_not_left_alone(
