@@ -11,7 +11,7 @@ from rich.table import Table
 from sl_dagster.commands.terminal import console, wrong
 from sl_dagster.errors import UserError
 from sl_dagster.inputs.seeds import Seed, detection_note, read_seeds
-from sl_dagster.method.diversity import SimilarTexts, distinct_n
+from sl_dagster.method.diversity import distinct_n, most_similar_earlier
 from sl_dagster.method.instructions import MAX_SIMILARITY, Kind, instruction_drop_reason
 from sl_dagster.method.language import BUILT_IN_LANGUAGES
 from sl_dagster.method.lengths import length_named_in
@@ -58,15 +58,14 @@ def problems(seeds: Sequence[Seed]) -> list[str]:
     too short or too long for the loop, and instructions that name a length.
     """
     found = []
-    earlier = SimilarTexts()
-    for seed in seeds:
+    earlier = most_similar_earlier([seed.line.instruction for seed in seeds], MAX_SIMILARITY)
+    for seed, alike in zip(seeds, earlier, strict=True):
         text = seed.line.instruction
-        if alike := earlier.most_similar(text, above=MAX_SIMILARITY):
+        if alike:
             place, similarity = seeds[alike[0]].place, alike[1]
             same = text == seeds[alike[0]].line.instruction
             relation = "the same as" if same else f"nearly the same ({similarity:.2f}) as"
             found.append(f"{seed.place}: {relation} {place}")
-        earlier.add(text)
         if reason := instruction_drop_reason(text):
             found.append(f"{seed.place}: {reason}: {count_words(text)} words")
         if named := length_named_in(text):

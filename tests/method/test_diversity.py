@@ -1,10 +1,12 @@
 """Similarity of instructions, and the variety of a set of them."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sl_dagster.method.diversity import SimilarTexts, distinct_n, tokens
+from sl_dagster.method.diversity import SimilarTexts, distinct_n, most_similar_earlier, tokens
 
 STORY = "Write a story about an old bridge."
 TEXTS = st.text(alphabet="ab 写信c,。", min_size=1, max_size=30)
@@ -71,6 +73,25 @@ def test_exactly_as_similar_as_allowed_does_not_count() -> None:
     known = SimilarTexts(["a b c d e f g x y z"])
     assert known.most_similar("a b c d e f g u v w", above=0.7) is None
     assert known.most_similar("a b c d e f g u v w", above=0.699)
+
+
+@given(st.lists(TEXTS, max_size=8))
+def test_what_the_index_finds_is_as_similar_as_it_says(texts: list[str]) -> None:
+    for text, found in zip(texts, most_similar_earlier(texts, above=0.3), strict=True):
+        if found:
+            assert rouge_l(texts[found[0]], text) == pytest.approx(found[1])
+
+
+def test_the_index_finds_equal_tokens_and_nearly_all_that_is_nearly_the_same() -> None:
+    random = Random(1)
+    words = [f"word{number}" for number in range(2_000)]
+    originals = [" ".join(random.choices(words, k=30)) for _ in range(300)]
+    changed = [" ".join([*text.split()[:-3], *random.choices(words, k=3)]) for text in originals]
+    texts = [*originals, *(text.upper() for text in originals), *changed]
+    found = most_similar_earlier(texts, above=0.7)
+    assert found[:300] == [None] * 300
+    assert found[300:600] == [(place, 1.0) for place in range(300)]
+    assert sum(one is not None for one in found[600:]) >= 297
 
 
 def test_nothing_is_like_no_text() -> None:
