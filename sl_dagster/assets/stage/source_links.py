@@ -1,5 +1,6 @@
 """The web UI's links to an asset's source: a file here, or a page of the git remote."""
 
+import functools
 import inspect
 import re
 import subprocess
@@ -17,6 +18,7 @@ _REMOTE = re.compile(
 )
 
 
+@functools.cache  # each experiment asks for the same classes, and a file is parsed for each
 def code_reference(asset: type) -> dict[str, Any]:
     """Metadata by which the web UI shows where the class of an asset stands.
 
