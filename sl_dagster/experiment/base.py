@@ -81,6 +81,15 @@ def existing_seeds(path: Path, info: ValidationInfo) -> Path:
     return existing_file(path, info)
 
 
+def still_a_path(value: Any, info: ValidationInfo) -> Any:
+    """A value that looks like a path as one that cannot be taken for an id of the hub any more.
+
+    ``Path`` forgets that ``./owner/name`` began with a dot.
+    """
+    named = isinstance(value, str) and looks_like_a_path(value)
+    return _resolve(Path(value), info) if named else value
+
+
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file; ValueError if it is none."""
     try:

@@ -19,6 +19,7 @@ from sl_dagster.experiment.base import (
     existing_seeds,
     merged,
     missing,
+    still_a_path,
 )
 from sl_dagster.experiment.chat import Chat, checked_template_kwargs
 from sl_dagster.experiment.engines import EngineSettings, TransformersSettings
@@ -135,8 +136,11 @@ class Experiment(Settings):
 
     @field_validator("seeds", "documents", mode="before")
     @classmethod
-    def _one_file_is_a_list_of_one(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str | Path) else value
+    def _one_file_is_a_list_of_one(cls, value: Any, info: ValidationInfo) -> Any:
+        listed = [value] if isinstance(value, str | Path) else value
+        if not isinstance(listed, list):
+            return listed
+        return [still_a_path(one, info) for one in listed]
 
     @field_validator("seeds")
     @classmethod

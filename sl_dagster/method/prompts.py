@@ -24,15 +24,19 @@ def _with_placeholders(*expected: str, perhaps: str | None = None) -> AfterValid
 
     def check(template: str) -> str:
         try:
-            found = {
-                name for _, name, _, _ in string.Formatter().parse(template) if name is not None
-            }
+            parts = list(string.Formatter().parse(template))
         except ValueError as error:
             raise ValueError(f"is not a template: {error} (write {{{{ for a brace)") from None
+        found = {name for _, name, _, _ in parts if name is not None}
         if found - {perhaps} != set(expected):
             need = ", ".join(f"{{{name}}}" for name in expected) or "none"
             have = ", ".join(f"{{{name}}}" for name in sorted(found)) or "none"
-            raise ValueError(f"placeholders must be: {need}; found: {have}")
+            raise ValueError(
+                f"placeholders must be: {need}; found: {have} (write {{{{ for a brace)"
+            )
+        for _, name, form, conversion in parts:
+            if form or conversion:
+                raise ValueError(f"write {{{name}}} alone, without what stands behind its name")
         return template
 
     return AfterValidator(check)
@@ -75,12 +79,12 @@ class Prompts(BaseModel):
     def self_instruction(self, first: str, second: str) -> tuple[Message, str]:
         """The self-instruct message and the begun assistant turn that follows it."""
         turn = self.self_instruct_turn.format(first=first, second=second)
-        return Message(role="user", content=self.self_instruct), turn
+        return Message(role="user", content=self.self_instruct.format()), turn
 
     def calling_long(self, words: int) -> "Prompts":
         """These prompts, with the number of words above which a text is long put in."""
         number = f"{words:,}" if self.judge.isascii() else str(words)
-        return self.model_copy(update={"judge": self.judge.replace("{words}", number)})
+        return self.model_copy(update={"judge": _filled(self.judge, words=number)})
 
     def judgement(self, instruction: str) -> Message:
         """The message that asks whether an instruction suits a long text (see ``calling_long``)."""
@@ -126,6 +130,16 @@ class Prompts(BaseModel):
     def back_translation(self, text: str) -> Message:
         """The message that asks which instruction a text answers."""
         return Message(role="user", content=self.back_translate.format(text=text))
+
+
+def _filled(template: str, **values: str) -> str:
+    """A template with some of its placeholders filled in; it is still one."""
+    parts: list[str] = []
+    for text, name, _, _ in string.Formatter().parse(template):
+        parts.append(text.replace("{", "{{").replace("}", "}}"))
+        if name is not None:
+            parts.append(values.get(name, f"{{{name}}}"))
+    return "".join(parts)
 
 
 def builtin_prompts_file(language: str) -> Path:

@@ -84,6 +84,15 @@ def test_seeds_are_one_file_or_several(write_experiment: Write) -> None:
         load_experiment(write_experiment(seeds=["seeds.jsonl", "none.jsonl"]))
 
 
+@pytest.mark.parametrize("seeds", ["./owner/name", "../owner/name", "/owner/name", "~/name"])
+@pytest.mark.parametrize("listed", [False, True])
+def test_what_begins_like_a_path_is_no_id_of_the_hub(
+    write_experiment: Write, seeds: str, listed: bool
+) -> None:
+    with pytest.raises(UserError, match=r"seeds: there is no file .*name"):
+        load_experiment(write_experiment(seeds=[seeds] if listed else seeds))
+
+
 def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
     write_experiment("base", extension={"rounds": 2, "tries": 7})
     path = write_experiment(

@@ -90,12 +90,35 @@ def test_the_judge_is_asked_about_the_experiments_idea_of_long(tmp_path: Path) -
     assert prompts.calling_long(1200) == prompts, "an own prompt need not say it"
 
 
+def test_a_doubled_brace_is_a_brace_in_every_prompt(tmp_path: Path) -> None:
+    file = tmp_path / "en.yaml"
+    templates = ("self_instruct", "self_instruct_turn", "judge", "weave", "extend", "plan",
+                 "section", "back_translate")  # fmt: skip
+    builtin = read_prompts("en")
+    braced = {name: getattr(builtin, name) + " {{words}} {{x}}" for name in templates}
+    file.write_text(yaml.safe_dump(braced))
+    prompts = read_prompts("en", file).calling_long(1200)
+    message, turn = prompts.self_instruction("a", "b")
+    asked = [
+        message, prompts.judgement("i"), prompts.weaving("i", "c"), prompts.extension("i", "r"),
+        prompts.planning("i"), prompts.writing("i", "p", "t", "s"), prompts.back_translation("t"),
+    ]  # fmt: skip
+    for text in [turn, *(one["content"] for one in asked)]:
+        assert text.endswith(" {words} {x}")
+    assert "1,200 words" in prompts.judgement("i")["content"]
+
+
 @pytest.mark.parametrize(
     ("extend", "problem"),
     [
         ("no placeholder at all", "placeholders must be: {instruction}, {response}; found: none"),
         ("{instruction} {response} {more}", "found: {instruction}, {more}, {response}"),
+        ("{instruction} {response} {}", "found: {}, {instruction}, {response}"),
+        ("{instruction} {response[0]}", "found: {instruction}, {response[0]}"),
         ("{instruction} {response", "is not a template"),
+        ("{instruction} {response:,}", "write {response} alone"),
+        ("{instruction} {response!r}", "write {response} alone"),
+        ("{instruction:{width}} {response}", "write {instruction} alone"),
     ],
 )
 def test_wrong_placeholders_are_named(tmp_path: Path, extend: str, problem: str) -> None:
