@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import jinja2
@@ -27,10 +28,28 @@ _THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")  # what templat
 _SWITCHED = (False, True, "none", "off")  # what a variable may have to be for a model not to think
 
 
+# What a template is told that asks for today's date: a run that goes on tomorrow must ask as it has
+# begun to, and a model is trained on what it is shown later. Where it knows no date, Llama 3's
+# template writes this one.
+_TODAY = date(2024, 7, 26)
+_CLOCK = "strftime_now"  # how templates ask transformers, and vLLM, for the date
+_LITERAL_CALL = re.compile(rf"""{_CLOCK}\(\s*(?P<quote>["'])(?P<form>.*?)(?P=quote)\s*\)""")
+
+
+def without_clock(template: str) -> str | None:
+    """A chat template with the day that ``render`` tells it written in; None if it asks for none.
+
+    For servers that render chats themselves.
+    """
+    if _CLOCK not in template:
+        return None
+    return _LITERAL_CALL.sub(lambda call: f"'{_TODAY.strftime(call['form'])}'", template)
+
+
 def render(
     tokenizer: Any, messages: Sequence[Message], variables: dict[str, Any], **how: bool
 ) -> str:
-    """The chat as text.
+    """The chat as text, whatever day it is.
 
     A template of a model that also sees pictures may want a message's text in parts, and leave out
     what comes in one piece.
@@ -42,6 +61,8 @@ def render(
         {**message, "content": [{"type": "text", "text": message["content"]}]}
         for message in messages
     ]
+    if _CLOCK in str(tokenizer.chat_template):
+        variables = {_CLOCK: _TODAY.strftime, **variables}
     refusal: Exception | None = None
     whole = None
     for form in (messages, in_parts):

@@ -1,5 +1,6 @@
 """Chat templates of real models, and every way in which one can treat an assistant's turn."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment.chat import Chat
+from sl_dagster.experiment.chat_template import render, without_clock
 from sl_dagster.method.thoughts import MARKS
 from tests.families import CHATML, assistant, tokenizer_with, user
 
@@ -104,6 +106,41 @@ def test_every_template_that_trl_ships_is_used_rightly_or_refused(file: Path) ->
             refused.prompt(tokenizer, *HELLO, begun="Once")
     fresh = assert_one_beginning(QUIET, template, ending(file.stem))
     assert fresh.rstrip().endswith("</think>")
+
+
+CLOCKS = [file for file in TRL if "strftime_now" in file.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("file", CLOCKS, ids=lambda file: file.stem)
+def test_a_prompt_is_the_same_on_every_day(file: Path, monkeypatch) -> None:
+    template = file.read_text(encoding="utf-8")
+    tokenizer: Any = tokenizer_with(template)
+    days = []
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> "Clock":
+            days.append(1)
+            return cls(2031, 1, len(days))
+
+    monkeypatch.setattr("transformers.utils.chat_template_utils.datetime", Clock)
+    naive = {tokenizer.apply_chat_template(HELLO, tokenize=False) for _ in range(2)}
+    shown = {render(tokenizer, HELLO, {}) for _ in range(2)}
+    assert len(naive) == 2, "left alone it tells the day"
+    assert len(shown) == 1
+    [prompt] = shown
+    assert "26 Jul 2024" in prompt or "2024-07-26" in prompt
+    # A server that renders it without us writes the same.
+    fixed = without_clock(template)
+    assert fixed
+    server: Any = tokenizer_with(fixed)
+    assert server.apply_chat_template(HELLO, tokenize=False) == prompt
+    if "date_string" in template:
+        assert "1 Jan 2000" in render(tokenizer, HELLO, {"date_string": "1 Jan 2000"})
+
+
+def test_a_template_that_tells_no_day_is_left_alone() -> None:
+    assert without_clock(CHATML) is None
 
 
 THOUGHTS = "<think>\n\n</think>\n\n"

@@ -22,6 +22,8 @@ from typing import Any
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ServedModel, VllmSettings
+from sl_dagster.experiment.chat_template import without_clock
+from sl_dagster.models.base_model import load_tokenizer
 from sl_dagster.paths import data_dir
 from sl_dagster.resources.environment import environment_without_secrets
 
@@ -159,7 +161,7 @@ class VllmServer:
         guard = [sys.executable, "-m", "sl_dagster.resources.guard"]
         server = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
         self._process = subprocess.Popen(
-            [*guard, *server, *self.arguments(port)],
+            [*guard, *server, *self.arguments(port), *self._chat_template()],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -197,6 +199,22 @@ class VllmServer:
             # vLLM 0.32 turns their random generators back, which those of a CPU cannot.
             defaults["enable_chunked_prefill"] = False
         return command_line(defaults | self._settings.options | ours)
+
+    def _chat_template(self) -> list[str]:
+        """The option that gives the server a template without today's date, if the model's has it.
+
+        The ``transformers`` engine and the training leave it out in the same way.
+        """
+        if "chat_template" in self._settings.options:
+            return []
+        with contextlib.suppress(UserError):  # of what it cannot load vLLM complains itself
+            tokenizer = load_tokenizer(self._served.model, self._served.revision)
+            template = without_clock(tokenizer.get_chat_template())
+            if template is not None:
+                file = self.log_file.with_name("chat_template.jinja")
+                file.write_text(template, encoding="utf-8")
+                return ["--chat-template", str(file)]
+        return []
 
     @property
     def _sleeps(self) -> bool:

@@ -1,9 +1,11 @@
 """The managed vLLM server: its options, what it says when it cannot start, and how it ends."""
 
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import VllmSettings
 from sl_dagster.paths import PROJECT_ROOT
-from sl_dagster.resources.engines import open_engine
+from sl_dagster.resources.engines import open_engine, vllm_server
 from sl_dagster.resources.engines.vllm_server import (
     VllmServer,
     check_options,
@@ -139,6 +141,37 @@ def test_options_become_a_command_line() -> None:
     assert command_line({"a_list": [1, "b"], "a_dict": {"k": 1}}) == [
         "--a-list", "1", "b", "--a-dict", '{"k": 1}',
     ]  # fmt: skip
+
+
+DATED = """{{ strftime_now('%d %b %Y') }}{% for m in messages %}{{ m.content }}{% endfor %}"""
+
+
+@pytest.mark.parametrize(
+    ("template", "options", "told"),
+    [
+        (None, {}, None),
+        (DATED, {}, DATED.replace("{{ strftime_now('%d %b %Y') }}", "{{ '26 Jul 2024' }}")),
+        (DATED, {"chat_template": "mine.jinja"}, None),
+    ],
+)
+def test_a_server_is_told_no_date_of_today(
+    tmp_path: Path, monkeypatch, template: str | None, options: dict[str, str], told: str | None
+) -> None:
+    started: list[str] = []
+    monkeypatch.setenv("SL_DAGSTER_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(
+        vllm_server.subprocess, "Popen", lambda command, **more: started.extend(command)
+    )
+    monkeypatch.setattr(vllm_server.threading, "Thread", Mock())
+    build_tokenizer(FAMILIES["qwen2"], template).save_pretrained(tmp_path)
+    shutil.copy(PROJECT_ROOT / "sl_dagster/demo/model/config.json", tmp_path)
+    engine = {"type": "vllm", "options": options}
+    served = mini_experiment(tmp_path, base_model=str(tmp_path), engine=engine).served
+    assert isinstance(served.engine, VllmSettings)
+    VllmServer(served, served.engine, say=print)._launch(1)
+    files = [started[place + 1] for place, name in enumerate(started) if name == "--chat-template"]
+    ours = [Path(file).read_text() for file in files if file not in options.values()]
+    assert ours == ([] if told is None else [told])
 
 
 def test_a_judges_server_has_no_adapters(tmp_path: Path) -> None:
