@@ -297,7 +297,9 @@ class Experiment(Settings):
         if not changes:
             return self
         try:
-            return Experiment.model_validate(merged(self.model_dump(), changes))
+            # Only what is named: `aligned_model.training` overlays `training` with what it names.
+            named = self.model_dump(exclude_unset=True)
+            return Experiment.model_validate(merged(named, changes))
         except ValidationError as error:
             raise UserError(describe_problems(error)) from None
 

@@ -41,6 +41,10 @@ class Lora(Settings):
         return value
 
 
+# Settings of a training that say how the work is done, and leave its result as it is.
+NOT_IN_THE_RESULT = ("gradient_checkpointing", "checkpoints", "report_to", "launcher")
+
+
 class Training(Settings):
     """Fine-tuning of each role with TRL's SFTTrainer.
 
@@ -124,12 +128,10 @@ class Training(Settings):
 
         A setting at its default is left out, so that a setting that is new to the project leaves
         what was trained before it up to date. How the work is done is left out, too, except for
-        what decides how many examples make a step.
+        what decides how many examples make a step: of ``accelerate_config`` the content counts.
         """
-        how = {
-            "gradient_checkpointing", "checkpoints", "report_to", "accelerate_config", "launcher",
-        }  # fmt: skip
-        chosen = self.model_dump(exclude_defaults=True, exclude=how)
+        left_out = {*NOT_IN_THE_RESULT, "accelerate_config"}
+        chosen = self.model_dump(exclude_defaults=True, exclude=left_out)
         if self.accelerate_config:
             chosen["accelerate_config"] = read_yaml(self.accelerate_config)
         return chosen

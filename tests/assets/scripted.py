@@ -9,6 +9,7 @@ import pytest
 
 from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import load_experiment
+from sl_dagster.jobs.launch import failure_of
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.named import resources_in
 from sl_dagster.resources.records import Record, Text
@@ -58,8 +59,7 @@ class ScriptedProject:
             raise_on_error=False,
         )
         if not result.success:
-            data = result.get_step_failure_events()[0].step_failure_data
-            raise AssertionError(data.user_failure_data and data.user_failure_data.description)
+            raise AssertionError(failure_of(result))
         return {
             name: {
                 key: value.value

@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from sl_dagster.assets.loop.instructions import NewInstructions
-from sl_dagster.assets.stage.config import prompts_identity, sampling_identity, section_identity
+from sl_dagster.assets.stage.config import prompts_identity, sampling_identity
 from sl_dagster.assets.stage.given import given_text
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Derivation
@@ -97,12 +97,9 @@ class BackTranslatedInstructions(NewInstructions):
     )
 
     def identity(self) -> list[Any]:
-        experiment = self.experiment
-        settings = section_identity(
-            experiment.instructions, "count", "tries", "max_similarity", "sampling"
-        )
+        experiment, names = self.experiment, {"count", "tries", "max_similarity", "sampling"}
         return [
-            {name: value for name, value in settings.items() if name != "pool"},
+            experiment.instructions.model_dump(mode="json", include=names),
             sampling_identity(experiment.sampling_of("instructions")),
             prompts_identity(experiment, "back_translate"),
             self.heldout,

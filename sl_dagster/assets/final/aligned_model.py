@@ -9,22 +9,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
-
-from sl_dagster.assets.loop.training_run import TrainingRun, training_job, training_result
-from sl_dagster.assets.stage.asset import Asset
+from sl_dagster.assets.loop.trained_weights import TrainedWeights
 from sl_dagster.assets.stage.description import made_from_metadata
-from sl_dagster.assets.stage.run import StageRun, base_model, stage_fingerprint
+from sl_dagster.assets.stage.run import base_model
 from sl_dagster.assets.stage.task import Derivation
-from sl_dagster.experiment import Experiment
+from sl_dagster.experiment import Experiment, Training
 from sl_dagster.method.training_pairs import generator_pair
 from sl_dagster.publishing.cards import CARD, model_card
 from sl_dagster.publishing.model_facts import aligned_model_facts
 from sl_dagster.publishing.pairs import final_pairs
+from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.records import AlignedExample, Pair
-from sl_dagster.resources.storage.io_managers import ADAPTER_IO
+from sl_dagster.resources.storage.adapter_store import StoredAdapter
 from sl_dagster.resources.storage.stage_store import StoredStage
 from sl_dagster.results.tables import achievements
+from sl_dagster.training.job import TrainingJob
 
 
 class AlignedSft(Derivation):
@@ -67,36 +66,48 @@ class AlignedSft(Derivation):
         return made_from_metadata(self.experiment.name, [*map(self.run.stage, self.inputs)])
 
 
-class AlignedModel(Asset):
+class AlignedModel(TrainedWeights):
     """The base model, fine-tuned to write as long as it is asked to."""
 
     name = "aligned_model"
-    kinds = ("pytorch", "huggingface")
     inputs = ("aligned_sft",)
     per = "experiment"
     job = "dataset"
-    io_manager = ADAPTER_IO
-    on_gpu = True
+    reads = ("training", "aligned_model")
+    trains = "aligned"
 
     def __init__(self, experiment: Experiment) -> None:
         super().__init__(experiment)
-        self._full = experiment.aligned_model.method == "full"
         self.description = (
-            "All weights of the base model" if self._full else "A LoRA adapter of the base model"
+            "All weights of the base model" if self.full else "A LoRA adapter of the base model"
         ) + ", fine-tuned on `aligned_sft`: a model that writes as long as it is asked to."
 
-    def make(self, run: StageRun) -> dg.MaterializeResult:
-        experiment, training_set = run.experiment, run.stage("aligned_sft")
-        training, method = experiment.aligned_training, experiment.aligned_model.method
-        made_from = [training_set, base_model(experiment)]
-        identity = [training.identity, method]
-        fingerprint = stage_fingerprint(run, self.code_version, made_from, identity)
-        job = training_job(run, fingerprint, training, training_set)
-        work = TrainingRun(run, fingerprint)
-        stored = work.stored()
-        if stored is None:
-            trained = work.train("aligned", job.model_copy(update={"all_weights": self._full}))
-            stored = replace(trained, facts=aligned_model_facts(experiment, run.stages))
-            card = model_card(experiment, stored, achievements(experiment, run.stages))
-            (Path(str(stored.adapter.path)) / CARD).write_text(card, encoding="utf-8")
-        return training_result(run, stored, [training_set], {"method": method})
+    @property
+    def full(self) -> bool:
+        """Whether all of the model's weights are trained."""
+        return self.experiment.aligned_model.method == "full"
+
+    @property
+    def made_from(self) -> list[StoredStage | Adapter]:
+        return [self.training_set, base_model(self.experiment)]
+
+    @property
+    def training(self) -> Training:
+        return self.experiment.aligned_training
+
+    def identity(self) -> list[Any]:
+        return [*super().identity(), self.experiment.aligned_model.method]
+
+    def training_job(self, output: Path) -> TrainingJob:
+        return super().training_job(output).model_copy(update={"all_weights": self.full})
+
+    def completed(self, stored: StoredAdapter) -> StoredAdapter:
+        """The weights with a model card of their facts."""
+        experiment, stages = self.experiment, self.run.stages
+        stored = replace(stored, facts=aligned_model_facts(experiment, stages))
+        card = model_card(experiment, stored, achievements(experiment, stages))
+        (Path(str(stored.adapter.path)) / CARD).write_text(card, encoding="utf-8")
+        return stored
+
+    def facts(self) -> dict[str, Any]:
+        return {"method": self.experiment.aligned_model.method}

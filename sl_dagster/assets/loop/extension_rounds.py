@@ -34,6 +34,7 @@ _READS = (
     "extension.tries",
     "extension.max_tokens_per_input_word",
     "extension.sampling",
+    "filter.preset",
     "prompts.extend",
 )
 
@@ -55,7 +56,6 @@ class _Extension(Task):
         return [
             experiment.extension.model_dump(include={"tries", "max_tokens_per_input_word"}),
             sampling_identity(experiment.sampling_of("extension")),
-            # Stage 1 has no use for it, but has always had it in its fingerprint.
             experiment.filter.identity,
             prompts_identity(experiment, "extend"),
         ]
@@ -139,7 +139,7 @@ class ExtendWhole(_Extension):
     """Stage 2: the Extender enriches the whole response, its turn begun with the prefix."""
 
     code_version = "2"
-    reads = (*_READS, "extension.new_prefixes", "filter.preset")
+    reads = (*_READS, "extension.new_prefixes")
 
     def __init__(self, experiment: Experiment, number: int) -> None:
         self.name = f"round{number}_stage2"

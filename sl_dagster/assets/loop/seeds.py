@@ -22,7 +22,7 @@ class Seeds(Derivation):
     kinds = ("json", "parquet")
     per = "experiment"
     code_version = "2"
-    reads = ("seeds",)
+    reads = ("seeds", "languages")
 
     @cached_property
     def found(self) -> list[Seed]:

@@ -47,6 +47,7 @@ class BenchmarkScores(MeasuredAnswers):
         settings = ("queries", "limit", "scale", "sampling")
         self.reads = (
             *(f"benchmarks.{benchmark}.{name}" for name in settings),
+            "languages",
             "initial_responses.sampling",
             "filter.preset",
         )

@@ -23,7 +23,7 @@ class _Heldout(MeasuredAnswers):
 
     role = "generator"
     code_version = "3"
-    reads = ("heldout.file", "heldout.sampling", "filter.preset")
+    reads = ("heldout.file", "languages", "heldout.sampling", "filter.preset")
 
     @cached_property
     def lines(self) -> list[InstructionLine]:

@@ -37,8 +37,10 @@ class Asset(ABC):
         job: the job that makes it.
         reads: the settings that its result depends on, such as ``extension.tries``;
             ``extension.sampling`` stands for all settings of the sampling, ``prompts.extend`` for
-            that prompt in all languages. Those that can be changed for one launch are its form (see
-            ``config.py``). None if it is made anew each time, and so has no form.
+            that prompt in all languages, ``training`` for what counts of a section. Those that can
+            be changed for one launch are its form (see ``config.py``). None if it is made anew each
+            time, and so has no form.
+        form_only: settings of how it is made, which leave the result as it is, in its form too.
         code_version: to be raised when its results change.
         role: whose model, training set or adapter it is, if it belongs to one role.
         on_gpu: whether it asks the engine or trains; few runs at a time may.
@@ -54,6 +56,7 @@ class Asset(ABC):
     per: ClassVar[Per] = "iteration"
     job: Job = "iteration"
     reads: tuple[str, ...] | None = ()
+    form_only: tuple[str, ...] = ()
     code_version: ClassVar[str] = "1"
     role: Role | None = None
     on_gpu: ClassVar[bool] = False
@@ -87,7 +90,9 @@ def declared(asset: Asset) -> dg.AssetsDefinition:
     def without_form(context: dg.AssetExecutionContext, **inputs: Any):
         return made(context, StageConfig(), inputs)
 
-    with_form.__annotations__["config"] = stage_config(experiment, asset.reads or ())
+    with_form.__annotations__["config"] = stage_config(
+        experiment, (*(asset.reads or ()), *asset.form_only)
+    )
     with_form.__annotations__["return"] = without_form.__annotations__["return"] = (
         dg.MaterializeResult
     )

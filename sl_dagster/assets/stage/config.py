@@ -22,8 +22,11 @@ from sl_dagster.assets.stage.setting_description import described
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, Sampling
 
-# Whole files, whom all models are judged by, and what decides which assets there are.
-_IN_THE_FILE_ONLY = ("prompts", "judge", "benchmarks", "heldout.file", "dataset.collect")
+# Whole files, whom all models are judged by, what decides which assets there are, and the shape
+# that an adapter keeps for life.
+_IN_THE_FILE_ONLY = (
+    "prompts", "judge", "benchmarks", "heldout.file", "dataset.collect", "training.lora",
+)  # fmt: skip
 
 
 class StageConfig(dg.Config):

@@ -1,6 +1,6 @@
-"""One materialization: what it works with, and the fingerprint of what its result depends on."""
+"""One materialization: what it works with, and which model it asks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -8,7 +8,6 @@ import dagster as dg
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, ServedModel
-from sl_dagster.identity import fingerprint
 from sl_dagster.resources.adapters import Adapter, AnyRole, base_model_fingerprint
 from sl_dagster.resources.session import RunSession
 from sl_dagster.resources.storage.adapter_store import AdapterStore
@@ -77,34 +76,6 @@ class StageRun:
         return self.stages.read(StageKey(self.experiment.name, name, iteration))
 
 
-def stage_fingerprint(
-    run: StageRun,
-    code_version: str,
-    made_from: Sequence[StoredStage | Adapter],
-    identity: list[Any],
-) -> str:
-    """Digest of all that a result depends on; an equal result is not made twice.
-
-    Args:
-        run: gives the stage, the base model, the chat and the seed.
-        code_version: of the code that makes it.
-        made_from: the stages and weights that it is made from.
-        identity: which settings it depends on besides, as JSON-serialisable values.
-
-    Raises:
-        UserError: a stage that it is made from has no records.
-    """
-    for stage in made_from:
-        if isinstance(stage, StoredStage) and not len(stage):
-            raise UserError(_emptiness(stage))
-    experiment = run.experiment
-    inputs = [i.content_hash if isinstance(i, StoredStage) else i.fingerprint for i in made_from]
-    base = base_model_fingerprint(experiment.base_model, experiment.revision)
-    chat = experiment.chat.model_dump(exclude_defaults=True)
-    settings = [*identity, chat] if chat else identity
-    return fingerprint(str(run.key), code_version, base, experiment.seed, inputs, settings)
-
-
 def base_model(experiment: Experiment, role: AnyRole = "generator") -> Adapter:
     """The bare base model in a role."""
     return Adapter(role, base_model_fingerprint(experiment.base_model, experiment.revision))
@@ -131,12 +102,3 @@ def served_with(experiment: Experiment, adapter: Adapter) -> tuple[ServedModel, 
     own = f"{experiment.name}_aligned"
     whole = replace(experiment.served, name=own, model=adapter.path, revision="main")
     return whole, replace(adapter, path=None)
-
-
-def _emptiness(stage: StoredStage) -> str:
-    facts = stage.manifest
-    reasons = ", ".join(f"{count} {reason}" for reason, count in facts["dropped"].items())
-    return (
-        f"{stage.key} is empty: all of its {facts['records_in']} records were dropped ({reasons}). "
-        f"Read them in {stage.rejected_path}, change the experiment and materialize it again"
-    )

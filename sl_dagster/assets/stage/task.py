@@ -4,19 +4,17 @@ A ``Task`` asks a model, a ``Derivation`` does not. The head of such a class nam
 made from and which settings count; how slots are filled and records stored is ``filling.py``.
 """
 
-import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import dagster as dg
 
-from sl_dagster.assets.stage.asset import Asset
-from sl_dagster.assets.stage.config import chosen
 from sl_dagster.assets.stage.description import stage_result
 from sl_dagster.assets.stage.filling import filled, written
-from sl_dagster.assets.stage.run import StageRun, base_model, stage_fingerprint
+from sl_dagster.assets.stage.made_once import MadeOnce
+from sl_dagster.assets.stage.run import StageRun, base_model
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.experiment import Experiment, ServedModel
 from sl_dagster.identity import fingerprint
@@ -27,32 +25,15 @@ from sl_dagster.resources.storage.journal import Outcome
 from sl_dagster.resources.storage.stage_store import StoredStage
 
 
-class Stage(Asset):
+class Stage(MadeOnce):
     """An asset of records.
 
     Attributes:
-        run: the materialization it takes part in; see ``in_run``.
         record: the kind of its records.
     """
 
     kinds = ("parquet",)
     record: ClassVar[type[Record]] = Text
-    run: StageRun
-
-    def in_run(self, run: StageRun) -> Self:
-        """The stage as it is made in a run, with the settings of its launch."""
-        stage = copy.copy(self)
-        stage.run, stage.experiment = run, run.experiment
-        return stage
-
-    def identity(self) -> list[Any]:
-        """Which of the experiment's settings the records depend on, in the form of the fingerprint.
-
-        By default those of ``reads`` that are not at their defaults, so that what is stored stays
-        up to date when a setting is added to them. Stages that are older than this rule have forms
-        of their own, for the same reason.
-        """
-        return [chosen(self.experiment, self.reads or ())]
 
     @cached_property
     def sources(self) -> list[StoredStage]:
@@ -61,21 +42,7 @@ class Stage(Asset):
 
     @property
     def made_from(self) -> list[StoredStage | Adapter]:
-        """All that it is made from."""
         return [*self.sources]
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of all that the records depend on.
-
-        Raises:
-            UserError: a stage that it is made from has no records.
-        """
-        return self._fingerprint
-
-    @cached_property
-    def _fingerprint(self) -> str:
-        return stage_fingerprint(self.run, self.code_version, self.made_from, self.identity())
 
     @property
     def samples(self) -> int:
@@ -163,7 +130,7 @@ class Task(Stage):
 
     @property
     def made_from(self) -> list[StoredStage | Adapter]:
-        return [*self.sources, self.writer]
+        return [*super().made_from, self.writer]
 
     @property
     def served(self) -> ServedModel:

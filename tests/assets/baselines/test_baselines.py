@@ -188,6 +188,10 @@ def test_documents_become_answers_to_their_instructions(translated) -> None:
         assert traced["stage"] == stage
         [traced] = traced["parents"]
     assert (traced["stage"], traced["text"]) == ("documents", DOCUMENTS[0])
+    project.make("dataset", "length_controlled", "aligned_sft", answer=telling)
+    pairs = {(pair.query, pair.response) for pair in project.records("dataset")}
+    assert pairs == {(one.instruction, one.text) for one in responses}
+    assert len(project.records("aligned_sft")) == 3
 
 
 def test_instructions_of_documents_are_judged_like_others(translated, tmp_path: Path) -> None:

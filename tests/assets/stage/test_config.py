@@ -113,8 +113,8 @@ def test_the_forms_of_the_stages(write_experiment) -> None:
         "initial_responses": {
             "initial_responses": {"samples", "tries", "sampling"}, "filter": {"preset"}
         },
-        "round1_stage1": {"extension": {*extension, "samples"}},
-        "round2_stage1": {"extension": extension},
+        "round1_stage1": {"extension": {*extension, "samples"}, "filter": {"preset"}},
+        "round2_stage1": {"extension": extension, "filter": {"preset"}},
         "round1_stage2": {"extension": {*extension, "new_prefixes"}, "filter": {"preset"}},
         "round2_stage2": {"extension": {*extension, "new_prefixes"}, "filter": {"preset"}},
         "extended_responses": {"extension": {"growth"}},
