@@ -14,11 +14,14 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from sl_dagster.assets import assets_of
+from sl_dagster.assets.measures.measured_answers import MeasuredAnswers
 from sl_dagster.assets.stage.asset import GPU_POOL, partitions_of
 from sl_dagster.assets.stage.dagster_betas import accepted_betas
 from sl_dagster.assets.stage.run import base_model
+from sl_dagster.assets.stage.task import Stage, Task
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import STAGES_AFTER_THE_LOOP, Experiment
+from sl_dagster.experiment import Experiment
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.adapters import Adapter, Role
 from sl_dagster.resources.engines import Request
@@ -33,8 +36,6 @@ from sl_dagster.results.growth import heldout_scores
 from sl_dagster.training.job import LossPoint, TrainingOutcome
 
 ACCEPTANCE_FLOOR = 0.5  # share of good texts below which an iteration deserves a look
-_COLLECTED = ("more_instructions", "more_responses")
-_OUTSIDE_THE_LOOP = ("seeds", "documents", "heldout_base", *STAGES_AFTER_THE_LOOP)
 _TRIAL_PROMPTS = 4
 _TRIAL_TOKENS = 256  # an extension begins with what it is given
 
@@ -56,14 +57,11 @@ class TrialConfig(dg.Config):
 
 def experiment_checks(experiment: Experiment) -> list[dg.AssetChecksDefinition]:
     """Every check of one experiment, in the order of the loop."""
-    stages = [stage for stage in experiment.stages if experiment.heldout or "heldout" not in stage]
-    if not experiment.dataset.collect:
-        stages = [stage for stage in stages if stage not in _COLLECTED]
-    generated = ["instructions", *experiment.writing_stages]
+    stages = [asset for asset in assets_of(experiment) if isinstance(asset, Stage)]
     roles = experiment.roles
     return [
-        *(_counts_agree(experiment, stage) for stage in stages),
-        *(_nothing_truncated(experiment, stage) for stage in generated),
+        *(_counts_agree(experiment, stage) for stage in stages if stage.per != "model"),
+        *(_nothing_truncated(experiment, stage) for stage in stages if _is_judged_whole(stage)),
         *([_enough_grown(experiment)] if "extender" in roles else []),
         *(_starts_from_current(experiment, role) for role in roles),
         *(_loss_fell(experiment, role) for role in roles),
@@ -71,6 +69,12 @@ def experiment_checks(experiment: Experiment) -> list[dg.AssetChecksDefinition]:
         *([_enough_accepted(experiment)] if experiment.heldout else []),
         *([_lengths_grew(experiment)] if _is_meant_to_grow(experiment) else []),
     ]
+
+
+def _is_judged_whole(stage: Stage) -> bool:
+    """Whether a model writes it in the loop; of answers that measure a model all are kept."""
+    written = isinstance(stage, Task) and stage.per == "iteration"
+    return written and not isinstance(stage, MeasuredAnswers)
 
 
 def _is_meant_to_grow(experiment: Experiment) -> bool:
@@ -81,9 +85,7 @@ def _is_meant_to_grow(experiment: Experiment) -> bool:
 
 
 def _check(
-    experiment: Experiment,
-    asset: str,
-    description: str,
+    experiment: Experiment, asset: str, description: str, *, outside_the_loop: bool = False
 ) -> Callable[[CheckFunction], dg.AssetChecksDefinition]:
     """Decorate a function as a check of an asset, per iteration if the asset is."""
 
@@ -99,18 +101,25 @@ def _check(
                 name=function.__name__,
                 description=description,
                 blocking=True,
-                partitions_def=None if asset in _OUTSIDE_THE_LOOP else partitions_of(experiment),
+                partitions_def=None if outside_the_loop else partitions_of(experiment),
             )(explained)
 
     return declare
 
 
-def _counts_agree(experiment: Experiment, stage: str) -> dg.AssetChecksDefinition:
-    @_check(experiment, stage, "The lengths database holds what the Parquet files hold.")
+def _counts_agree(experiment: Experiment, stage: Stage) -> dg.AssetChecksDefinition:
+    once = stage.per == "experiment"
+
+    @_check(
+        experiment,
+        stage.name,
+        "The lengths database holds what the Parquet files hold.",
+        outside_the_loop=once,
+    )
     def counts_agree(
         context: dg.AssetCheckExecutionContext, stages: StageStore, lengths: LengthsDatabase
     ) -> dg.AssetCheckResult:
-        key = _key(context)
+        key = _key(context, outside_the_loop=once)
         try:
             in_files, in_database = lengths.counts(stages.read(key))
         except LengthsUnavailableError as error:
@@ -138,8 +147,8 @@ def _counts_agree(experiment: Experiment, stage: str) -> dg.AssetChecksDefinitio
     return counts_agree
 
 
-def _nothing_truncated(experiment: Experiment, stage: str) -> dg.AssetChecksDefinition:
-    @_check(experiment, stage, "No text that the token limit cut off is kept.")
+def _nothing_truncated(experiment: Experiment, stage: Stage) -> dg.AssetChecksDefinition:
+    @_check(experiment, stage.name, "No text that the token limit cut off is kept.")
     def nothing_truncated(
         context: dg.AssetCheckExecutionContext, stages: StageStore
     ) -> dg.AssetCheckResult:
@@ -424,10 +433,15 @@ def _mean_words(stage: StoredStage) -> float:
     return fmean(words)
 
 
-def _key(context: dg.AssetCheckExecutionContext, check: dg.AssetCheckKey | None = None) -> StageKey:
+def _key(
+    context: dg.AssetCheckExecutionContext,
+    check: dg.AssetCheckKey | None = None,
+    *,
+    outside_the_loop: bool = False,
+) -> StageKey:
     """The stage and iteration that is checked, by the only check of the step if none is named."""
     check = check or next(iter(context.selected_asset_check_keys))
-    if check.asset_key.path[-1] in _OUTSIDE_THE_LOOP:
+    if outside_the_loop:
         return stage_key(check.asset_key, None)
     if not context.has_partition_key:
         raise UserError(f"check {check.name} looks at one iteration: launch it for a partition")

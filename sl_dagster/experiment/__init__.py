@@ -35,7 +35,6 @@ from sl_dagster.experiment.stages import (
     STAGES_AFTER_THE_LOOP,
     Method,
     Role,
-    loop_stages,
     stage_place,
 )
 from sl_dagster.experiment.training import Lora, Training
@@ -67,6 +66,5 @@ __all__ = [
     "is_hub_id",
     "load_experiment",
     "load_experiments",
-    "loop_stages",
     "stage_place",
 ]

@@ -43,11 +43,9 @@ from sl_dagster.experiment.stages import (
     BASE_MODEL,
     EXPERIMENT_NAME,
     METHOD_TITLES,
-    STAGES_AFTER_THE_LOOP,
     Method,
     Role,
     SamplingStage,
-    loop_stages,
     roles_of,
     writing_stages,
 )
@@ -328,12 +326,6 @@ class Experiment(Settings):
         """The stages whose responses belong into the final data set."""
         initial = ["initial_responses"] if self.method == "self_lengthen" else []
         return [*initial, "extended_responses"]
-
-    @property
-    def stages(self) -> list[str]:
-        """The names of the stages that hold records, in the order of the loop."""
-        loop = loop_stages(self.method, self.extension.rounds)
-        return [self.source_stage, "heldout_base", *loop, *STAGES_AFTER_THE_LOOP]
 
     @property
     def models(self) -> list[str]:

@@ -63,17 +63,6 @@ def stage_place(stage: str) -> tuple[int, int, str]:
     return place, int(in_round[1]) if in_round else 0, stage
 
 
-def loop_stages(method: Method, rounds: int) -> list[str]:
-    """The stages of an iteration that hold records, in their order.
-
-    Args:
-        rounds: of the extension; only Self-Lengthen has them.
-    """
-    sets = [f"{role}_sft" for role in roles_of(method)]
-    writing = writing_stages(method, rounds)
-    return ["instructions", *writing, "extended_responses", *sets, "heldout_responses"]
-
-
 def roles_of(method: Method) -> tuple[Role, ...]:
     """Who is trained: the baselines extend nothing, so they have no Extender."""
     return get_args(Role) if method == "self_lengthen" else ("generator",)

@@ -5,9 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pytest
 import yaml
 from filelock import FileLock
@@ -38,6 +40,11 @@ SETTINGS = {
     },
     "aligned_model": {"training": {"epochs": 1}},
 }
+
+
+GENERATED = ("instructions", "initial_responses", "round1_stage1", "round1_stage2",
+             "round2_stage1", "round2_stage2")  # fmt: skip
+STAGES = (*GENERATED, "extended_responses", "generator_sft", "extender_sft", "heldout_responses")
 
 
 @dataclass
@@ -102,6 +109,20 @@ class Project:
         """The same project elsewhere, with its data and history."""
         shutil.copytree(self.root, root)
         return Project(root)
+
+
+def measured_twice(project: Project) -> tuple[Counter[tuple], Counter[tuple]]:
+    """What is measured of all records of two iterations: in the database, and in the files."""
+    columns = "SELECT stage, iteration, record_id, words, kept, drop_reason FROM "
+    with duckdb.connect(str(project.data / "lengths.duckdb"), read_only=True) as connection:
+        in_database = Counter(connection.execute(f"{columns} record_lengths").fetchall())
+    stages = [project.stage(name, None) for name in ("seeds", "heldout_base")]
+    stages += [project.stage(name, iteration) for name in STAGES for iteration in (1, 2)]
+    paths = [path for stage in stages for path in (stage.path, stage.rejected_path)]
+    found = [[str(path) for path in paths if path.exists()]]
+    with duckdb.connect() as memory:
+        in_files = memory.execute(f"{columns} read_parquet(?)", found).fetchall()
+    return in_database, Counter(in_files)
 
 
 def new_project(root: Path) -> Project:

@@ -14,13 +14,9 @@ from sl_dagster.method.words import count_words
 from sl_dagster.resources.adapters import WEIGHTS_FILE, Adapter
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey
-from tests.assets.conftest import Project
+from tests.assets.conftest import GENERATED, STAGES, Project, measured_twice
 
 pytestmark = pytest.mark.integration
-
-GENERATED = ("instructions", "initial_responses", "round1_stage1", "round1_stage2",
-             "round2_stage1", "round2_stage2")  # fmt: skip
-STAGES = (*GENERATED, "extended_responses", "generator_sft", "extender_sft", "heldout_responses")
 
 
 def adapter(project: Project, role: str, iteration: int) -> Adapter:
@@ -43,28 +39,10 @@ def test_every_stage_has_records_and_the_run_ends_with_the_growth(finished: Proj
 
 
 def test_the_database_agrees_with_the_files(finished: Project) -> None:
-    with duckdb.connect(str(finished.data / "lengths.duckdb"), read_only=True) as connection:
-        stored = connection.execute(
-            "SELECT stage, iteration, record_id, words, kept, drop_reason FROM record_lengths"
-        ).fetchall()
-    expected = []
-    for stage, iteration in [("seeds", 0), ("heldout_base", 0)] + [
-        (stage, iteration) for stage in STAGES for iteration in (1, 2)
-    ]:
-        files = finished.stage(stage, iteration or None)
-        for path in (files.path, files.rejected_path):
-            if path.exists():
-                expected += (
-                    duckdb.connect()
-                    .execute(
-                        "SELECT stage, iteration, record_id, words, kept, drop_reason "
-                        "FROM read_parquet(?)",
-                        [str(path)],
-                    )
-                    .fetchall()
-                )
-    assert Counter(stored) == Counter(expected)
-    assert len({row[2] for row in stored}) == len(stored), "ids are unique"
+    in_database, in_files = measured_twice(finished)
+    assert in_database == in_files
+    ids = Counter(row[2] for row in in_database.elements())
+    assert max(ids.values()) == 1, "ids are unique"
 
 
 def test_kept_records_follow_the_rules(finished: Project) -> None:
@@ -79,21 +57,7 @@ def test_kept_records_follow_the_rules(finished: Project) -> None:
             assert response.words > 1.2 * count_words(response.initial_response or "")
 
 
-def test_every_discarded_text_has_a_reason(finished: Project) -> None:
-    for stage in GENERATED:
-        path = finished.stage(stage, 1).rejected_path
-        rows = (
-            duckdb.connect()
-            .execute(
-                "SELECT count(*), count(drop_reason) FROM read_parquet(?) WHERE NOT kept",
-                [str(path)],
-            )
-            .fetchall()
-        )
-        assert rows[0][0] == rows[0][1]
-
-
-def test_every_discarded_text_is_counted(finished: Project) -> None:
+def test_every_discarded_text_has_a_reason_and_is_counted(finished: Project) -> None:
     result = finished.run("stats", "--experiment", "small", "--dropped", "--format", "json")
     assert result.returncode == 0, result.stderr
     counted = {
@@ -104,7 +68,9 @@ def test_every_discarded_text_is_counted(finished: Project) -> None:
     stored = duckdb.connect().execute(
         "SELECT stage, iteration, drop_reason, count(*) FROM read_parquet(?) GROUP BY ALL", [files]
     )
-    assert counted == {tuple(row[:3]): row[3] for row in stored.fetchall()}
+    rows = stored.fetchall()
+    assert rows and all(reason for _, _, reason, _ in rows)
+    assert counted == {tuple(row[:3]): row[3] for row in rows}
 
 
 def test_the_second_iteration_starts_from_the_first(finished: Project) -> None:
@@ -198,7 +164,7 @@ def test_one_stage_alone_with_other_settings(project: Project) -> None:
     assert result.returncode == 0, result.stderr
     new = records(project, "extended_responses", 1)
     assert {r.record_id for r in new}.isdisjoint(r.record_id for r in old)
-    assert all(r.words > 1.5 * count_words(r.initial_response or "") for r in new)
+    assert new and all(r.words > 1.5 * count_words(r.initial_response or "") for r in new)
     printed = project.run("stats", "--experiment", "small", "--format", "json").stdout
     row = next(
         row

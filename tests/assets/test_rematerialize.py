@@ -9,11 +9,9 @@ from dagster._utils.test.data_versions import get_stale_status_resolver
 
 from sl_dagster.assets import experiment_assets
 from sl_dagster.definitions import build_definitions
-from sl_dagster.experiment import loop_stages
 from sl_dagster.jobs.staleness import Staleness
 from sl_dagster.resources.named import resources_in
-from tests.assets.conftest import Project
-from tests.assets.test_loop import test_the_database_agrees_with_the_files as database_agrees
+from tests.assets.conftest import STAGES, Project, measured_twice
 
 pytestmark = pytest.mark.integration
 
@@ -38,8 +36,7 @@ def out_of_date(project: Project, instance: dg.DagsterInstance, iteration: int) 
 
 
 def contents(project: Project, iteration: int) -> dict[str, bytes]:
-    stages = loop_stages("self_lengthen", rounds=2)
-    return {name: project.stage(name, iteration).path.read_bytes() for name in stages}
+    return {name: project.stage(name, iteration).path.read_bytes() for name in STAGES}
 
 
 def test_one_stage_with_other_settings(project: Project, monkeypatch) -> None:
@@ -62,7 +59,7 @@ def test_one_stage_with_other_settings(project: Project, monkeypatch) -> None:
         resolver = get_stale_status_resolver(instance, experiment_assets(project.experiment))
         stale = {
             name
-            for name in loop_stages("self_lengthen", rounds=2)
+            for name in STAGES
             if resolver.get_status(dg.AssetKey(["small", name]), "1") == StaleStatus.STALE
         }
         assert stale == {"round2_stage2"}
@@ -75,7 +72,8 @@ def test_one_stage_with_other_settings(project: Project, monkeypatch) -> None:
     assert same == {"instructions", "initial_responses", "round1_stage1", "round1_stage2"}
     assert project.stage(STAGE, 1).fingerprint == changed.fingerprint, "it stays as it was made"
     assert contents(project, 2)["initial_responses"] != second["initial_responses"]
-    database_agrees(project)
+    in_database, in_files = measured_twice(project)
+    assert in_database == in_files
     with dg.DagsterInstance.get() as instance:
         assert [out_of_date(project, instance, iteration) for iteration in (1, 2)] == [[], []]
     assert run(project, *SMALL, "--iterations", "2", "--stale").count("nothing is out of date") == 2

@@ -12,7 +12,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.method.filters import Preset, drop_reason
 from sl_dagster.method.plain_text import plain_text
 from sl_dagster.method.words import count_words
-from tests.method.test_plain_text import ANY_TEXT
+from tests.method.texts import any_text
 
 
 def judged(*lines: bytes | dict, language=None, preset: Preset = "default") -> list[Verdict]:
@@ -99,7 +99,7 @@ def test_only_the_line_at_hand_is_read() -> None:
     assert all(next(results)["accepted"] for _ in range(100))
 
 
-@given(st.lists(ANY_TEXT), st.sampled_from(["en", "zh"]))
+@given(st.lists(any_text), st.sampled_from(["en", "zh"]))
 def test_verdicts_are_the_filters(texts: list[str], language) -> None:
     plain = [plain_text(text) for text in texts]
     expected = [drop_reason(text, language) for text in plain]

@@ -4,26 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sl_dagster.experiment import (
-    STAGES_AFTER_THE_LOOP,
-    Extension,
-    Method,
-    Role,
-    loop_stages,
-    stage_place,
-)
-from sl_dagster.experiment.model import Experiment
+from sl_dagster.experiment import Role, stage_place
+from sl_dagster.experiment.stages import writing_stages
 
 
-@pytest.mark.parametrize("method", get_args(Method))
 @given(rounds=st.integers(0, 120))
-def test_stages_are_listed_in_the_order_in_which_they_are_made(method: Method, rounds: int) -> None:
-    experiment = Experiment.model_construct(
-        name="small", method=method, extension=Extension(rounds=rounds)
-    )
-    assert sorted(reversed(experiment.stages), key=stage_place) == experiment.stages
-    assert experiment.stages[2:-5] == loop_stages(method, rounds)
-    assert experiment.stages[-5:] == list(STAGES_AFTER_THE_LOOP)
+def test_rounds_are_listed_in_the_order_of_their_numbers(rounds: int) -> None:
+    stages = [*writing_stages("self_lengthen", rounds), "extended_responses"]
+    assert sorted(reversed(stages), key=stage_place) == stages
 
 
 @pytest.mark.parametrize("role", get_args(Role))

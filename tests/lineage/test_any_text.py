@@ -14,14 +14,14 @@ from sl_dagster.resources.engines import Completion
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
-from tests.method.test_plain_text import ANY_TEXT
+from tests.method.texts import any_text
 from tests.stored_stages import made_up
 
 KEY = StageKey("e", "initial_responses", 1)
 
 
 @settings(max_examples=25)
-@given(st.lists(ANY_TEXT, min_size=1, max_size=8))
+@given(st.lists(any_text, min_size=1, max_size=8))
 @example(["All is well \ud83d here.", "\x00", "\x1b]0;title\x07", "<script>\x00</script>"])
 @example(["a\r\nb\rc\x85d\u2028e", "\ufeff", "\ufffe\uffff", "\u202eabc", ""])
 def test_any_text_reaches_the_page(texts: list[str]) -> None:

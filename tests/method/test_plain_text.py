@@ -4,11 +4,9 @@ import json
 
 import pytest
 from hypothesis import example, given
-from hypothesis import strategies as st
 
 from sl_dagster.method.plain_text import plain_text
-
-ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates, too
+from tests.method.texts import any_text
 
 
 @pytest.mark.parametrize(
@@ -26,7 +24,7 @@ def test_only_what_is_no_text_is_replaced(text: str, plain: str | None) -> None:
     assert plain_text(text) == (text if plain is None else plain)
 
 
-@given(ANY_TEXT)
+@given(any_text)
 @example("\ud83d\ud83d\ude00\ude00")
 def test_it_can_be_written_anywhere(text: str) -> None:
     plain = plain_text(text)

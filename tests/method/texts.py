@@ -19,6 +19,7 @@ _repeated = st.builds(
     st.integers(1, 3),
 )
 
+any_text = st.text(st.characters(exclude_categories=()))  # lone surrogates, too
 texts = st.one_of(st.text(), st.lists(_repeated, max_size=8).map("".join))
 
 

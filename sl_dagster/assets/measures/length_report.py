@@ -7,7 +7,7 @@ import dagster as dg
 from sl_dagster.assets.stage.asset import Asset
 from sl_dagster.assets.stage.pictures import picture
 from sl_dagster.assets.stage.run import StageRun
-from sl_dagster.experiment import Experiment
+from sl_dagster.experiment import Experiment, stage_place
 from sl_dagster.results.growth import growth_table
 from sl_dagster.results.plots import MAIN, OTHER, beside
 
@@ -31,8 +31,7 @@ class LengthReport(Asset):
     def make(self, run: StageRun) -> dg.MaterializeResult:
         experiment, iteration = run.experiment, run.iteration
         rows = [row for row in run.lengths.stats(experiment.name) if row["iteration"] == iteration]
-        order = {stage: place for place, stage in enumerate(experiment.stages)}
-        rows.sort(key=lambda row: order.get(row["stage"], len(order)))
+        rows.sort(key=lambda row: stage_place(row["stage"]))
         metadata: dict[str, Any] = {"stages": _table(rows)}
         measured = [row for row in rows if row["kept"]]
         if measured:
