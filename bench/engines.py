@@ -220,6 +220,7 @@ def our_stage(
         run_id="bench",
         say=print,
         warn=print,
+        report=print,
         force=True,
         **{name: resources[name] for name in names},
     )

@@ -1,16 +1,49 @@
-"""Telling a person how far a stage is, at a rate that can be read.
+"""How far a work is: as figures for a program, and as a line that a person can read.
 
-A line of progress begins with how much is done of how much; the run's log shows it as it is, and a
-terminal can turn it into a bar (``progress_of``).
+Both travel in one message of a run's log: the line is its text, and the figures are an attribute of
+the log record, from which a terminal makes a bar.
 """
 
-import re
+import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
-_LINE = re.compile(r"(?:step )?(\d+)/(\d+)(?: done)?, (.*)")
+_ATTRIBUTE = "progress"  # of a log record
 _SECONDS_UNTIL_SLOWER = 100
 _TIMES_SLOWER = 12
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a work is.
+
+    Attributes:
+        done: how much of it.
+        total: of how much.
+        details: what else there is to say of it.
+        unit: what is counted, if that is not records.
+    """
+
+    done: int
+    total: int
+    details: str
+    unit: str = ""
+
+    def __str__(self) -> str:
+        counted = f"{self.done}/{self.total}"
+        counted = f"{self.unit} {counted}" if self.unit else f"{counted} done"
+        return f"{counted}, {self.details}"
+
+
+def log_progress(log: logging.Logger, progress: Progress) -> None:
+    """Say in a log how far a work is."""
+    log.info(str(progress), extra={_ATTRIBUTE: progress})
+
+
+def progress_in(record: logging.LogRecord) -> Progress | None:
+    """How far a work is, if that is what a log record says."""
+    return getattr(record, _ATTRIBUTE, None)
 
 
 class Pace:
@@ -39,7 +72,7 @@ class Pace:
         return True
 
 
-class Progress:
+class RecordsDone:
     """Counts finished records and reports now and then: done, accepted, tokens/s, time left.
 
     Attributes:
@@ -47,18 +80,22 @@ class Progress:
     """
 
     def __init__(
-        self, say: Callable[[str], None], total: int, done: int = 0, every_seconds: float = 5.0
+        self,
+        report: Callable[[Progress], None],
+        total: int,
+        done: int = 0,
+        every_seconds: float = 5.0,
     ) -> None:
         """Start counting.
 
         Args:
-            say: takes one line of text.
+            report: is told how far the work is.
             total: number of records to finish.
             done: how many an earlier run has already finished.
             every_seconds: the least time between two reports.
         """
         self.tokens = 0
-        self._say = say
+        self._report = report
         self._total = total
         self._done_before = done
         self._done = done
@@ -75,26 +112,14 @@ class Progress:
         self._done += 1
         self._accepted += accepted
         if self._pace.due(last=self._done == self._total):
-            self._say(self._line())
+            self._report(self._progress())
 
-    def _line(self) -> str:
+    def _progress(self) -> Progress:
         new = self._done - self._done_before
         left = self.seconds / new * (self._total - self._done)
-        return (
-            f"{self._done}/{self._total} done, {self._accepted}/{new} accepted, "
-            f"{self.tokens / max(self.seconds, 1e-9):,.0f} tokens/s, {duration(left)} left"
-        )
-
-
-def training_line(step: int, steps: int, loss: float, left: float) -> str:
-    """How far a training is; ``left`` is in seconds."""
-    return f"step {step}/{steps}, loss {loss:.3f}, {duration(left)} left"
-
-
-def progress_of(line: str) -> tuple[int, int, str] | None:
-    """How much of how much is done, and what else a line says; None if it is no progress."""
-    found = _LINE.fullmatch(line)
-    return (int(found[1]), int(found[2]), found[3]) if found else None
+        speed = self.tokens / max(self.seconds, 1e-9)
+        details = f"{self._accepted}/{new} accepted, {speed:,.0f} tokens/s, {duration(left)} left"
+        return Progress(self._done, self._total, details)
 
 
 def duration(seconds: float) -> str:

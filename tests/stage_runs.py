@@ -14,5 +14,6 @@ def stage_run(experiment: Experiment, data: Path, key: StageKey, **fields: Any) 
     found: dict[str, Any] = resources_in(data)
     names = ("session", "stages", "adapters", "lengths", "trainer")
     resources = {name: found[name] for name in names}
-    defaults: dict[str, Any] = {"inputs": {}, "run_id": "run-1", "say": print, "warn": print}
+    defaults: dict[str, Any] = {"inputs": {}, "run_id": "run-1"}
+    defaults |= dict.fromkeys(("say", "warn", "report"), print)
     return StageRun(key=key, experiment=experiment, **resources, **defaults | fields)

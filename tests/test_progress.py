@@ -1,11 +1,12 @@
-"""Progress lines."""
+"""How far a work is."""
 
+import logging
 from itertools import pairwise
 
 import pytest
 
 from sl_dagster import progress as progress_module
-from sl_dagster.progress import Pace, Progress, duration, progress_of, training_line
+from sl_dagster.progress import Pace, Progress, RecordsDone, duration, log_progress, progress_in
 
 
 @pytest.mark.parametrize(
@@ -16,19 +17,19 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 def test_the_end_is_always_reported() -> None:
-    said: list[str] = []
-    progress = Progress(said.append, total=3, done=1, every_seconds=1000)
+    said: list[Progress] = []
+    progress = RecordsDone(said.append, total=3, done=1, every_seconds=1000)
     progress.tokens += 50
     progress.finished(accepted=True)
     assert said == []
     progress.finished(accepted=False)
-    assert len(said) == 1
-    assert said[0].startswith("3/3 done, 1/2 accepted, ")
+    assert [(one.done, one.total) for one in said] == [(3, 3)]
+    assert str(said[0]).startswith("3/3 done, 1/2 accepted, ")
 
 
 def test_reports_do_not_come_faster_than_asked() -> None:
-    said: list[str] = []
-    progress = Progress(said.append, total=1000, every_seconds=0)
+    said: list[Progress] = []
+    progress = RecordsDone(said.append, total=1000, every_seconds=0)
     for _ in range(10):
         progress.finished(accepted=True)
     assert len(said) == 10
@@ -50,12 +51,14 @@ def test_a_long_work_is_reported_less_and_less_often(monkeypatch) -> None:
     assert len(reported) < 700, "ten hours of work"
 
 
-def test_lines_of_progress_are_recognised() -> None:
-    said: list[str] = []
-    progress = Progress(said.append, total=1)
-    progress.finished(accepted=True)
-    found = progress_of(said[0])
-    assert found and found[:2] == (1, 1) and "1/1 accepted" in found[2]
-    assert progress_of(training_line(3, 40, 1.5, 61)) == (3, 40, "loss 1.500, 1:01 left")
-    for other in ("continuing: 3 records are in the journal", "3/4 of it", "step 3"):
-        assert progress_of(other) is None
+def test_a_log_carries_figures_and_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    log, progress = logging.getLogger("work"), Progress(3, 40, "loss 1.500, 1:01 left", "step")
+    with caplog.at_level(logging.INFO):
+        log_progress(log, progress)
+        log.info("3/4 done, of something else")
+    first, second = caplog.records
+    assert (first.getMessage(), progress_in(first)) == (
+        "step 3/40, loss 1.500, 1:01 left",
+        progress,
+    )
+    assert progress_in(second) is None

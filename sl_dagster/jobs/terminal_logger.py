@@ -4,11 +4,11 @@ import logging
 from typing import Any
 
 import dagster as dg
+from rich import progress as bars
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from sl_dagster.progress import progress_of
+from sl_dagster.progress import Progress, progress_in
 
 
 class TerminalHandler(logging.Handler):
@@ -20,7 +20,7 @@ class TerminalHandler(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
-        self._bar: Progress | None = None
+        self._bar: bars.Progress | None = None
         self._checks: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -32,7 +32,7 @@ class TerminalHandler(logging.Handler):
             said = meta.get("orig_message") or record.getMessage()
             # Dagster's own word that a training's process has said hello is of no interest.
             if logging.INFO <= record.levelno < logging.ERROR and not said.startswith("[pipes]"):
-                self._say(_stage(step), said)
+                self._say(_stage(step), said, progress_in(record))
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
             self._checks.add(step)
             if not event.asset_check_evaluation_data.passed:
@@ -45,26 +45,31 @@ class TerminalHandler(logging.Handler):
             self._end_bar()
             self._console.print(f"[red]✗[/] {escape(_stage(step))}")
 
-    def _say(self, stage: str, text: str) -> None:
-        progress = progress_of(text)
+    def _say(self, stage: str, text: str, progress: Progress | None) -> None:
         if progress and self._console.is_terminal:
-            self._move_bar(stage, *progress)
+            self._move_bar(stage, progress)
         else:
             self._console.print(f"  [dim]{escape(stage):<20}[/] {escape(text)}", soft_wrap=True)
 
-    def _move_bar(self, stage: str, done: int, total: int, rest: str) -> None:
+    def _move_bar(self, stage: str, progress: Progress) -> None:
         if self._bar is None:
-            self._bar = Progress(
-                TextColumn("  [dim]{task.description:<20}[/]"),
-                BarColumn(bar_width=24),
-                TextColumn("{task.completed}/{task.total}, {task.fields[rest]}", markup=False),
-                TimeElapsedColumn(),
+            said = "{task.completed}/{task.total}, {task.fields[details]}"
+            self._bar = bars.Progress(
+                bars.TextColumn("  [dim]{task.description:<20}[/]"),
+                bars.BarColumn(bar_width=24),
+                bars.TextColumn(said, markup=False),
+                bars.TimeElapsedColumn(),
                 console=self._console,
                 transient=True,
             )
-            self._bar.add_task(stage, rest=rest)
+            self._bar.add_task(stage, details=progress.details)
             self._bar.start()
-        self._bar.update(self._bar.task_ids[0], completed=done, total=total, rest=rest)
+        self._bar.update(
+            self._bar.task_ids[0],
+            completed=progress.done,
+            total=progress.total,
+            details=progress.details,
+        )
 
     def _end_bar(self) -> None:
         if self._bar:

@@ -16,6 +16,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import Training
 from sl_dagster.resources.devices import visible_gpus
 from sl_dagster.resources.environment import secrets
+from sl_dagster.resources.training_messages import TrainingMessages
 from sl_dagster.training.fork import train_in_fork
 from sl_dagster.training.job import (
     JOB_FILE,
@@ -105,9 +106,8 @@ def _way(training: Training) -> Callable[[dg.OpExecutionContext, Path, Training]
 
 def _forked(context: dg.OpExecutionContext, job_file: Path, training: Training) -> _Messages:
     """Train in a fork of a process that has imported what trainings need; what it reports."""
-    with dg.open_pipes_session(
-        context, dg.PipesEnvContextInjector(), dg.PipesTempFileMessageReader()
-    ) as session:
+    reader = TrainingMessages(context.log)
+    with dg.open_pipes_session(context, dg.PipesEnvContextInjector(), reader) as session:
         status = train_in_fork(
             job_file, {**_environment(training), **session.get_bootstrap_env_vars()}
         )
@@ -119,7 +119,7 @@ def _forked(context: dg.OpExecutionContext, job_file: Path, training: Training) 
 def _launched(context: dg.OpExecutionContext, job_file: Path, training: Training) -> _Messages:
     """Train with ``accelerate launch``, on all the GPUs that there are; what it reports."""
     try:
-        invocation = dg.PipesSubprocessClient().run(
+        invocation = dg.PipesSubprocessClient(message_reader=TrainingMessages(context.log)).run(
             context=context, command=_command(job_file, training), env=_environment(training)
         )
     except dg.DagsterError as error:
@@ -136,7 +136,7 @@ def _elsewhere(context: dg.OpExecutionContext, job_file: Path, training: Trainin
     assert training.launcher
     messages = job_file.with_name(MESSAGES_FILE)
     messages.unlink(missing_ok=True)
-    reader = dg.PipesFileMessageReader(str(messages), cleanup_file=True)
+    reader = TrainingMessages(context.log, messages)
     with dg.open_pipes_session(context, dg.PipesEnvContextInjector(), reader) as session:
         guard = [sys.executable, "-m", "sl_dagster.resources.guard"]
         with subprocess.Popen(

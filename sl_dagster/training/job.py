@@ -11,6 +11,8 @@ RUN_PID_VARIABLE = "SL_DAGSTER_RUN_PID"
 CHECKPOINTS = "checkpoints"  # the folder beside the adapter that is needed until it is finished
 JOB_FILE = "job.json"  # the description of the training, beside what it makes
 MESSAGES_FILE = "messages.jsonl"  # beside it, while it runs on hosts that share only the folder
+# What its messages hold.
+PROGRESS = "progress"
 OUTCOME = "outcome"
 MISTAKE = "mistake"
 

@@ -6,6 +6,7 @@ Dagster Pipes. A training that was killed goes on from its last checkpoint.
 """
 
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -32,12 +33,13 @@ from sl_dagster.experiment import Training
 from sl_dagster.experiment.base import read_yaml
 from sl_dagster.experiment.chat import stop_tokens
 from sl_dagster.models.base_model import load_model, load_tokenizer
-from sl_dagster.progress import Pace, training_line
+from sl_dagster.progress import Pace, Progress, duration
 from sl_dagster.training.examples import TokenizedExamples, tokenized
 from sl_dagster.training.job import (
     CHECKPOINTS,
     MISTAKE,
     OUTCOME,
+    PROGRESS,
     RUN_PID_VARIABLE,
     LossPoint,
     TrainingJob,
@@ -90,7 +92,7 @@ def train(job: TrainingJob, pipes: PipesContext | None) -> TrainingOutcome:
     trainer = make_trainer(job, model, tokenizer, examples, resumes=checkpoint is not None)
     if pipes:
         _announce(job, examples, checkpoint, pipes)
-        trainer.add_callback(_Progress(pipes))
+        trainer.add_callback(_ProgressReport(pipes))
     start = time.monotonic()
     trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
     seconds = time.monotonic() - start
@@ -329,7 +331,7 @@ def _announce(
         pipes.log.info(f"continuing the training that was interrupted, at {checkpoint.name}")
 
 
-class _Progress(TrainerCallback):
+class _ProgressReport(TrainerCallback):
     """Tells the run how far the training is, at a bearable rate."""
 
     def __init__(self, pipes: PipesContext) -> None:
@@ -347,7 +349,9 @@ class _Progress(TrainerCallback):
         if loss is None or not self._pace.due(last=step == steps):
             return
         left = self._pace.seconds / (step - self._first_step) * (steps - step)
-        self._pipes.log.info(training_line(step, steps, loss, left))
+        details = f"loss {loss:.3f}, {duration(left)} left"
+        progress = Progress(step, steps, details, unit="step")
+        self._pipes.report_custom_message({PROGRESS: dataclasses.asdict(progress)})
 
 
 @contextlib.contextmanager

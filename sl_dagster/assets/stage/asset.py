@@ -2,6 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from sl_dagster.assets.stage.config import StageConfig, stage_config
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.assets.stage.source_links import code_reference
 from sl_dagster.experiment import Experiment
+from sl_dagster.progress import log_progress
 from sl_dagster.resources.adapters import Role
 from sl_dagster.resources.storage.io_managers import STAGE_IO, shown_to_the_user, stage_key
 
@@ -193,6 +195,7 @@ def _run(
         run_id=context.run.run_id,
         say=context.log.info,
         warn=context.log.warning,
+        report=partial(log_progress, context.log),
         force=config.force,
         overrides=config.overrides(),
     )

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.experiment import ServedModel
-from sl_dagster.progress import Progress
+from sl_dagster.progress import RecordsDone
 from sl_dagster.resources.engines import Completion, Engine, Request
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.journal import Journal, Outcome
@@ -131,7 +131,7 @@ def _generated(run: StageRun, task: Asking) -> StoredStage:
                 f"{journal.path}: {len(journal.damaged)} lines are damaged, the first is line "
                 f"{journal.damaged[0]}; their records are asked for again"
             )
-        progress = Progress(run.say, task.count, done=len(journal.outcomes))
+        progress = RecordsDone(run.report, task.count, done=len(journal.outcomes))
         engine = run.session.engines.of(task.served, run.say)
         with disk_errors_explained(f"{run.key}: cannot write {journal.path}"):
             run.session.wait_for(_fill(task, engine, journal, progress))
@@ -144,7 +144,7 @@ def _generated(run: StageRun, task: Asking) -> StoredStage:
         journal.close()
 
 
-async def _fill(task: Asking, engine: Engine, journal: Journal, progress: Progress) -> None:
+async def _fill(task: Asking, engine: Engine, journal: Journal, progress: RecordsDone) -> None:
     """Fill every slot that the journal does not have, many at a time."""
     missing = iter(slot for slot in task.slots() if slot.record_id not in journal.outcomes)
 
@@ -219,7 +219,7 @@ def _launched_with(run: StageRun) -> dict[str, Any]:
     return {"overrides": run.overrides} if run.overrides else {}
 
 
-def _speed(progress: Progress) -> dict[str, Any]:
+def _speed(progress: RecordsDone) -> dict[str, Any]:
     return {
         "generated_tokens": progress.tokens,
         "seconds": round(progress.seconds, 1),

@@ -8,6 +8,7 @@ import dagster as dg
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, ServedModel
+from sl_dagster.progress import Progress
 from sl_dagster.resources.adapters import Adapter, AnyRole, base_model_fingerprint
 from sl_dagster.resources.session import RunSession
 from sl_dagster.resources.storage.adapter_store import AdapterStore
@@ -30,6 +31,7 @@ class StageRun:
         context: Dagster's own; None outside Dagster.
         run_id: the Dagster run.
         say, warn: take a line for the run's log.
+        report: is told how far the work is.
         force: make the result anew even if an equal one is stored.
         overrides: the settings that this launch has changed, nested like the experiment file.
     """
@@ -46,6 +48,7 @@ class StageRun:
     run_id: str
     say: Callable[[str], None]
     warn: Callable[[str], None]
+    report: Callable[[Progress], None]
     force: bool = False
     overrides: dict[str, Any] = field(default_factory=dict)
 
