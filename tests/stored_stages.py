@@ -1,11 +1,16 @@
 """Stages that are stored without having been made: the records are made up, the files are real."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy
+from safetensors.numpy import save_file
+
 from sl_dagster.method.prompts import Message
 from sl_dagster.method.quality import DIMENSIONS
+from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE
 from sl_dagster.resources.records import (
     AlignedExample,
     Example,
@@ -103,6 +108,13 @@ def store(data: Path | str, key: StageKey, *records: Iterable[Record], **facts: 
     """Store records as a complete stage of a data folder; arguments are those of ``drafted``."""
     stages = StageStore(data_dir=str(data))
     return stages.publish(drafted(stages, key, *records, **facts))  # type: ignore[arg-type]
+
+
+def write_adapter(folder: Path) -> None:
+    """The files of a small adapter that nobody has trained."""
+    config = {"r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]}
+    (folder / CONFIG_FILE).write_text(json.dumps(config))
+    save_file({"weights": numpy.zeros(1, "float32")}, folder / WEIGHTS_FILE)
 
 
 RESPONSES = StageKey("e", "initial_responses", 2)

@@ -8,9 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy
 import yaml
-from safetensors.numpy import save_file
 
 from sl_dagster.assets import assets_of
 from sl_dagster.assets.loop.previous_adapters import PreviousAdapter
@@ -20,12 +18,12 @@ from sl_dagster.assets.stage.made_once import MadeOnce
 from sl_dagster.assets.stage.run import base_model
 from sl_dagster.assets.stage.task import Stage
 from sl_dagster.experiment import Experiment, load_experiment
-from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE, Adapter, AnyRole
+from sl_dagster.resources.adapters import Adapter, AnyRole
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
 from tests.conftest import OUTCOME
 from tests.stage_runs import stage_run
-from tests.stored_stages import made_up, store
+from tests.stored_stages import made_up, store, write_adapter
 
 PROMPTS = {
     "self_instruct": "instruct|",
@@ -117,10 +115,7 @@ class StandIns:
 
 def _store_weights(adapters: AdapterStore, key: StageKey, role: AnyRole) -> None:
     """An adapter that nobody has trained."""
-    folder = adapters.workplace(key, "made up")
-    config = {"r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]}
-    (folder / CONFIG_FILE).write_text(json.dumps(config))
-    save_file({"weights": numpy.zeros(1, "float32")}, folder / WEIGHTS_FILE)
+    write_adapter(adapters.workplace(key, "made up"))
     adapters.publish(key, adapters.adopt(key, role, "made up", OUTCOME))
 
 
