@@ -211,7 +211,7 @@ def our_stage(
     with stages.draft(key, "bench", Text) as draft:
         for record in source:
             draft.add(record)
-        given = stages.publish(draft.finish({}))
+        given = stages.make_current(draft.finish({}))
     names = ("session", "stages", "adapters", "lengths", "trainer")
     run = StageRun(
         key=StageKey(experiment.name, stage.name, 1),
@@ -224,7 +224,7 @@ def our_stage(
         force=True,
         **{name: resources[name] for name in names},
     )
-    return list(stages.publish(stage.in_run(run).stored()).records(Text))
+    return list(stages.make_current(stage.in_run(run).stored()).records(Text))
 
 
 def warm_up(resources: dict[str, Any], experiment: Experiment) -> None:

@@ -139,7 +139,7 @@ def write_stage(data: Path, records: int, characters: int) -> None:
                 )
             )
         facts = {"records_in": records, "kept": records, "dropped": {}, "retried": {}}
-        store.publish(writing.finish(facts))
+        store.make_current(writing.finish(facts))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Lengths and acceptance stand in ``sl-dagster growth``; this adds, for the same s
 
 - mentions: the share of answers that name everything the instruction asked for;
 - cosine, ranked first: whether an answer belongs to its instruction, by TF-IDF
-  (``sl_dagster.method.relevance``): the mean, and the share whose own instruction is the likest;
+  (``smollm2.relevance``): the mean, and the share whose own instruction is the likest;
 - perplexity: under the bare base model, the instruction given; that of the base model's own answers
   is what fluent text has for it. Much higher is word salad, much lower is repetition. The mean over
   all answers in the logarithm, of whole answers and of their last fifths;
@@ -30,11 +30,11 @@ from rich.table import Table
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import BASE_MODEL, Experiment, load_experiment
 from sl_dagster.method.prompts import Message
-from sl_dagster.method.relevance import relevances
 from sl_dagster.method.text_decay import decay_of
 from sl_dagster.paths import data_dir, experiments_dir
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from smollm2.relevance import relevances
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,11 @@ from sl_dagster.resources.records import (
     Score,
     Text,
 )
+from sl_dagster.resources.storage.lengths import LengthsDatabase
+from sl_dagster.resources.storage.pending import KnownAdapter
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 
-Kind = TypeVar("Kind", bound=Record)
+RecordType = TypeVar("RecordType", bound=Record)
 
 _MESSAGES: dict[str, Any] = {
     "prompt": (Message(role="user", content="Write."),),
@@ -58,7 +60,9 @@ _COLUMNS: dict[type[Record], dict[str, Any]] = {
 }
 
 
-def made_up(kind: type[Kind], key: StageKey, position: int = 0, /, **columns: Any) -> Kind:
+def made_up(
+    kind: type[RecordType], key: StageKey, position: int = 0, /, **columns: Any
+) -> RecordType:
     """A record of a stage; its id says where it stands, such as ``seeds-0-1``."""
     iteration = key.iteration or 0
     defaults: dict[str, Any] = {
@@ -107,7 +111,13 @@ def drafted(
 def store(data: Path | str, key: StageKey, *records: Iterable[Record], **facts: Any) -> StoredStage:
     """Store records as a complete stage of a data folder; arguments are those of ``drafted``."""
     stages = StageStore(data_dir=str(data))
-    return stages.publish(drafted(stages, key, *records, **facts))  # type: ignore[arg-type]
+    return stages.make_current(drafted(stages, key, *records, **facts))  # type: ignore[arg-type]
+
+
+def add_to(lengths: LengthsDatabase, what: StoredStage | KnownAdapter) -> None:
+    """Make the database agree with what is stored, or has been."""
+    lengths.expect(what.key if isinstance(what, StoredStage) else what)
+    lengths.catch_up()
 
 
 def write_adapter(folder: Path) -> None:

@@ -15,7 +15,7 @@ from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.results.dropped import DROPPED_COLUMNS
 from tests.conftest import DEMO_MODEL, Cli
 from tests.elsewhere import database_open_elsewhere
-from tests.stored_stages import drafted_responses
+from tests.stored_stages import add_to, drafted_responses
 
 LONGEN = PROJECT_ROOT / "sl_dagster" / "demo" / "longen.jsonl"
 
@@ -25,8 +25,8 @@ def stored(tmp_path: Path) -> None:
     """One stored stage, in the files and in the database."""
     data = str(tmp_path / "data")
     store = StageStore(data_dir=data)
-    stage = store.publish(drafted_responses(store, {"a": "One two three.", "b": "One."}))
-    LengthsDatabase(data_dir=data).replace_stage(stage)
+    stage = store.make_current(drafted_responses(store, {"a": "One two three.", "b": "One."}))
+    add_to(LengthsDatabase(data_dir=data), stage)
 
 
 def test_the_command_line_loads_nothing_that_takes_long() -> None:

@@ -1,10 +1,15 @@
-"""What importing the package does: nothing, but for what must be said before torch is loaded."""
+"""The package as a whole: what importing it does, and that its names are clear."""
 
+import ast
 import os
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 
 import pytest
+
+from sl_dagster.paths import PROJECT_ROOT
 
 
 @pytest.mark.parametrize("module", ["resources.engines.transformers_engine", "training.train"])
@@ -23,3 +28,22 @@ def test_threads_do_not_spin_unless_the_user_wants_it(
         check=True,
     )
     assert f"OMP_WAIT_POLICY = '{expected}'" in loaded.stderr
+
+
+def named(module: Path) -> set[str]:
+    """The classes, types and constants that a module defines for others."""
+    found = set()
+    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found.add(node.target.id)
+    return {name for name in found if not name.startswith("_")}
+
+
+def test_one_name_stands_for_one_thing() -> None:
+    modules = sorted((PROJECT_ROOT / "sl_dagster").rglob("*.py"))
+    places = Counter(name for module in modules for name in named(module))
+    assert {name: count for name, count in places.items() if count > 1} == {}

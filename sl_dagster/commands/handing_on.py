@@ -7,13 +7,13 @@ from rich.markup import escape
 from sl_dagster.commands.project import experiment_named, stored_adapters, stored_stages
 from sl_dagster.commands.terminal import console, done, errors
 from sl_dagster.paths import data_dir
-from sl_dagster.publishing.dataset_export import DatasetExport, Format, export_dataset
+from sl_dagster.publishing.dataset_export import DatasetExport, DatasetFormat, export_dataset
 from sl_dagster.publishing.model_export import Export, export_model
 from sl_dagster.publishing.publish import Publication, prepare, upload
 from sl_dagster.resources.adapters import AnyRole
 
 
-def export(name: str, format: Format, out: Path) -> None:
+def export(name: str, format: DatasetFormat, out: Path) -> None:
     """Write the final data set of an experiment; errors as of ``export_dataset``."""
     counts = export_dataset(DatasetExport(experiment_named(name), format, out), stored_stages())
     done(f"{out}: " + ", ".join(f"{split} {count}" for split, count in counts.items()))

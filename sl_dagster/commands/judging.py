@@ -15,10 +15,10 @@ from sl_dagster.experiment import Experiment
 from sl_dagster.inputs.json_lines import checked_lines
 from sl_dagster.paths import data_dir
 from sl_dagster.resources.engines import Engine, open_engine
-from sl_dagster.resources.judge import Judge, Judgement, Question
+from sl_dagster.resources.judge import GivenScores, Judge, Question
 from sl_dagster.results.quality import estimates
 
-EXPECTED = (
+_EXPECTED = (
     "expected a JSON object such as "
     '{"instruction": "Write a story about ...", "response": "Once upon a time ..."}'
 )
@@ -44,7 +44,7 @@ def read_answers(file: str) -> list[AnswerLine]:
     Raises:
         UserError: naming the first line that is no answer, or that there is none.
     """
-    answers = [answer for _, answer in checked_lines(file, AnswerLine, EXPECTED)]
+    answers = [answer for _, answer in checked_lines(file, AnswerLine, _EXPECTED)]
     if not answers:
         raise UserError(f"{file}: there is no answer in it")
     return answers
@@ -91,11 +91,11 @@ def judge_answers(experiment: Experiment, answers: list[AnswerLine], data: Path)
 
 async def _judge_all(
     judge: Judge, engine: Engine, answers: list[AnswerLine], samples: int, tries: int
-) -> list[list[Judgement]]:
+) -> list[list[GivenScores]]:
     """For every answer, the last judgement of each of its samples."""
     free = asyncio.Semaphore(engine.concurrency)
 
-    async def one(answer: AnswerLine, sample: int) -> Judgement:
+    async def one(answer: AnswerLine, sample: int) -> GivenScores:
         attempt = 0
         async with free:
             while True:

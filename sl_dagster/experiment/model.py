@@ -31,8 +31,8 @@ from sl_dagster.experiment.sections import (
     Filter,
     FinalDataset,
     Heldout,
-    InitialResponses,
-    Instructions,
+    InitialResponsesSettings,
+    InstructionsSettings,
     LengthControl,
     PlanThenWrite,
     Sampling,
@@ -49,7 +49,7 @@ from sl_dagster.experiment.stages import (
     roles_of,
     writing_stages,
 )
-from sl_dagster.experiment.training import AlignedModel, Training, overlaid
+from sl_dagster.experiment.training import AlignedModelSettings, Training, overlaid
 from sl_dagster.method.language import BUILT_IN_LANGUAGES, Language
 from sl_dagster.method.prompts import Prompts, read_prompts
 
@@ -112,8 +112,8 @@ class Experiment(Settings):
     system_prompt: Annotated[str, Field(min_length=1)] | None = None
     chat_template_kwargs: dict[str, Any] = Field(default={})
     sampling: Sampling = Sampling()
-    instructions: Instructions = Instructions()
-    initial_responses: InitialResponses = InitialResponses()
+    instructions: InstructionsSettings = InstructionsSettings()
+    initial_responses: InitialResponsesSettings = InitialResponsesSettings()
     extension: Extension = Extension()
     plan_then_write: PlanThenWrite = PlanThenWrite()
     length_selection: bool = True
@@ -122,7 +122,7 @@ class Experiment(Settings):
     training: Training = Training()
     dataset: FinalDataset = FinalDataset()
     length_control: LengthControl = LengthControl()
-    aligned_model: AlignedModel = AlignedModel()
+    aligned_model: AlignedModelSettings = AlignedModelSettings()
     benchmarks: dict[str, Benchmark] = Field(default={})
     control: str | None = None
     judge: JudgeSettings | None = None
@@ -211,7 +211,9 @@ class Experiment(Settings):
 
     @field_validator("aligned_model")
     @classmethod
-    def _train_what_can_be_trained(cls, value: AlignedModel, info: ValidationInfo) -> AlignedModel:
+    def _train_what_can_be_trained(
+        cls, value: AlignedModelSettings, info: ValidationInfo
+    ) -> AlignedModelSettings:
         training = info.data.get("training", Training())
         if value.method == "full" and overlaid(training, value.training).quantization:
             raise ValueError(

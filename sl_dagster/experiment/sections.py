@@ -83,7 +83,7 @@ class SamplingChanges(Settings):
     stop: StopStrings | None = None
 
 
-class Instructions(Settings):
+class InstructionsSettings(Settings):
     """Self-instruct: ``count`` new instructions per iteration, each tried up to ``tries`` times.
 
     With ``method: back_translation``, each is made from a document.
@@ -109,7 +109,7 @@ class Instructions(Settings):
     sampling: SamplingChanges = SamplingChanges()
 
 
-class InitialResponses(Settings):
+class InitialResponsesSettings(Settings):
     """The Generator's answers.
 
     Attributes:

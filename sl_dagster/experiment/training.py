@@ -149,7 +149,7 @@ def overlaid(training: Training, changes: Training) -> Training:
     return training.model_copy(update=named)
 
 
-class AlignedModel(Settings):
+class AlignedModelSettings(Settings):
     """The fine-tuning of the base model on the final data set.
 
     Attributes:

@@ -11,7 +11,7 @@ from sl_dagster.inputs.json_lines import checked, checked_lines, decoded
 from sl_dagster.method.language import Language, detect_language
 from sl_dagster.method.plain_text import plain_text
 
-EXPECTED = (
+_EXPECTED = (
     "expected a JSON object such as "
     '{"text": "Once upon a time ...", "language": "en"}, or a file with a text'
 )
@@ -45,10 +45,10 @@ def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
     """
     for path in paths:
         if path.suffix == ".jsonl":
-            for _, document in checked_lines(str(path), Document, EXPECTED):
+            for _, document in checked_lines(str(path), Document, _EXPECTED):
                 yield document
         else:
-            yield checked(Document, {"text": _text_of(path)}, str(path), EXPECTED)
+            yield checked(Document, {"text": _text_of(path)}, str(path), _EXPECTED)
 
 
 def _text_of(path: Path) -> str:

@@ -9,7 +9,7 @@ from sl_dagster.inputs.json_lines import checked_lines
 from sl_dagster.method.instructions import Kind
 from sl_dagster.method.language import Language
 
-EXPECTED = (
+_EXPECTED = (
     'expected a JSON object such as {"instruction": "Write a story about ...", "language": "en"}'
 )
 
@@ -52,4 +52,4 @@ def numbered_instructions(path: Path) -> list[tuple[int, InstructionLine]]:
     Raises:
         UserError: naming the line and what is wrong with it.
     """
-    return list(checked_lines(str(path), InstructionLine, EXPECTED))
+    return list(checked_lines(str(path), InstructionLine, _EXPECTED))

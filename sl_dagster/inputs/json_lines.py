@@ -23,7 +23,7 @@ _WRONG_BYTES = 0.1  # more of them among the characters are another encoding
 _ZERO_BYTES = 0.2  # more of them are the other halves of characters of UTF-16
 _log = logging.getLogger(__name__)
 
-Kind = TypeVar("Kind", bound=BaseModel)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def open_lines(file: str) -> BinaryIO:
@@ -135,7 +135,7 @@ def warn_of_replaced(file: str, counts: dict[str, int]) -> None:
         )  # fmt: skip
 
 
-def checked_lines(file: str, kind: type[Kind], hint: str) -> Iterator[tuple[int, Kind]]:
+def checked_lines(file: str, kind: type[Model], hint: str) -> Iterator[tuple[int, Model]]:
     """The objects of a file as models, each with the number of its line.
 
     Args:
@@ -151,7 +151,7 @@ def checked_lines(file: str, kind: type[Kind], hint: str) -> Iterator[tuple[int,
             yield number, checked(kind, content, f"{name_of(file)}, line {number}", hint)
 
 
-def checked(kind: type[Kind], content: Any, where: str, hint: str) -> Kind:
+def checked(kind: type[Model], content: Any, where: str, hint: str) -> Model:
     """An object of a file as the model that it must be.
 
     Args:

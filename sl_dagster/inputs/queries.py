@@ -19,12 +19,12 @@ class Queries:
     """The queries that a benchmark asks.
 
     Attributes:
-        asked: to scale, in the file's order.
+        chosen: to scale, in the file's order.
         left_out: those that cannot be scaled, each as a sentence that begins with where it stands.
         note: what is to be said about them, if there are any.
     """
 
-    asked: list[Query]
+    chosen: list[Query]
     left_out: list[str]
 
     @property
@@ -60,9 +60,9 @@ def read_queries(name: str, benchmark: Benchmark, languages: tuple[Language, ...
             f"{benchmark.queries}: no query in {' or '.join(languages)} among its {len(numbered)}"
         )
     queries = _scaled(chosen, benchmark.scale)
-    if not queries.asked:
+    if not queries.chosen:
         raise UserError(f"{queries.left_out[0]}; nor can any other: remove `scale`")
-    return Queries(_spread(queries.asked, benchmark.limit), queries.left_out)
+    return Queries(_spread(queries.chosen, benchmark.limit), queries.left_out)
 
 
 def _rows(queries: str) -> Iterator[tuple[str, Any]]:
@@ -80,7 +80,7 @@ def _scaled(found: list[tuple[str, Query]], scale: float) -> Queries:
     queries = Queries([], [])
     for where, query in found:
         try:
-            queries.asked.append(query if scale == 1 else query.scaled(scale))
+            queries.chosen.append(query if scale == 1 else query.scaled(scale))
         except ValueError as error:
             queries.left_out.append(f"{where}: cannot be scaled: {error}")
     return queries

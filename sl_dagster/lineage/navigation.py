@@ -7,7 +7,7 @@ from sl_dagster.experiment import ALIGNED_MODEL, STAGES_AFTER_THE_LOOP, stage_pl
 from sl_dagster.lineage.addresses import stage_path
 from sl_dagster.resources.storage.stage_store import StageKey
 
-Row = tuple[str, list[tuple[str, str, bool]]]
+Choices = tuple[str, list[tuple[str, str, bool]]]
 _BEFORE, _AFTER, _MODELS = "before", "after", "models"
 
 
@@ -33,7 +33,7 @@ class Navigation:
         """The stages of the same group."""
         return [key for key in self.of_experiment(here) if _group(key) == _group(here)]
 
-    def rows(self, here: StageKey) -> list[Row]:
+    def rows(self, here: StageKey) -> list[Choices]:
         """What else can be looked at: for each row of choices its name and the choices.
 
         A choice has a label, an address, and whether it is what is shown.

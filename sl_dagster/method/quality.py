@@ -13,24 +13,25 @@ from pydantic import BaseModel, ConfigDict
 
 from sl_dagster.method.prompts import Message
 
-Score = Literal[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+Grade = Literal[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 
 
-class QualityScores(BaseModel):
+class Grades(BaseModel):
     """The scores of one judgement, 10 being the best."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # The title is part of what judges are asked, and so of the fingerprint of what they have said.
+    model_config = ConfigDict(extra="forbid", frozen=True, title="QualityScores")
 
-    relevance: Score
-    coherence: Score
-    accuracy: Score
-    consistency: Score
-    clarity: Score
-    creativity: Score
-    engagement: Score
+    relevance: Grade
+    coherence: Grade
+    accuracy: Grade
+    consistency: Grade
+    clarity: Grade
+    creativity: Grade
+    engagement: Grade
 
 
-DIMENSIONS: tuple[str, ...] = tuple(QualityScores.model_fields)
+DIMENSIONS: tuple[str, ...] = tuple(Grades.model_fields)
 
 
 def quality_question(instruction: str, text: str) -> Message:
@@ -42,13 +43,13 @@ def quality_question(instruction: str, text: str) -> Message:
 
 def quality_schema() -> dict[str, Any]:
     """The JSON schema that an answer must fit."""
-    return QualityScores.model_json_schema()
+    return Grades.model_json_schema()
 
 
 def read_scores(answer: str) -> dict[str, int] | None:
     """The scores of an answer by dimension, or None if it is not what was asked for."""
     try:
-        return QualityScores.model_validate_json(answer).model_dump()
+        return Grades.model_validate_json(answer).model_dump()
     except ValueError:
         return None
 

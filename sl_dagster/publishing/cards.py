@@ -178,7 +178,7 @@ def _model_facts(experiment: Experiment, stored: StoredAdapter, merged: bool) ->
         **({"Iteration": adapter.iteration} if adapter.iteration else {}),
         "Weights": "all, fine-tuned" if adapter.is_whole_model else weights,
         "Fingerprint": adapter.fingerprint,
-        "Made from": stored.made_from,
+        "Made from": stored.training_fingerprint,
     }
     if experiment.system_prompt:
         facts["System prompt"] = experiment.system_prompt

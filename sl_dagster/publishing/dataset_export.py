@@ -23,7 +23,7 @@ from sl_dagster.publishing.pairs import final_pairs
 from sl_dagster.resources.records import Pair
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
-Format = Literal["parquet", "jsonl", "sharegpt", "alpaca", "openai-messages"]
+DatasetFormat = Literal["parquet", "jsonl", "sharegpt", "alpaca", "openai-messages"]
 
 _ROW_SCHEMA = pa.schema(
     [
@@ -53,7 +53,7 @@ class DatasetExport:
     """
 
     experiment: Experiment
-    format: Format
+    format: DatasetFormat
     out: Path
 
 

@@ -18,7 +18,7 @@ from sl_dagster.method.quality import quality_question, quality_schema, read_sco
 from sl_dagster.resources.adapters import Adapter, base_model_fingerprint
 from sl_dagster.resources.engines import Completion, Request
 
-DATABASE_FILE = "judgements.sqlite"
+JUDGEMENTS_FILE = "judgements.sqlite"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS judgements (
@@ -57,7 +57,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class GivenScores:
     """A judge's answer.
 
     Attributes:
@@ -104,13 +104,13 @@ class Judge:
             "prompt_version": version,
             "fingerprint": fingerprint(base, called, version, *how),
         }
-        self._path = data_dir / DATABASE_FILE
+        self._path = data_dir / JUDGEMENTS_FILE
         # The same text may come twice at the same moment; the second waits for the first's answer.
         self._turns: defaultdict[tuple, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def judge(
         self, question: Question, ask: Callable[[Request], Awaitable[Completion]]
-    ) -> Judgement:
+    ) -> GivenScores:
         """Make a judgement, or remember it if it has been made before.
 
         Args:
@@ -122,7 +122,7 @@ class Judge:
         """
         async with self._turns[self._key(question)]:
             completion = self._remembered(question) or await self._answer(question, ask)
-        return Judgement(completion, read_scores(completion.text))
+        return GivenScores(completion, read_scores(completion.text))
 
     async def _answer(
         self, question: Question, ask: Callable[[Request], Awaitable[Completion]]

@@ -116,7 +116,7 @@ class StandIns:
 def _store_weights(adapters: AdapterStore, key: StageKey, role: AnyRole) -> None:
     """An adapter that nobody has trained."""
     write_adapter(adapters.workplace(key, "made up"))
-    adapters.publish(key, adapters.adopt(key, role, "made up", OUTCOME))
+    adapters.make_current(key, adapters.adopt(key, role, "made up", OUTCOME))
 
 
 def keys(asset: Asset) -> list[StageKey]:

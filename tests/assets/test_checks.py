@@ -25,7 +25,7 @@ from sl_dagster.resources.storage.stage_store import StageKey
 from sl_dagster.training.job import LossPoint, TrainingOutcome
 from tests.assets.conftest import Project
 from tests.elsewhere import database_open_elsewhere
-from tests.stored_stages import made_up, store
+from tests.stored_stages import add_to, made_up, store
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 OUTSIDE_THE_LOOP = ("seeds", "heldout_base", *STAGES_AFTER_THE_LOOP)
@@ -75,13 +75,13 @@ def store_stage(data: Path, stage: str, words: list[int], iteration: int = 1, **
     ]
     count = len(words) + sum(dropped.values())
     stored = store(data, key, records, records_in=count, dropped=dropped)
-    LengthsDatabase(data_dir=str(data)).replace_stage(stored)
+    add_to(LengthsDatabase(data_dir=str(data)), stored)
 
 
 def store_adapter(data: Path, stage: str, iteration: int, fingerprint: str, role: Role) -> None:
     adapter = Adapter(role, fingerprint, None, iteration)
-    AdapterStore(data_dir=str(data)).publish(
-        StageKey("small", stage, iteration), StoredAdapter(adapter, made_from="m")
+    AdapterStore(data_dir=str(data)).make_current(
+        StageKey("small", stage, iteration), StoredAdapter(adapter, training_fingerprint="m")
     )
 
 
@@ -234,7 +234,7 @@ def test_a_loss_that_is_not_a_number_is_still_one_when_it_is_read_back(
 ) -> None:
     adapter = Adapter("generator", "f", None, 1)
     stored = StoredAdapter(adapter, "m", outcome([2.0, math.nan]))
-    AdapterStore(data_dir=str(data)).publish(StageKey("small", "generator_lora", 1), stored)
+    AdapterStore(data_dir=str(data)).make_current(StageKey("small", "generator_lora", 1), stored)
     evaluation = evaluated(experiment, data, "loss_fell", "generator_lora")
     assert (evaluation.passed, evaluation.severity) == (False, ERROR)
 
@@ -282,7 +282,7 @@ def test_an_adapter_without_effect_is_noticed(project: Project) -> None:
     new = folder.parent / adapter_fingerprint(folder)
     folder.rename(new)
     changed = replace(stored.adapter, fingerprint=new.name, path=str(new))
-    store.publish(key, replace(stored, adapter=changed))
+    store.make_current(key, replace(stored, adapter=changed))
     arguments = (project.experiment, project.data, "changes_output", "generator_lora")
     evaluation = evaluated(*arguments)
     assert (evaluation.passed, evaluation.severity) == (False, WARN)

@@ -29,7 +29,7 @@ ROWS = [row("zh", number) for number in range(5)] + [row("en", number) for numbe
 
 def read(path: Path, languages=("zh", "en"), **settings) -> list[str]:
     benchmark = Benchmark(queries=str(path), **settings)
-    return [query.instruction for query in read_queries("longen", benchmark, languages).asked]
+    return [query.instruction for query in read_queries("longen", benchmark, languages).chosen]
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_the_hub_is_asked_for_what_is_no_file(tmp_path: Path, monkeypatch) -> No
     data.write_text("".join(json.dumps(one) + "\n" for one in ROWS), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     benchmark = Benchmark(queries="owner/queries")
-    assert len(read_queries("longen", benchmark, ("zh", "en")).asked) == len(ROWS)
+    assert len(read_queries("longen", benchmark, ("zh", "en")).chosen) == len(ROWS)
     data.write_text(json.dumps(ROWS[0] | {"type": "near"}) + "\n", encoding="utf-8")
     with pytest.raises(UserError, match="owner/queries, split test, row 1: type: expected 'about'"):
         read_queries("longen", benchmark, ("zh", "en"))
@@ -95,14 +95,14 @@ def test_what_cannot_be_scaled_is_left_out_and_said(file: Path) -> None:
     file.write_text(unnamed + file.read_text(encoding="utf-8") + unnamed, encoding="utf-8")
     benchmark = Benchmark(queries=str(file), scale=0.5, limit=3)
     queries = read_queries("longen", benchmark, ("zh", "en"))
-    assert [query.instruction for query in queries.asked] == [
+    assert [query.instruction for query in queries.chosen] == [
         f"Query {number} in about 1000 words." for number in (0, 5, 10)
     ]
     first, last = queries.left_out
     assert first.startswith(f"{file}, line 1: cannot be scaled: its wording does not name the")
     assert last.startswith(f"{file}, line {len(ROWS) + 2}: ")
     unscaled = read_queries("longen", Benchmark(queries=str(file)), ("zh", "en"))
-    assert (len(unscaled.asked), unscaled.left_out) == (len(ROWS) + 2, [])
+    assert (len(unscaled.chosen), unscaled.left_out) == (len(ROWS) + 2, [])
 
 
 def test_a_file_that_cannot_be_scaled_at_all(file: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_file_that_cannot_be_scaled_at_all(file: Path) -> None:
 
 def test_the_demos_queries_cover_everything() -> None:
     benchmark = Benchmark(queries=str(PROJECT_ROOT / "sl_dagster" / "demo" / "longen.jsonl"))
-    queries = read_queries("longen", benchmark, ("en",)).asked
+    queries = read_queries("longen", benchmark, ("en",)).chosen
     cells = [query.groups for query in queries]
     assert len(cells) == 24 and all(cells.count(cell) == 2 for cell in cells)
     assert {range for _, range in cells} == {"2-4k", "4-6k", "6-8k"}

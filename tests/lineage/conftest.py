@@ -14,7 +14,6 @@ from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.identity import fingerprint
 from sl_dagster.method.prompts import Message
 from sl_dagster.paths import PROJECT_ROOT
-from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.records import (
     AlignedExample,
     Example,
@@ -25,8 +24,9 @@ from sl_dagster.resources.records import (
     Text,
 )
 from sl_dagster.resources.storage.lengths import LengthsDatabase
+from sl_dagster.resources.storage.pending import KnownAdapter
 from sl_dagster.resources.storage.stage_store import StageKey
-from tests.stored_stages import Kind, made_up, store
+from tests.stored_stages import RecordType, add_to, made_up, store
 
 SCRIPT = "<script>document.title = 'run'</script><img src=x onerror=alert(1)>"
 FIRST = "The bridge is old.\n\nIt stands.\n\nIt ends here."
@@ -39,7 +39,7 @@ def links(html: str) -> list[str]:
     return [unescape(part.split('"')[0]) for part in html.split('href="')[1:]]
 
 
-class Writer:
+class StageWriter:
     """Writes stages of the experiment ``e`` and notes them in the lengths database."""
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +49,9 @@ class Writer:
     def text(self, stage: str, name: str, text: str, *parents: str, **more: Any) -> Text:
         return self.record(Text, stage, name, *parents, text=text, **more)
 
-    def record(self, kind: type[Kind], stage: str, name: str, *parents: str, **more: Any) -> Kind:
+    def record(
+        self, kind: type[RecordType], stage: str, name: str, *parents: str, **more: Any
+    ) -> RecordType:
         experiment, iteration = more.pop("experiment", "e"), more.pop("iteration", 1)
         key = StageKey.from_name(experiment, stage, iteration or None)
         asked = None if stage in ("seeds", "instructions") else "Write of a bridge."
@@ -61,12 +63,12 @@ class Writer:
         key = StageKey.from_name(first.experiment, name, first.iteration or None)
         kept, dropped = ([one for one in records if one.kept is good] for good in (True, False))
         stage = store(self.folder, key, kept, dropped, kept=len(records), fingerprint=name)
-        self._lengths.replace_stage(stage)
+        add_to(self._lengths, stage)
 
     def adapter(self, role: Any, iteration: int, experiment: str = "e") -> None:
         """An adapter as the store describes it; nobody here reads its weights."""
         name = f"{role}-{iteration}"
-        self._lengths.remember_adapter(experiment, Adapter(role, name, "somewhere", iteration))
+        add_to(self._lengths, KnownAdapter(experiment, iteration, role, name))
         folder = self.folder / experiment / f"{role}_lora" / f"iteration={iteration}"
         folder.mkdir(parents=True)
         described = {"role": role, "fingerprint": name, "path": "weights", "iteration": iteration}
@@ -77,7 +79,7 @@ class Writer:
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """A data folder with one chain: two samples, one of them asked for twice, and a script."""
-    write = Writer(tmp_path)
+    write = StageWriter(tmp_path)
     _write_responses(write)
     source = {"response": FIRST, "initial_response": FIRST}
     write.stage("round1_stage1", write.text("round1_stage1", "p1", PREFIX, "r1", **source))
@@ -99,7 +101,7 @@ def small(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _write_responses(write: Writer) -> None:
+def _write_responses(write: StageWriter) -> None:
     before = {"iteration": 0}
     write.stage(
         "seeds",
@@ -119,7 +121,7 @@ def _write_responses(write: Writer) -> None:
 @pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with 10,000 records in each of five stages."""
-    write = Writer(tmp_path_factory.mktemp("large"))
+    write = StageWriter(tmp_path_factory.mktemp("large"))
     stages = ("instructions", "initial_responses", "round1_stage1", "round1_stage2",
               "extended_responses")  # fmt: skip
     for place, stage in enumerate(stages):
@@ -127,7 +129,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write.folder
 
 
-def _many(write: Writer, stage: str, source: str | None) -> list[Record]:
+def _many(write: StageWriter, stage: str, source: str | None) -> list[Record]:
     return [
         write.text(
             stage,
@@ -161,7 +163,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
 @pytest.fixture(scope="session")
 def whole(everything: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder in which every stage of ``everything`` is complete, with two records each."""
-    write = Writer(tmp_path_factory.mktemp("whole"))
+    write = StageWriter(tmp_path_factory.mktemp("whole"))
     last: dict[int, str] = {}
     for iteration in (0, 1, 2):
         for name in everything.stages:
@@ -186,7 +188,9 @@ _OUTSIDE = {
 }  # fmt: skip
 
 
-def _write_two(write: Writer, experiment: str, stage: str, iteration: int, parent: str) -> None:
+def _write_two(
+    write: StageWriter, experiment: str, stage: str, iteration: int, parent: str
+) -> None:
     """A kept record and one that was given up, of the kind that the stage has."""
     more: dict[str, Any] = {"experiment": experiment, "iteration": iteration}
     name = stage.replace("/", "-")

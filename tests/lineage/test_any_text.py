@@ -15,7 +15,7 @@ from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.method.texts import any_text
-from tests.stored_stages import made_up
+from tests.stored_stages import add_to, made_up
 
 KEY = StageKey("e", "initial_responses", 1)
 
@@ -41,9 +41,9 @@ def test_any_text_reaches_the_page(texts: list[str]) -> None:
         with stages.draft(KEY, "f", Text) as draft:
             for name in records:
                 draft.add(journal.read(name)[0])
-            stored = stages.publish(draft.finish({"dropped": {}}))
+            stored = stages.make_current(draft.finish({"dropped": {}}))
         journal.close()
-        lengths.replace_stage(stored)
+        add_to(lengths, stored)
         assert [record.written for record in stored.records()] == list(written.values())
         replaced = sum(text.count("\ufffd") for text in written.values())
         assert stored.manifest.get("replaced_characters", 0) == replaced

@@ -13,7 +13,7 @@ from sl_dagster.experiment import Experiment
 from sl_dagster.lineage.addresses import stage_address
 from sl_dagster.lineage.server import lineage_app
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
-from tests.lineage.conftest import Writer, links
+from tests.lineage.conftest import StageWriter, links
 
 WEB_UI = "http://127.0.0.1:3000"
 
@@ -102,7 +102,7 @@ def test_choices_are_grouped_by_when_they_are_made(pages: TestClient) -> None:
 
 
 def test_all_records_of_a_records_own_stage(tmp_path: Path) -> None:
-    write = Writer(tmp_path)
+    write = StageWriter(tmp_path)
     for experiment, iteration in (("one", 1), ("two", 9)):
         record = write.text(
             "instructions", experiment, "Write.", experiment=experiment, iteration=iteration

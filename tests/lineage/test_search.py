@@ -9,7 +9,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.identity import fingerprint
 from sl_dagster.lineage.search import PAGE_SIZE, Hit, Search, search
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
-from tests.lineage.conftest import Writer
+from tests.lineage.conftest import StageWriter
 
 KEY = StageKey("e", "initial_responses", 1)
 
@@ -72,7 +72,7 @@ def test_what_was_found_is_marked_where_it_stands(large: Path) -> None:
 
 
 def test_a_word_far_behind_in_a_text_is_shown(tmp_path: Path) -> None:
-    write = Writer(tmp_path)
+    write = StageWriter(tmp_path)
     write.stage("initial_responses", write.text("initial_responses", "r", "on " * 500 + "a lamp"))
     [hit] = find(tmp_path, words="LAMP").hits
     assert hit.snippet[1] == ("lamp", True)
@@ -90,7 +90,7 @@ def test_several_stages_in_their_order(small: Path) -> None:
 
 
 def test_a_damaged_stage_is_named(large: Path, tmp_path: Path) -> None:
-    write = Writer(tmp_path)
+    write = StageWriter(tmp_path)
     for stage in ("instructions", "initial_responses"):
         lines = [f"{stage} {number} {fingerprint(number)}" for number in range(2000)]
         write.stage(stage, *(write.text(stage, line, line) for line in lines))

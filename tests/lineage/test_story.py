@@ -8,7 +8,7 @@ import pytest
 from sl_dagster.errors import UserError
 from sl_dagster.identity import fingerprint
 from sl_dagster.lineage.story import story_of
-from tests.lineage.conftest import FIRST, LONGER, Writer
+from tests.lineage.conftest import FIRST, LONGER, StageWriter
 
 CHAIN = ["i1", "r1", "p1", "x1", "e1"]
 
@@ -58,7 +58,7 @@ def test_a_seed_and_an_unknown_id(small: Path) -> None:
 
 
 def test_an_ancestor_that_was_made_anew_is_named(small: Path) -> None:
-    write = Writer(small)
+    write = StageWriter(small)
     write.stage("initial_responses", write.text("initial_responses", "r9", FIRST, "i1"))
     story = story_of("x1", small)
     assert story.missing == ["r1"]
@@ -66,7 +66,7 @@ def test_an_ancestor_that_was_made_anew_is_named(small: Path) -> None:
 
 
 def test_held_out_answers_are_shown_by_iteration(small: Path) -> None:
-    write = Writer(small)
+    write = StageWriter(small)
     write.stage("heldout_base", write.text("heldout_base", "h0", "Short.", iteration=0))
     write.stage("heldout_responses", write.text("heldout_responses", "h1", "Longer than that."))
     for start in ("h0", "h1"):

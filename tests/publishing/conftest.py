@@ -65,5 +65,5 @@ def stored(adapters: AdapterStore) -> StoredAdapter:
     lora = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False)
     get_peft_model(model, lora).save_pretrained(str(adapters.workplace(key, "m1")))
     stored = adapters.adopt(key, "extender", "m1", OUTCOME)
-    adapters.publish(key, stored)
+    adapters.make_current(key, stored)
     return stored

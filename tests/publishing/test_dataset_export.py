@@ -10,7 +10,7 @@ from datasets import DatasetDict, load_dataset
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
-from sl_dagster.publishing.dataset_export import DatasetExport, Format, export_dataset
+from sl_dagster.publishing.dataset_export import DatasetExport, DatasetFormat, export_dataset
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.publishing.conftest import PLAIN, WOVEN
 
@@ -21,7 +21,7 @@ def export(
 ) -> Callable[..., Path]:
     """Exports it in a format, and returns the folder."""
 
-    def exported(format: Format, **settings: Any) -> Path:
+    def exported(format: DatasetFormat, **settings: Any) -> Path:
         experiment = load_experiment(write_experiment(**settings))
         out = tmp_path / format
         counts = export_dataset(DatasetExport(experiment, format, out), final_data_set)

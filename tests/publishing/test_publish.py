@@ -239,7 +239,7 @@ def test_a_model_arrives_whole(
 
     key = StageKey("small", "generator_lora", 2)
     generator = replace(stored.adapter, role="generator")
-    adapters.publish(key, replace(stored, adapter=generator))
+    adapters.make_current(key, replace(stored, adapter=generator))
     experiment = load_experiment(write_experiment(base_model=str(DEMO_MODEL)))
     published(Publication(experiment, model="me/writer", merged=merged), tmp_path / "data")
     folder = tmp_path / "downloaded"
@@ -305,7 +305,7 @@ def small_model(adapters: AdapterStore, name: str, iteration: int | None, whole:
         (folder / WEIGHTS_FILE).write_bytes(name.encode())
     role = "aligned" if name == "aligned_model" else "generator"
     trained = adapters.adopt(key, role, "m", OUTCOME)
-    adapters.publish(key, replace(trained, facts={"Data": {"Pairs": 7}}))
+    adapters.make_current(key, replace(trained, facts={"Data": {"Pairs": 7}}))
 
 
 def test_the_aligned_model_is_preferred(

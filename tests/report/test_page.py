@@ -84,7 +84,7 @@ class Stored:
         config = {"r": 4, "lora_alpha": 8, "target_modules": ["a"]}
         (folder / CONFIG_FILE).write_text(json.dumps(config))
         outcome = OUTCOME.model_copy(update={"tokens": 2000, "seconds": seconds, "gpus": gpus})
-        self.adapters.publish(key, self.adapters.adopt(key, "generator", "m", outcome))
+        self.adapters.make_current(key, self.adapters.adopt(key, "generator", "m", outcome))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
 from sl_dagster.method.quality import DIMENSIONS, quality_schema
 from sl_dagster.resources.engines import Completion
-from sl_dagster.resources.judge import DATABASE_FILE, Judge, Judgement, Question
+from sl_dagster.resources.judge import JUDGEMENTS_FILE, GivenScores, Judge, Question
 from tests.conftest import ScriptedEngine
 
 SCORES = dict.fromkeys(DIMENSIONS, 6)
@@ -32,7 +32,7 @@ def engine(answer: str = json.dumps(SCORES)) -> ScriptedEngine:
     return ScriptedEngine(lambda request: Completion(answer, 9, 100, "stop"))
 
 
-def judged(judge: Judge, engine: ScriptedEngine, question: Question = QUESTION) -> Judgement:
+def judged(judge: Judge, engine: ScriptedEngine, question: Question = QUESTION) -> GivenScores:
     return asyncio.run(judge.judge(question, engine.complete))
 
 
@@ -54,7 +54,7 @@ def test_what_has_been_judged_is_never_asked_again(
     first, second = engine(), engine("something else")
     assert judged(judge(), first) == judged(judge(), second)
     assert (len(first.requests), len(second.requests)) == (1, 0)
-    with sqlite3.connect(tmp_path / "data" / DATABASE_FILE) as connection:
+    with sqlite3.connect(tmp_path / "data" / JUDGEMENTS_FILE) as connection:
         (row,) = connection.execute("SELECT model, revision, answer, tokens FROM judgements")
     assert row == ("judge/model", "main", json.dumps(SCORES), 9)
 
@@ -64,7 +64,7 @@ def test_what_is_asked_twice_at_the_same_moment_is_paid_for_once(
 ) -> None:
     one, asked = judge(), engine()
 
-    async def twice() -> list[Judgement]:
+    async def twice() -> list[GivenScores]:
         return await asyncio.gather(*(one.judge(QUESTION, asked.complete) for _ in range(2)))
 
     first, second = asyncio.run(twice())

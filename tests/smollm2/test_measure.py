@@ -61,7 +61,7 @@ def store(stages: StageStore, key: StageKey, answers: dict[str, str]) -> None:
         )
         for position, (instruction, text) in enumerate(answers.items())
     ]
-    stages.publish(drafted(stages, key, records, generated_tokens=0))
+    stages.make_current(drafted(stages, key, records, generated_tokens=0))
 
 
 def test_the_answers_of_all_models_that_are_stored_are_measured(experiment, fluency, tmp_path):

@@ -29,7 +29,7 @@ class _PlanThenWrite(Task):
     def tries(self) -> int:
         return self.experiment.plan_then_write.tries
 
-    def asked_with(self, prompt: str) -> list[Any]:
+    def common_identity(self, prompt: str) -> list[Any]:
         """The common part of the identity of a stage that uses this prompt."""
         return [
             self.tries,
@@ -62,7 +62,7 @@ class Plans(_PlanThenWrite):
 
     def identity(self) -> list[Any]:
         max_sections = self.experiment.plan_then_write.max_sections
-        return [*self.asked_with("plan"), self.samples, max_sections]
+        return [*self.common_identity("plan"), self.samples, max_sections]
 
     @property
     def samples(self) -> int:
@@ -113,7 +113,7 @@ class PlannedResponses(_PlanThenWrite):
     )
 
     def identity(self) -> list[Any]:
-        return [*self.asked_with("section"), self.experiment.filter.identity]
+        return [*self.common_identity("section"), self.experiment.filter.identity]
 
     async def attempt(self, slot: Slot[Text], number: int, ask: Ask) -> Text:
         """A text that can become nothing any more is given up before its last section."""

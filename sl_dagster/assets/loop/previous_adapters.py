@@ -46,7 +46,7 @@ class PreviousAdapter(Asset):
         else:
             adapter, origin = _trained(run, self._role)
         return dg.MaterializeResult(
-            value=StoredAdapter(adapter, made_from=adapter.fingerprint),
+            value=StoredAdapter(adapter, training_fingerprint=adapter.fingerprint),
             data_version=dg.DataVersion(adapter.fingerprint),
             metadata=adapter_metadata(adapter) | origin,
         )

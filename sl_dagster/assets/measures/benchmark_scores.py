@@ -42,7 +42,7 @@ class BenchmarkScores(MeasuredAnswers):
         self.name = rules.asset
         self.description = (
             f"A model's answers to the queries of {rules.title}, and how well their lengths follow "
-            f"them (0 to {rules.best_score:g}{_at_scale(self.settings)})."
+            f"them (0 to {rules.best_score:g}{_at_scale(self.section)})."
         )
         settings = ("queries", "limit", "scale", "sampling")
         self.reads = (
@@ -53,7 +53,7 @@ class BenchmarkScores(MeasuredAnswers):
         )
 
     @property
-    def settings(self) -> Benchmark:
+    def section(self) -> Benchmark:
         """The benchmark's section in the experiment file."""
         return self.experiment.benchmarks[self._benchmark]
 
@@ -64,7 +64,7 @@ class BenchmarkScores(MeasuredAnswers):
     @cached_property
     def queries(self) -> Queries:
         """What the benchmark asks, and what cannot be asked."""
-        return read_queries(self._benchmark, self.settings, self.experiment.languages)
+        return read_queries(self._benchmark, self.section, self.experiment.languages)
 
     @property
     def questions(self) -> list[Text]:
@@ -77,19 +77,19 @@ class BenchmarkScores(MeasuredAnswers):
                 query.written_in,
                 query.instruction,
             )
-            for position, query in enumerate(self.queries.asked)
+            for position, query in enumerate(self.queries.chosen)
         ]
 
     @property
     def sampling(self) -> Sampling:
-        return self.experiment.sampling_of("initial_responses").overlaid(self.settings.sampling)
+        return self.experiment.sampling_of("initial_responses").overlaid(self.section.sampling)
 
     def measured_by(self) -> list[Any]:
-        return [query.model_dump() for query in self.queries.asked]
+        return [query.model_dump() for query in self.queries.chosen]
 
     def measured(self, answer: dict[str, Any], question: Text) -> Score:
         """The answer with its score, and what the query asks for."""
-        query = self.queries.asked[question.position]
+        query = self.queries.chosen[question.position]
         type, range = query.groups
         return Score(
             **answer,
@@ -118,9 +118,9 @@ class BenchmarkScores(MeasuredAnswers):
             "mean_asked": scores.mean_asked,
             "accepted": scores.accepted,
             "truncated": scores.truncated,
-            "scale": self.settings.scale,
+            "scale": self.section.scale,
             "queries_left_out": len(self.queries.left_out),
-            "asked_and_written": _scatter(stage, self.settings),
+            "asked_and_written": _scatter(stage, self.section),
         }
 
 

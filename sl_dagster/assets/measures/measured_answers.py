@@ -59,12 +59,12 @@ class MeasuredAnswers(Task):
         ]
 
     @cached_property
-    def _asked(self) -> tuple[ServedModel, Adapter]:
+    def _whom(self) -> tuple[ServedModel, Adapter]:
         return served_with(self.experiment, self.writer)
 
     @property
     def served(self) -> ServedModel:
-        return self._asked[0]
+        return self._whom[0]
 
     @property
     def count(self) -> int:
@@ -78,7 +78,7 @@ class MeasuredAnswers(Task):
         # The same draws for the same question to every model, and in the control, too.
         seed = seed_from(self.experiment.seed, question.position, question.text)
         message = Message(role="user", content=question.text)
-        completion = await ask(Request(message, self.sampling, seed, self._asked[1]))
+        completion = await ask(Request(message, self.sampling, seed, self._whom[1]))
         text = completion.text.strip()
         reason = response_drop_reason(
             text,

@@ -29,7 +29,7 @@ def stage_result(
     """What a stage's asset returns: the stored records, described.
 
     Args:
-        stage: the stage, published or not.
+        stage: the stage, current or not yet.
         made_from: the stages it was made from, and the adapter that wrote it if a model did.
         before: words of what the model was given to lengthen, to be shown beside the result.
         facts: further metadata.
@@ -45,7 +45,7 @@ def stage_result(
         "outcomes": outcomes_picture(manifest["kept"], manifest["dropped"], manifest["retried"]),
         **_samples(stage),
         "all_records": dg.MetadataValue.url(stage_address(stage.key)),
-        "parquet": dg.MetadataValue.path(str(stage.published_path)),
+        "parquet": dg.MetadataValue.path(str(stage.current_path)),
         "fingerprint": manifest["fingerprint"],
     }
     if "truncated" in manifest:

@@ -61,7 +61,7 @@ def filled(run: StageRun, task: Asking) -> StoredStage:
     """Make a stage that a model writes.
 
     Returns:
-        An unpublished draft, or the stored stage if an equal one exists.
+        A draft, which is to be made current, or the stored stage if an equal one exists.
 
     Raises:
         UserError: the engine failed, the disk is full, or another run works on the iteration.

@@ -11,7 +11,7 @@ from sl_dagster.resources.records import Record, Text
 
 Ask = Callable[[Request], Awaitable[Completion]]
 Source = TypeVar("Source")
-_Kind = TypeVar("_Kind", bound=Record)
+_RecordType = TypeVar("_RecordType", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Slot(Generic[Source]):
         wrote = {"tokens": completion.tokens, "finish_reason": completion.finish_reason}
         return self.made(Text, reason, text=text, **wrote, **columns)
 
-    def made(self, kind: type[_Kind], reason: str | None = None, /, **columns: Any) -> _Kind:
+    def made(
+        self, kind: type[_RecordType], reason: str | None = None, /, **columns: Any
+    ) -> _RecordType:
         """The record of this kind with these columns, kept unless a reason speaks against it."""
         return kind(**self.identity | columns, kept=reason is None, drop_reason=reason)

@@ -29,14 +29,14 @@ class StoredAdapter:
 
     Attributes:
         adapter: the weights.
-        made_from: fingerprint of training set, settings and previous adapter.
+        training_fingerprint: digest of training set, settings and previous adapter.
         outcome: what the training reported; None for one that was only taken over.
         overrides: the settings with which it was launched, where not the experiment's.
         facts: what else a card tells of it, by heading (see ``model_facts.py``).
     """
 
     adapter: Adapter
-    made_from: str
+    training_fingerprint: str
     outcome: TrainingOutcome | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -51,12 +51,12 @@ class AdapterStore(dg.ConfigurableResource):
 
     data_dir: str
 
-    def workplace(self, key: StageKey, made_from: str) -> Path:
+    def workplace(self, key: StageKey, training_fingerprint: str) -> Path:
         """The folder in which a training writes its adapter.
 
         It still holds what an equal training left that was killed, and is empty otherwise.
         """
-        folder = self._workplace(key, made_from)
+        folder = self._workplace(key, training_fingerprint)
         for other in folder.parent.glob(f"{_WORKPLACE}*"):
             if other != folder:
                 shutil.rmtree(other)
@@ -103,30 +103,32 @@ class AdapterStore(dg.ConfigurableResource):
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{pointer} is damaged ({error}): materialize {key} again") from error
 
-    def find(self, key: StageKey, made_from: str) -> StoredAdapter | None:
+    def find(self, key: StageKey, training_fingerprint: str) -> StoredAdapter | None:
         """The current adapter, if it was made from this and its files are whole."""
         try:
             stored = self.read(key)
             stored.adapter.verified()
         except UserError:
             return None
-        return stored if stored.made_from == made_from else None
+        return stored if stored.training_fingerprint == training_fingerprint else None
 
     def adopt(
-        self, key: StageKey, role: AnyRole, made_from: str, outcome: TrainingOutcome
+        self, key: StageKey, role: AnyRole, training_fingerprint: str, outcome: TrainingOutcome
     ) -> StoredAdapter:
-        """Take over what a training wrote into its workplace; ``publish`` makes it current."""
-        workplace = self._workplace(key, made_from)
+        """Take over what a training wrote into its workplace; ``make_current`` puts it in place."""
+        workplace = self._workplace(key, training_fingerprint)
         fingerprint = adapter_fingerprint(workplace)
         shutil.rmtree(workplace / CHECKPOINTS, ignore_errors=True)
         folder = self._folder(key) / fingerprint
         shutil.rmtree(folder, ignore_errors=True)
         workplace.rename(folder)
         return StoredAdapter(
-            Adapter(role, fingerprint, str(folder), key.iteration or 0), made_from, outcome
+            Adapter(role, fingerprint, str(folder), key.iteration or 0),
+            training_fingerprint,
+            outcome,
         )
 
-    def publish(self, key: StageKey, stored: StoredAdapter) -> None:
+    def make_current(self, key: StageKey, stored: StoredAdapter) -> None:
         """Make an adapter the current one, and remove those that it replaces."""
         folder = self._folder(key)
         folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +137,7 @@ class AdapterStore(dg.ConfigurableResource):
         relative = path and str(Path(path).relative_to(self.data_dir))
         content = {
             "adapter": asdict(stored.adapter) | {"path": relative},
-            "made_from": stored.made_from,
+            "made_from": stored.training_fingerprint,
             "outcome": stored.outcome and stored.outcome.model_dump(),
             "overrides": stored.overrides,
             "facts": stored.facts,
@@ -163,8 +165,8 @@ class AdapterStore(dg.ConfigurableResource):
         assert adapter.path, "the bare base model needs no trial"
         return Path(adapter.path) / _TRIAL
 
-    def _workplace(self, key: StageKey, made_from: str) -> Path:
-        return self._folder(key) / f"{_WORKPLACE}-{made_from}"
+    def _workplace(self, key: StageKey, training_fingerprint: str) -> Path:
+        return self._folder(key) / f"{_WORKPLACE}-{training_fingerprint}"
 
     def _folder(self, key: StageKey) -> Path:
         return Path(self.data_dir) / key.folder

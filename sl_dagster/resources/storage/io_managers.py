@@ -1,4 +1,4 @@
-"""How assets hand their results on: publishing what they return, opening what they depend on."""
+"""How assets hand their results on: storing what they return, opening what they depend on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ ADAPTER_IO = "adapter_io"
 
 
 class StageIOManager(dg.ConfigurableIOManager):
-    """Publishes a stage's draft and its lengths; opens stored stages lazily."""
+    """Makes a stage's draft current, stores its lengths; opens stored stages lazily."""
 
     stages: dg.ResourceDependency[StageStore]
     lengths: dg.ResourceDependency[LengthsDatabase]
@@ -35,7 +35,7 @@ class StageIOManager(dg.ConfigurableIOManager):
         with shown_to_the_user():
             with disk_errors_explained(f"{obj.key}: cannot be stored"):
                 self.lengths.expect(obj.key)
-                self.stages.publish(obj)
+                self.stages.make_current(obj)
             _catch_up(self.lengths, context)
 
     def load_input(self, context: dg.InputContext) -> StoredStage:
@@ -60,7 +60,7 @@ class AdapterIOManager(dg.ConfigurableIOManager):
             )
             with disk_errors_explained(f"{key}: cannot be stored"):
                 self.lengths.expect(known)
-                self.adapters.publish(key, obj)
+                self.adapters.make_current(key, obj)
             _catch_up(self.lengths, context)
 
     def load_input(self, context: dg.InputContext) -> Adapter:

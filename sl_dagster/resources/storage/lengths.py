@@ -15,7 +15,6 @@ import duckdb
 import pyarrow as pa
 
 from sl_dagster.errors import UserError
-from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.lengths_file import (
     LengthsUnavailableError,
@@ -120,24 +119,6 @@ class LengthsDatabase(dg.ConfigurableResource):
                 elif what:
                     _add_adapter(connection, what)
         self._pending.settle(list(notes))
-
-    def replace_stage(self, stage: StoredStage) -> None:
-        """Make the database agree with a stored stage, replacing the rows of its earlier run.
-
-        Raises:
-            LengthsUnavailableError: see ``catch_up``.
-        """
-        self.expect(stage.key)
-        self.catch_up()
-
-    def remember_adapter(self, experiment: str, adapter: Adapter) -> None:
-        """Note where an adapter comes from, so that records can be traced to it.
-
-        Raises:
-            LengthsUnavailableError: see ``catch_up``.
-        """
-        self.expect(KnownAdapter(experiment, adapter.iteration, adapter.role, adapter.fingerprint))
-        self.catch_up()
 
     def rebuild(self) -> None:
         """Make all tables anew from the stored files; a damaged database is put aside.

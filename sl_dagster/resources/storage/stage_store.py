@@ -28,7 +28,7 @@ from sl_dagster.method.plain_text import REPLACEMENT
 from sl_dagster.resources.records import Record, kind_of
 from sl_dagster.resources.storage.journal import Journal
 
-_Kind = TypeVar("_Kind", bound=Record)
+_RecordType = TypeVar("_RecordType", bound=Record)
 
 _RECORDS = "records.parquet"
 _REJECTED = "rejected/records.parquet"
@@ -84,7 +84,7 @@ class StoredStage:
 
     Attributes:
         key: which stage it is.
-        folder: where its files lie: the stage's own folder, or that of an unpublished draft.
+        folder: where its files lie: the stage's own folder, or that of a draft.
         manifest: facts that were stored with it (see ``StageDraft.finish``).
     """
 
@@ -113,8 +113,8 @@ class StoredStage:
         return self.folder / _REJECTED
 
     @property
-    def published_path(self) -> Path:
-        """The file of the records under the name that it has, or will have, once published."""
+    def current_path(self) -> Path:
+        """The file of the records under the name that it has, or will have, once it is current."""
         draft = self.folder.name.startswith(_DRAFT)
         return (self.folder.parent if draft else self.folder) / _RECORDS
 
@@ -134,7 +134,7 @@ class StoredStage:
     @overload
     def records(self) -> Iterator[Record]: ...
     @overload
-    def records(self, kind: type[_Kind]) -> Iterator[_Kind]: ...
+    def records(self, kind: type[_RecordType]) -> Iterator[_RecordType]: ...
     def records(self, kind: type[Record] = Record) -> Iterator[Record]:
         """The records in the stage's order, some megabytes of text in memory at a time.
 
@@ -230,7 +230,7 @@ class StoredStage:
 
 
 class StageDraft:
-    """A stage being written: Parquet files in a folder that nobody reads until it is published."""
+    """A stage being written: Parquet files in a folder that nobody reads until it is current."""
 
     def __init__(self, key: StageKey, folder: Path, fingerprint: str, kind: type[Record]) -> None:
         self.key = key
@@ -343,10 +343,10 @@ class StageStore(dg.ConfigurableResource):
             draft.discard()
             raise
 
-    def publish(self, draft: StoredStage) -> StoredStage:
+    def make_current(self, draft: StoredStage) -> StoredStage:
         """Make a finished draft the stage's content, in place of what was there before.
 
-        The records appear in one atomic rename. A stage that is published already stays as it is.
+        The records appear in one atomic rename. A stage that is current already stays as it is.
         """
         folder = self.folder(draft.key)
         if draft.folder == folder:

@@ -25,7 +25,7 @@ def trained(adapters: AdapterStore, key: StageKey) -> Adapter:
     (folder / WEIGHTS_FILE).write_bytes(str(key).encode())
     (folder / CONFIG_FILE).write_text('{"r": 4, "lora_alpha": 8, "target_modules": []}')
     adapter = Adapter("generator", adapter_fingerprint(folder), str(folder), key.iteration or 0)
-    adapters.publish(key, StoredAdapter(adapter, made_from="m"))
+    adapters.make_current(key, StoredAdapter(adapter, training_fingerprint="m"))
     return adapter
 
 

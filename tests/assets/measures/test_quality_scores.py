@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from sl_dagster.method.quality import DIMENSIONS, read_scores
-from sl_dagster.resources.judge import DATABASE_FILE
+from sl_dagster.resources.judge import JUDGEMENTS_FILE
 from sl_dagster.resources.records import Judgement, Text
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 from tests.assets.conftest import SETTINGS, Project
@@ -35,7 +35,7 @@ def scores(project: Project, model: str) -> StoredStage:
 
 
 def paid_for(project: Project) -> int:
-    with sqlite3.connect(project.data / DATABASE_FILE) as connection:
+    with sqlite3.connect(project.data / JUDGEMENTS_FILE) as connection:
         return connection.execute("SELECT count(*) FROM judgements").fetchone()[0]
 
 

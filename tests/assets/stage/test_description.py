@@ -56,5 +56,5 @@ def test_the_parquet_file_is_named_as_it_is_after_publishing(
     stage: StoredStage, tmp_path: Path
 ) -> None:
     named = metadata(stage)["parquet"].value
-    published = StageStore(data_dir=str(tmp_path)).publish(stage)
+    published = StageStore(data_dir=str(tmp_path)).make_current(stage)
     assert named == str(published.path) == metadata(published)["parquet"].value

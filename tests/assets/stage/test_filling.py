@@ -87,7 +87,7 @@ class Workshop:
         run = stage_run(self.experiment, self.data, KEY, force=force, say=self.said.append)
         try:
             stage = filled(run, Numbers(self.experiment, run, fingerprint, **methods))
-            return self.stages.publish(stage), engine
+            return self.stages.make_current(stage), engine
         finally:
             run.session.close()
             assert engine.closed or not engine.requests

@@ -23,7 +23,7 @@ def trained(adapters: AdapterStore, weights: bytes, made_from: str = "m1") -> St
     config = {"r": 4, "lora_alpha": 8, "target_modules": ["b", "a"], "base_model": str(folder)}
     (folder / CONFIG_FILE).write_text(json.dumps(config))
     stored = adapters.adopt(KEY, "generator", made_from, OUTCOME)
-    adapters.publish(KEY, stored)
+    adapters.make_current(KEY, stored)
     return stored
 
 
@@ -88,7 +88,7 @@ def test_a_damaged_description_is_told(adapters: AdapterStore, tmp_path: Path) -
 def test_the_data_folder_can_be_moved(adapters: AdapterStore, tmp_path: Path) -> None:
     adapter = trained(adapters, b"weights").adapter
     previous = StageKey("e", "previous_generator", 2)
-    adapters.publish(previous, StoredAdapter(adapter, "m1"))
+    adapters.make_current(previous, StoredAdapter(adapter, "m1"))
     shutil.move(tmp_path / "data", tmp_path / "elsewhere")
     moved = AdapterStore(data_dir=str(tmp_path / "elsewhere"))
     for key in (KEY, previous):
@@ -100,7 +100,7 @@ def test_the_data_folder_can_be_moved(adapters: AdapterStore, tmp_path: Path) ->
 def test_the_base_model_has_no_folder(adapters: AdapterStore) -> None:
     key = StageKey("e", "previous_extender", 1)
     base = StoredAdapter(Adapter("extender", "base-1"), "base-1")
-    adapters.publish(key, base)
+    adapters.make_current(key, base)
     assert adapters.read(key) == base
 
 

@@ -60,7 +60,7 @@ def make():
         return draft.finish({})
 
 steps = {"journal": StageStore, "draft": StageStore, "expect": LengthsDatabase,
-         "catch_up": LengthsDatabase, "publish": AdapterStore}
+         "catch_up": LengthsDatabase, "make_current": AdapterStore}
 if full_at:
     step = getattr(steps[full_at], full_at)
     def full(*arguments):
@@ -110,7 +110,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
         ("draft", 4_000, "FAILED e/seeds: cannot write "),
         ("expect", 40, "FAILED e/seeds: cannot be stored: the disk is full"),
         ("catch_up", 100, "lengths.duckdb cannot be written "),
-        ("publish", 40, "FAILED e/generator_lora: cannot be stored: the disk is full"),
+        ("make_current", 40, "FAILED e/generator_lora: cannot be stored: the disk is full"),
     ],
 )
 def test_a_disk_that_is_full_at_any_write(

@@ -14,9 +14,10 @@ from sl_dagster.resources.storage import lengths_file
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.lengths import STATS_COLUMNS, LengthsDatabase
 from sl_dagster.resources.storage.lengths_file import LengthsUnavailableError
+from sl_dagster.resources.storage.pending import KnownAdapter
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.elsewhere import database_open_elsewhere
-from tests.stored_stages import RESPONSES, drafted, drafted_responses, made_up
+from tests.stored_stages import RESPONSES, add_to, drafted, drafted_responses, made_up
 
 
 @pytest.fixture
@@ -30,11 +31,11 @@ def lengths(tmp_path: Path) -> LengthsDatabase:
 
 
 def test_a_stage_replaces_its_own_rows_only(store: StageStore, lengths: LengthsDatabase) -> None:
-    lengths.replace_stage(store.publish(drafted_responses(store, {"a": "One two.", "b": "One."})))
+    add_to(lengths, store.make_current(drafted_responses(store, {"a": "One two.", "b": "One."})))
     other = StageKey("e", "instructions", None)
-    lengths.replace_stage(store.publish(drafted(store, other, [])))
-    lengths.replace_stage(
-        store.publish(drafted_responses(store, {"c": "One two three four."}, "f2"))
+    add_to(lengths, store.make_current(drafted(store, other, [])))
+    add_to(
+        lengths, store.make_current(drafted_responses(store, {"c": "One two three four."}, "f2"))
     )
     rows = lengths.stats("e")
     assert len(rows) == 1
@@ -55,7 +56,7 @@ def test_a_stage_replaces_its_own_rows_only(store: StageStore, lengths: LengthsD
 
 
 def test_the_table_has_the_promised_columns(store: StageStore, lengths: LengthsDatabase) -> None:
-    lengths.replace_stage(store.publish(drafted_responses(store, {"a": "One two."})))
+    add_to(lengths, store.make_current(drafted_responses(store, {"a": "One two."})))
     with duckdb.connect(str(lengths.path), read_only=True) as connection:
         rows = connection.execute("SELECT * FROM record_lengths ORDER BY record_id").fetchall()
     assert rows == [
@@ -65,14 +66,14 @@ def test_the_table_has_the_promised_columns(store: StageStore, lengths: LengthsD
 
 
 def test_lineage(store: StageStore, lengths: LengthsDatabase) -> None:
-    lengths.replace_stage(store.publish(drafted_responses(store, {"a": "One.", "b": "Two."})))
+    add_to(lengths, store.make_current(drafted_responses(store, {"a": "One.", "b": "Two."})))
     assert sorted(lengths.ancestry("a")) == [("a", "p1"), ("a", "p2")]
     assert lengths.locate_all(["a", "p1"]) == {"a": RESPONSES}
 
 
 def test_adapters_are_remembered_once(lengths: LengthsDatabase) -> None:
     for _ in range(2):
-        lengths.remember_adapter("e", Adapter("extender", "f", "/some/where", 1))
+        add_to(lengths, KnownAdapter("e", 1, "extender", "f"))
     assert lengths.adapters() == {
         "f": {
             "experiment": "e",
@@ -91,10 +92,10 @@ def test_a_missing_database_has_nothing(lengths: LengthsDatabase) -> None:
 def test_what_is_known_of_a_stage_outlives_its_damage(
     store: StageStore, lengths: LengthsDatabase
 ) -> None:
-    stage = store.publish(drafted_responses(store, {"a": "One."}))
-    lengths.replace_stage(stage)
+    stage = store.make_current(drafted_responses(store, {"a": "One."}))
+    add_to(lengths, stage)
     stage.path.write_bytes(b"broken")
-    lengths.replace_stage(stage)
+    add_to(lengths, stage)
     assert lengths.stats()[0]["kept"] == 1
 
 
@@ -118,7 +119,7 @@ def everything(lengths: LengthsDatabase) -> list:
 
 def store_adapter(folder: Path, role: Literal["generator", "extender"], fingerprint: str) -> None:
     key = StageKey("e", f"{role}_lora", 1)
-    AdapterStore(data_dir=str(folder)).publish(
+    AdapterStore(data_dir=str(folder)).make_current(
         key, StoredAdapter(Adapter(role, fingerprint, None, 1), "x")
     )
 
@@ -128,8 +129,8 @@ def test_readers_need_no_database(
 ) -> None:
     """Open elsewhere, damaged or deleted: the answers are the same, and it is said why."""
     store_adapter(tmp_path, "extender", "f")
-    lengths.remember_adapter("e", Adapter("extender", "f", None, 1))
-    lengths.replace_stage(store.publish(drafted_responses(store, {"a": "One two.", "b": "One."})))
+    add_to(lengths, KnownAdapter("e", 1, "extender", "f"))
+    add_to(lengths, store.make_current(drafted_responses(store, {"a": "One two.", "b": "One."})))
     expected = everything(lengths)
     assert not caplog.messages
     with database_open_elsewhere(lengths.path) as pid:
@@ -154,20 +155,21 @@ def test_readers_need_no_database(
 def test_a_writer_that_is_kept_out_is_caught_up_with(
     store: StageStore, lengths: LengthsDatabase, read_only: bool
 ) -> None:
-    lengths.replace_stage(store.publish(drafted_responses(store, {"old": "One two."})))
+    add_to(lengths, store.make_current(drafted_responses(store, {"old": "One two."})))
     with database_open_elsewhere(lengths.path, read_only) as pid:
-        stage = store.publish(drafted_responses(store, {"a": "One two three.", "b": "One."}, "f2"))
+        stage = store.make_current(
+            drafted_responses(store, {"a": "One two three.", "b": "One."}, "f2")
+        )
         with pytest.raises(LengthsUnavailableError, match=rf"is open in .* \(process {pid}\)"):
-            lengths.replace_stage(stage)
-        adapter = Adapter("extender", "f", None, 1)
+            add_to(lengths, stage)
         with pytest.raises(LengthsUnavailableError):
-            lengths.remember_adapter("e", adapter)
+            add_to(lengths, KnownAdapter("e", 1, "extender", "f"))
         assert lengths.stats()[0]["records"] == 3, "readers know that the database is behind"
     assert lengths.stats()[0]["records"] == 3
     with duckdb.connect(str(lengths.path), read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM record_lengths").fetchone() == (2,)
     other = StageKey("e", "instructions", None)
-    lengths.replace_stage(store.publish(drafted(store, other, [])))
+    add_to(lengths, store.make_current(drafted(store, other, [])))
     with duckdb.connect(str(lengths.path), read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM record_lengths").fetchone() == (3,)
     assert list(lengths.adapters()) == ["f"]
@@ -175,13 +177,13 @@ def test_a_writer_that_is_kept_out_is_caught_up_with(
 
 
 def test_a_short_use_elsewhere_is_waited_for(store: StageStore, lengths: LengthsDatabase) -> None:
-    lengths.replace_stage(store.publish(drafted_responses(store, {"old": "One two."})))
-    stage = store.publish(drafted_responses(store, {"a": "One."}, "f2"))
+    add_to(lengths, store.make_current(drafted_responses(store, {"old": "One two."})))
+    stage = store.make_current(drafted_responses(store, {"a": "One."}, "f2"))
     with ExitStack() as stack:
         stack.enter_context(database_open_elsewhere(lengths.path))
         timer = threading.Timer(0.7, stack.close)
         timer.start()
-        lengths.replace_stage(stage)
+        add_to(lengths, stage)
         timer.join()
     assert lengths.locate("a") == RESPONSES
 
@@ -189,9 +191,9 @@ def test_a_short_use_elsewhere_is_waited_for(store: StageStore, lengths: Lengths
 def test_a_run_that_dies_between_files_and_database_is_caught_up_with(
     store: StageStore, lengths: LengthsDatabase
 ) -> None:
-    lengths.replace_stage(store.publish(drafted_responses(store, {"old": "One two."})))
+    add_to(lengths, store.make_current(drafted_responses(store, {"old": "One two."})))
     lengths.expect(RESPONSES)
-    store.publish(drafted_responses(store, {"a": "One two."}, "f2"))
+    store.make_current(drafted_responses(store, {"a": "One two."}, "f2"))
     assert lengths.locate("a") == RESPONSES
     lengths.catch_up()
     with duckdb.connect(str(lengths.path), read_only=True) as connection:
@@ -202,11 +204,11 @@ def test_a_run_that_dies_between_files_and_database_is_caught_up_with(
 def test_a_note_that_was_torn_has_everything_added(
     store: StageStore, lengths: LengthsDatabase
 ) -> None:
-    lengths.replace_stage(store.publish(drafted_responses(store, {"old": "One two."})))
+    add_to(lengths, store.make_current(drafted_responses(store, {"old": "One two."})))
     lengths.expect(RESPONSES)
     [note] = lengths.path.parent.glob(".lengths-pending/*.json")
     note.write_bytes(b"")
-    store.publish(drafted_responses(store, {"a": "One two."}, "f2"))
+    store.make_current(drafted_responses(store, {"a": "One two."}, "f2"))
     lengths.catch_up()
     with duckdb.connect(str(lengths.path), read_only=True) as connection:
         found = connection.execute("SELECT record_id FROM record_lengths").fetchall()
@@ -222,8 +224,8 @@ def test_rebuilding(
     store: StageStore, lengths: LengthsDatabase, tmp_path: Path, damage: str
 ) -> None:
     store_adapter(tmp_path, "generator", "g")
-    lengths.remember_adapter("e", Adapter("generator", "g", None, 1))
-    lengths.replace_stage(store.publish(drafted_responses(store, {"a": "One two.", "b": "One."})))
+    add_to(lengths, KnownAdapter("e", 1, "generator", "g"))
+    add_to(lengths, store.make_current(drafted_responses(store, {"a": "One two.", "b": "One."})))
     expected = everything(lengths)
     if damage == "none":
         with duckdb.connect(str(lengths.path)) as connection:
@@ -249,7 +251,7 @@ def test_rebuilding(
 
 @pytest.mark.usefixtures("impatient")
 def test_what_is_open_elsewhere_is_not_rebuilt(store: StageStore, lengths: LengthsDatabase) -> None:
-    lengths.replace_stage(store.publish(drafted_responses(store, {"a": "One two."})))
+    add_to(lengths, store.make_current(drafted_responses(store, {"a": "One two."})))
     with (
         database_open_elsewhere(lengths.path) as pid,
         pytest.raises(LengthsUnavailableError, match=f"process {pid}"),
@@ -259,9 +261,9 @@ def test_what_is_open_elsewhere_is_not_rebuilt(store: StageStore, lengths: Lengt
 
 
 def test_a_damaged_stage_takes_no_other_down(store: StageStore, lengths: LengthsDatabase) -> None:
-    bad = store.publish(drafted_responses(store, {"a": "One two."}))
+    bad = store.make_current(drafted_responses(store, {"a": "One two."}))
     other = StageKey("e", "instructions", None)
-    store.publish(drafted(store, other, [made_up(Text, other)]))
+    store.make_current(drafted(store, other, [made_up(Text, other)]))
     bad.path.write_bytes(b"broken")
     assert [row["stage"] for row in lengths.stats()] == ["instructions"]
     lengths.rebuild()

@@ -31,7 +31,7 @@ def test_nothing_is_visible_before_it_is_published(store: StageStore) -> None:
     unpublished = drafted_responses(store, {"a": "One text."})
     with pytest.raises(UserError):
         store.read(RESPONSES)
-    store.publish(unpublished)
+    store.make_current(unpublished)
     stored = store.read(RESPONSES)
     assert list(stored.records()) == [response("a", "One text.")]
     assert stored.pick({"a", "r", "unknown"}) == [
@@ -48,20 +48,20 @@ def test_complete_stages_are_found(store: StageStore) -> None:
     for key in (RESPONSES, outside):
         unpublished = drafted(store, key, [])
         assert key not in store.complete()
-        store.publish(unpublished)
+        store.make_current(unpublished)
     assert store.complete() == [RESPONSES, outside]
     assert store.complete("e") == [RESPONSES]
     assert store.complete("nobody") == []
 
 
 def test_publishing_replaces_and_cleans_up(store: StageStore) -> None:
-    store.publish(drafted_responses(store, {"a": "One."}))
+    store.make_current(drafted_responses(store, {"a": "One."}))
     journal = store.journal(RESPONSES, "f2", Text)
     journal.append("b", [response("b", "Two.")])
     old = store.read(RESPONSES)
     new = drafted_responses(store, {"b": "Two."}, "f2")
     assert [r.record_id for r in old.records()] == ["a"]
-    store.publish(new)
+    store.make_current(new)
     assert [r.record_id for r in store.read(RESPONSES).records()] == ["b"]
     names = sorted(path.name for path in store.folder(RESPONSES).iterdir())
     assert names == ["records.parquet", "rejected"]
@@ -69,7 +69,7 @@ def test_publishing_replaces_and_cleans_up(store: StageStore) -> None:
 
 def test_an_equal_result_is_found_by_its_fingerprint(store: StageStore) -> None:
     assert store.find(RESPONSES, "f1") is None
-    published = store.publish(drafted_responses(store, {"a": "One."}))
+    published = store.make_current(drafted_responses(store, {"a": "One."}))
     found = store.find(RESPONSES, "f1")
     assert found
     assert found.content_hash == published.content_hash
@@ -89,7 +89,7 @@ def test_the_content_hash_depends_on_content_alone(store: StageStore) -> None:
 
 
 def test_a_failure_while_writing_leaves_what_was_there(store: StageStore) -> None:
-    store.publish(drafted_responses(store, {"a": "One."}))
+    store.make_current(drafted_responses(store, {"a": "One."}))
     with pytest.raises(UserError, match="the disk is full"), store.draft(RESPONSES, "f2", Text):
         raise OSError(28, "No space left on device")
     assert [r.record_id for r in store.read(RESPONSES).records()] == ["a"]
@@ -97,7 +97,7 @@ def test_a_failure_while_writing_leaves_what_was_there(store: StageStore) -> Non
 
 
 def test_damage_is_told_and_is_not_reused(store: StageStore) -> None:
-    path = store.publish(drafted_responses(store, {"a": "One text. " * 1000})).path
+    path = store.make_current(drafted_responses(store, {"a": "One text. " * 1000})).path
     texts = pq.ParquetFile(path).metadata.row_group(0).column(Text.schema.names.index("text"))
     content = bytearray(path.read_bytes())
     start = texts.dictionary_page_offset or texts.data_page_offset
@@ -112,7 +112,7 @@ def test_damage_is_told_and_is_not_reused(store: StageStore) -> None:
 
 
 def test_the_files_are_readable_as_they_are(store: StageStore, tmp_path: Path) -> None:
-    path = store.publish(drafted_responses(store, {"a": "One.", "b": "Two."})).path
+    path = store.make_current(drafted_responses(store, {"a": "One.", "b": "Two."})).path
     loaded = datasets.load_dataset(
         "parquet", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache")
     )
@@ -128,7 +128,7 @@ def test_training_examples_keep_their_messages(store: StageStore) -> None:
         prompt=(Message(role="user", content="Write."),),
         completion=(Message(role="assistant", content="A long text."),),
     )
-    stored = store.publish(drafted(store, key, [example]))
+    stored = store.make_current(drafted(store, key, [example]))
     assert list(stored.records()) == [example]
     assert example.words == 3
 
@@ -137,7 +137,7 @@ def test_batches_are_bounded_by_all_the_text_they_hold(store: StageStore) -> Non
     """Carried records have little text of their own, but that of their sources."""
     numbered = (response(str(number), "") for number in range(30))
     carried = [replace(one, initial_response="x" * 1_000_000) for one in numbered]
-    stored = store.publish(drafted(store, RESPONSES, carried))
+    stored = store.make_current(drafted(store, RESPONSES, carried))
     metadata = pq.read_metadata(stored.path)
     assert metadata.num_row_groups >= 3
     assert [r.record_id for r in stored.at([29, 0, 11])] == ["29", "0", "11"]
@@ -149,14 +149,14 @@ def test_reading_does_not_hold_what_was_read(store: StageStore) -> None:
     with store.draft(RESPONSES, "f", Text) as writing:
         for number in range(60):
             writing.add(response(str(number), os.urandom(500_000).hex()))
-        stored = store.publish(writing.finish({}))
+        stored = store.make_current(writing.finish({}))
     held = [pa.total_allocated_bytes() for _ in stored.records()]
     assert stored.path.stat().st_size > 30_000_000
     assert max(held) < 25_000_000
 
 
 def test_lengths_are_those_that_were_stored_until_the_text_changes(store: StageStore) -> None:
-    stored = next(store.publish(drafted_responses(store, {"a": "One two."})).records(Text))
+    stored = next(store.make_current(drafted_responses(store, {"a": "One two."})).records(Text))
     assert (stored.words, stored.characters) == (2, 8)
     changed = replace(stored, text="One two three.")
     assert (changed.words, changed.characters) == (3, 14)
@@ -178,7 +178,7 @@ def test_a_stage_of_a_model_has_a_folder_and_a_name_of_its_own(tmp_path: Path) -
     assert StageKey.from_name("e", other.name, 2) == other
     store = StageStore(data_dir=str(tmp_path))
     for each in (key, StageKey("e", "longen_scores", None, model="base"), other):
-        store.publish(drafted(store, each, []))
+        store.make_current(drafted(store, each, []))
     assert set(store.complete("e")) == {
         key, StageKey("e", "longen_scores", None, model="base"), other,
     }  # fmt: skip

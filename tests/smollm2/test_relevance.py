@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sl_dagster.method.relevance import relevances
+from smollm2.relevance import relevances
 
 INSTRUCTIONS = [
     "Write the story of a lighthouse keeper.",
