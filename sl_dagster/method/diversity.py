@@ -123,3 +123,21 @@ def mean_shares(mixtures: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {
         part: sum(mixture.get(part, 0.0) for mixture in mixtures) / len(mixtures) for part in parts
     }
+
+
+def kinds_by_origin(
+    texts: Iterable[tuple[str, Sequence[str], str | None]],
+) -> dict[str, dict[str, float]]:
+    """Of what kinds texts are, by what they go back to, each as the shares of a mixture.
+
+    Nobody says of what kind a self-made text is. Of those that it was made from it is known, as
+    their own kind if they have no origin, and in the same way as the mixture of theirs if they do.
+
+    Args:
+        texts: the id of each, the ids of what it was made from (earlier ones), and its own kind.
+    """
+    kinds: dict[str, dict[str, float]] = {}
+    for name, origin, kind in texts:
+        own = {kind: 1.0} if kind else {}
+        kinds[name] = mean_shares([kinds[one] for one in origin]) if origin else own
+    return kinds

@@ -123,7 +123,22 @@ class Record(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Text(Record):
+class _OneText(Record):
+    """A record whose whole is one text."""
+
+    text: str
+
+    @property
+    def written(self) -> str:
+        return self.text
+
+    @property
+    def content(self) -> list[Any]:
+        return _content(self, text=self.text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(_OneText):
     """A text of the loop: an instruction, a plan, a response, a prefix, a document.
 
     Attributes:
@@ -147,7 +162,6 @@ class Text(Record):
         ("prefix_characters", pa.int64()),
     )
 
-    text: str
     initial_response: str | None = None
     response: str | None = None
     kind: Kind | None = None
@@ -155,17 +169,9 @@ class Text(Record):
     missing_mentions: tuple[str, ...] | None = None
     prefix_characters: int | None = None
 
-    @property
-    def written(self) -> str:
-        return self.text
-
-    @property
-    def content(self) -> list[Any]:
-        return _content(self, text=self.text)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Score(Record):
+class Score(_OneText):
     """A model's answer to a query of a benchmark, with its score.
 
     Attributes:
@@ -188,7 +194,6 @@ class Score(Record):
         ("score", pa.float64()),
     )
 
-    text: str
     model: str
     type: str
     range: str
@@ -196,17 +201,9 @@ class Score(Record):
     asked: float
     score: float
 
-    @property
-    def written(self) -> str:
-        return self.text
-
-    @property
-    def content(self) -> list[Any]:
-        return _content(self, text=self.text)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement(Record):
+class Judgement(_OneText):
     """A judge's answer about an answer, with the scores that it gives.
 
     Attributes:
@@ -223,17 +220,8 @@ class Judgement(Record):
         ("scores", pa.struct([(name, pa.int32()) for name in DIMENSIONS])),
     )
 
-    text: str
     judge: dict[str, str]
     scores: dict[str, int] | None
-
-    @property
-    def written(self) -> str:
-        return self.text
-
-    @property
-    def content(self) -> list[Any]:
-        return _content(self, text=self.text)
 
 
 @dataclass(frozen=True, kw_only=True)

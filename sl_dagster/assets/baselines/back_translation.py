@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from sl_dagster.assets.loop.instructions import NewInstructions
+from sl_dagster.assets.loop.new_instructions import NewInstructions
 from sl_dagster.assets.stage.config import prompts_identity, sampling_identity
 from sl_dagster.assets.stage.given import given_text
 from sl_dagster.assets.stage.slot import Ask, Slot
@@ -21,9 +21,8 @@ from sl_dagster.assets.stage.task import Derivation
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import seed_from
 from sl_dagster.inputs.documents import read_documents
-from sl_dagster.method.diversity import SimilarTexts
 from sl_dagster.method.final_set import SeenPairs
-from sl_dagster.method.instructions import duplicate_reason, instruction_drop_reason
+from sl_dagster.method.instructions import instruction_drop_reason
 from sl_dagster.method.selection import draw_by_rank
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Text
@@ -105,11 +104,6 @@ class BackTranslatedInstructions(NewInstructions):
             self.heldout,
         ]
 
-    @cached_property
-    def known(self) -> SimilarTexts:
-        """What a new instruction must not be like."""
-        return SimilarTexts(self.heldout)
-
     @property
     def count(self) -> int:
         return min(self.experiment.instructions.count, len(self.sources[0]))
@@ -131,9 +125,7 @@ class BackTranslatedInstructions(NewInstructions):
         reason = reason or instruction_drop_reason(
             text, finish_reason=completion.finish_reason, language=slot.language
         )
-        limit = self.experiment.instructions.max_similarity
-        reason = reason or duplicate_reason(text, self.known, limit)
-        return slot.judged(completion, text, reason)
+        return slot.judged(completion, text, reason or self.reason_against(text))
 
     def stored(self) -> StoredStage:
         if self.count < len(self.sources[0]):

@@ -5,52 +5,24 @@ much like another one, or in the model's own judgement asks for no long text, is
 """
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
+from sl_dagster.assets.loop.new_instructions import NewInstructions
 from sl_dagster.assets.stage.config import sampling_identity, section_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
-from sl_dagster.assets.stage.task import Task
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import fingerprint
-from sl_dagster.inputs.instructions import read_instructions
-from sl_dagster.method.diversity import SimilarTexts, distinct_n, mean_shares
-from sl_dagster.method.instructions import (
-    duplicate_reason,
-    instruction_drop_reason,
-    reasons_against_duplicates,
-    without_chatter,
-)
+from sl_dagster.method.diversity import distinct_n, kinds_by_origin, mean_shares
+from sl_dagster.method.instructions import instruction_drop_reason, without_chatter
 from sl_dagster.resources.engines import Request
 from sl_dagster.resources.records import Text
-from sl_dagster.resources.storage.journal import Outcome
 from sl_dagster.resources.storage.stage_store import StoredStage
 
 _PROMPTS = ("self_instruct", "self_instruct_turn", "self_instruct_stop", "judge", "judge_answers")
 _RULES = 2  # of ``method.instructions``; the preset ``reference`` is spared what is not the paper's
 _JUDGEMENT = {"temperature": 0.0, "repetition_penalty": 1.0, "max_tokens": 8}
-
-
-class NewInstructions(Task):
-    """What all ways to new instructions have in common: near-duplicates are dropped."""
-
-    name = "instructions"
-
-    @property
-    def tries(self) -> int:
-        return self.experiment.instructions.tries
-
-    @cached_property
-    def heldout(self) -> list[str]:
-        """The instructions that measure the Generator, which no training may see."""
-        if not self.experiment.heldout:
-            return []
-        lines = read_instructions(self.experiment.heldout.file, self.experiment.languages)
-        return sorted({line.instruction for line in lines})
-
-    def choose(self, outcomes: Sequence[Outcome], texts: Iterable[str]) -> Sequence[str | None]:
-        return reasons_against_duplicates(texts, self.experiment.instructions.max_similarity)
 
 
 class Instructions(NewInstructions):
@@ -122,10 +94,9 @@ class Instructions(NewInstructions):
         """What examples are drawn from, and what must not be repeated."""
         return [record for source in self.sources for record in source.records(Text)]
 
-    @cached_property
-    def known(self) -> SimilarTexts:
-        """What a new instruction must not be like."""
-        return SimilarTexts([*(record.text for record in self.pool), *self.heldout])
+    @property
+    def known_texts(self) -> list[str]:
+        return [record.text for record in self.pool]
 
     def slots(self) -> Iterator[Slot[list[Text]]]:
         """As many as instructions are wanted, the languages taking turns; each has its pool."""
@@ -156,8 +127,7 @@ class Instructions(NewInstructions):
             language=slot.language,
             may_name_length=self.to_the_letter,
         )
-        limit = self.experiment.instructions.max_similarity
-        reason = reason or duplicate_reason(text, self.known, limit)
+        reason = reason or self.reason_against(text)
         if reason is None and not await self._suits(slot, number, text, ask):
             reason = "judged_no"
         parents = tuple(example.record_id for example in shown)
@@ -180,23 +150,13 @@ class Instructions(NewInstructions):
         return prompts.approves(answer.text, answer.probability, threshold)
 
     def facts(self, stage: StoredStage) -> dict[str, Any]:
-        """Distinct-n of the new instructions, and what share of their examples was of which kind.
-
-        Nobody says of what kind a self-made instruction is; of its two examples it is known, as
-        their own kind if they are seeds, and in the same way as the mixture of theirs if not.
-        """
-        kinds: dict[str, dict[str, float]] = {}
-
-        def shares_of(record: Text) -> dict[str, float]:
-            if not record.parents:
-                return {record.kind: 1.0} if record.kind else {}
-            return mean_shares([kinds[parent] for parent in record.parents])
-
-        for record in self.pool:
-            kinds[record.record_id] = shares_of(record)
+        """Distinct-n of the new instructions, and of what kinds their examples were."""
         new = list(stage.records(Text))
         texts = [record.text for record in new]
-        shares = mean_shares([shares_of(record) for record in new])
+        kinds = kinds_by_origin(
+            (one.record_id, one.parents, one.kind) for one in [*self.pool, *new]
+        )
+        shares = mean_shares([kinds[record.record_id] for record in new])
         return {f"distinct_{n}": round(distinct_n(texts, n), 3) for n in (1, 2)} | {
             f"share_{kind}": round(share, 3) for kind, share in sorted(shares.items())
         }
