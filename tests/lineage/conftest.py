@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from sl_dagster.assets import assets_of
+from sl_dagster.assets.stage.task import Stage
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.identity import fingerprint
@@ -165,11 +167,12 @@ def whole(everything: Experiment, tmp_path_factory: pytest.TempPathFactory) -> P
     """A data folder in which every stage of ``everything`` is complete, with two records each."""
     write = StageWriter(tmp_path_factory.mktemp("whole"))
     last: dict[int, str] = {}
+    stages = [one for one in assets_of(everything) if isinstance(one, Stage) and one.per != "model"]
     for iteration in (0, 1, 2):
-        for name in everything.stages:
-            if (name in _OUTSIDE) == (iteration == 0):
-                _write_two(write, everything.name, name, iteration, last.get(iteration, ""))
-                last[iteration] = f"{name}-{iteration}-0"
+        for stage in stages:
+            if (stage.per == "experiment") == (iteration == 0):
+                _write_two(write, everything.name, stage.name, iteration, last.get(iteration, ""))
+                last[iteration] = f"{stage.name}-{iteration}-0"
         for role in everything.roles:
             if iteration:
                 write.adapter(role, iteration, everything.name)
@@ -180,12 +183,6 @@ def whole(everything: Experiment, tmp_path_factory: pytest.TempPathFactory) -> P
         answer = f"{scored[0]}-model={model}-0-0"
         _write_two(write, everything.name, f"quality_scores/model={model}", 0, answer)
     return write.folder
-
-
-_OUTSIDE = {
-    "seeds", "heldout_base", "more_instructions", "more_responses", "dataset", "length_controlled",
-    "aligned_sft",
-}  # fmt: skip
 
 
 def _write_two(
