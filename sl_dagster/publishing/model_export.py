@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sl_dagster import durable
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.models.base_model import load_model, load_tokenizer
@@ -81,7 +82,7 @@ def new_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         yield unfinished
-        unfinished.replace(out)
+        durable.replace(unfinished, out)
     except OSError as error:
         raise UserError(f"--out {out}: cannot be written: {error}") from error
     finally:

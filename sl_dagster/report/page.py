@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
-from sl_dagster import __version__
+from sl_dagster import __version__, durable
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.experiment.public import public_base_model
@@ -45,7 +45,7 @@ def write_report(experiment: Experiment, data: Path, out: Path | None = None) ->
         _check_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished.write_text(html, encoding="utf-8")
-        unfinished.replace(path)
+        durable.replace(unfinished, path)
     except OSError as error:
         raise UserError(f"{path}: the report cannot be written: {error}") from error
     finally:

@@ -28,6 +28,7 @@ from transformers.utils import logging as transformers_logging
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from sl_dagster import durable
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Training
 from sl_dagster.experiment.base import read_yaml
@@ -45,6 +46,8 @@ from sl_dagster.training.job import (
     TrainingJob,
     TrainingOutcome,
 )
+
+_WHOLE = "whole.json"  # beside a checkpoint: the sizes of its files
 
 
 def main() -> None:
@@ -149,6 +152,7 @@ def make_trainer(
         peft_config=new_adapter,
     )
     trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(_Finished)
     check_launch(trainer.accelerator, job.training)
     return trainer
 
@@ -304,12 +308,37 @@ def _name_for_trackers(job: TrainingJob) -> None:
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that is whole; its state is what a checkpoint is completed with."""
-    for checkpoint in sorted(folder.glob("checkpoint-*"), key=_step_of, reverse=True):
-        with contextlib.suppress(OSError, ValueError):
-            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-            return checkpoint
-    return None
+    """The newest checkpoint that is whole."""
+    found = sorted(folder.glob("checkpoint-*"), key=_step_of, reverse=True)
+    return next((checkpoint for checkpoint in found if _is_whole(checkpoint)), None)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether all files have the sizes that they had when the checkpoint was finished."""
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads((checkpoint / _WHOLE).read_text(encoding="utf-8")) == _sizes(checkpoint)
+    return False
+
+
+def _sizes(checkpoint: Path) -> dict[str, int]:
+    return {
+        str(path.relative_to(checkpoint)): path.stat().st_size
+        for path in sorted(checkpoint.rglob("*"))
+        if path.is_file() and path.name != _WHOLE
+    }
+
+
+class _Finished(TrainerCallback):
+    """Notes of a checkpoint, once it is on the disk, what belongs to it."""
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        PartialState().wait_for_everyone()  # each process has written files of its own
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if state.is_world_process_zero:
+            durable.settle(checkpoint)
+            new = checkpoint / f"{_WHOLE}.new"
+            new.write_text(json.dumps(_sizes(checkpoint)), encoding="utf-8")
+            durable.replace(new, checkpoint / _WHOLE)
 
 
 def _step_of(checkpoint: Path) -> int:

@@ -125,7 +125,7 @@ def test_a_death_ends_all_and_the_next_run_goes_on(
     (tmp_path / "long.json").write_text(long.model_dump_json())
     command = [sys.executable, "-m", "tests.resources.train", str(tmp_path / "long.json")]
     run = subprocess.Popen(command)
-    while not list((long.output / CHECKPOINTS).glob("checkpoint-*/trainer_state.json")):
+    while not list((long.output / CHECKPOINTS).glob("checkpoint-*/whole.json")):
         assert run.poll() is None, "the training ended too early"
         time.sleep(0.05)
     ranks = training_programs(long)

@@ -1,5 +1,7 @@
 """Fine-tuning: what is learnt, what is reported, and what a training that was killed does."""
 
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -191,20 +193,38 @@ def test_a_killed_training_goes_on_from_its_checkpoint(job: TrainingJob) -> None
     file.write_text(killed.model_dump_json())
     process = subprocess.Popen([sys.executable, "-m", "sl_dagster.training.train", str(file)])
     checkpoints = killed.output / CHECKPOINTS
-    while len(list(checkpoints.glob("checkpoint-*/trainer_state.json"))) < 2:
+    while len(list(checkpoints.glob("checkpoint-*/whole.json"))) < 2:
         assert process.poll() is None, "the training ended too early"
         time.sleep(0.01)
     process.kill()
     process.wait()
-    # One that was being written when the power went is of no use.
-    (checkpoints / "checkpoint-80").mkdir()
-    (checkpoints / "checkpoint-80" / "trainer_state.json").write_text('{"epo')
+    for step, tear in ((80, tear_the_state), (81, tear_the_weights), (82, tear_the_end)):
+        shutil.copytree(newest(checkpoints), checkpoints / f"checkpoint-{step}")
+        tear(checkpoints / f"checkpoint-{step}")
     outcome = train(killed, pipes=None)
-    assert 0 < outcome.resumed_at < 90
+    assert 0 < outcome.resumed_at < 80, "what was being written when the power went is of no use"
     assert outcome.steps == expected.steps == 90
     assert [point.step for point in outcome.losses] == list(range(1, 91))
     assert outcome.tokens == expected.tokens
     assert are_close(weights(killed), weights(undisturbed))
+
+
+def newest(checkpoints: Path) -> Path:
+    whole = checkpoints.glob("checkpoint-*/whole.json")
+    return max((path.parent for path in whole), key=lambda path: path.stat().st_mtime)
+
+
+def tear_the_state(checkpoint: Path) -> None:
+    os.truncate(checkpoint / "trainer_state.json", 9)
+
+
+def tear_the_weights(checkpoint: Path) -> None:
+    weights = checkpoint / WEIGHTS_FILE
+    os.truncate(weights, weights.stat().st_size // 2)
+
+
+def tear_the_end(checkpoint: Path) -> None:
+    (checkpoint / "whole.json").unlink()
 
 
 def test_without_checkpoints_none_are_written(job: TrainingJob) -> None:

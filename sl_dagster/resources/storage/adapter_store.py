@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from sl_dagster import durable
 from sl_dagster.errors import UserError
 from sl_dagster.resources.adapters import Adapter, AnyRole, adapter_fingerprint
 from sl_dagster.resources.storage.stage_store import StageKey
@@ -120,13 +121,15 @@ class AdapterStore(dg.ConfigurableResource):
         fingerprint = adapter_fingerprint(workplace)
         shutil.rmtree(workplace / CHECKPOINTS, ignore_errors=True)
         folder = self._folder(key) / fingerprint
-        shutil.rmtree(folder, ignore_errors=True)
-        workplace.rename(folder)
-        return StoredAdapter(
-            Adapter(role, fingerprint, str(folder), key.iteration or 0),
-            training_fingerprint,
-            outcome,
-        )
+        adapter = Adapter(role, fingerprint, str(folder), key.iteration or 0)
+        try:
+            # The same weights once more: the current ones must not be gone for a moment.
+            adapter.verified()
+            shutil.rmtree(workplace)
+        except UserError:
+            shutil.rmtree(folder, ignore_errors=True)
+            durable.replace(workplace, folder)
+        return StoredAdapter(adapter, training_fingerprint, outcome)
 
     def make_current(self, key: StageKey, stored: StoredAdapter) -> None:
         """Make an adapter the current one, and remove those that it replaces."""
@@ -144,7 +147,7 @@ class AdapterStore(dg.ConfigurableResource):
         }
         new = folder / f".{_POINTER}"
         new.write_text(json.dumps(content, indent=2), encoding="utf-8")
-        new.replace(folder / _POINTER)
+        durable.replace(new, folder / _POINTER)
         for old in folder.iterdir():
             if old.is_dir() and str(old) != stored.adapter.path:
                 shutil.rmtree(old)

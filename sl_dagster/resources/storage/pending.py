@@ -9,6 +9,7 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sl_dagster import durable
 from sl_dagster.resources.storage.stage_store import StageKey
 
 _FOLDER = ".lengths-pending"
@@ -42,7 +43,7 @@ class Pending:
         file = self._folder / f"{uuid.uuid4().hex}.json"
         draft = file.with_suffix(".new")
         draft.write_text(json.dumps({type(what).__name__: asdict(what)}), encoding="utf-8")
-        draft.replace(file)
+        durable.replace(draft, file)
 
     def read(self) -> dict[Path, StageKey | KnownAdapter | None]:
         """All notes by their files; None for one that cannot be read any more."""

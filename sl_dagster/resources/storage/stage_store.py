@@ -23,6 +23,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sl_dagster import durable
 from sl_dagster.errors import UserError
 from sl_dagster.method.plain_text import REPLACEMENT
 from sl_dagster.resources.records import Record, kind_of
@@ -99,8 +100,7 @@ class StoredStage:
         if not self.path.is_file():
             raise UserError(f"{key} has not been made yet (no {self.path}): materialize it first")
         with self._explained():
-            metadata = pq.read_metadata(self.path).metadata or {}
-            self.manifest: dict[str, Any] = json.loads(metadata[_MANIFEST_KEY.encode()])
+            self.manifest: dict[str, Any] = _manifest(self.path)
 
     @property
     def path(self) -> Path:
@@ -171,14 +171,17 @@ class StoredStage:
             return [kind.from_row(rows[position]) for position in positions]
 
     def verify(self) -> None:
-        """Read the file to its end.
+        """Read the file to its end, and see that the discarded texts were written with it.
 
         Raises:
-            UserError: it is damaged.
+            UserError: it is damaged, or they belong to another attempt at this stage.
         """
         with self._explained(), _opened(self.path) as file:
             for group in range(file.num_row_groups):
                 file.read_row_group(group)
+            rejected = self.rejected_path
+            if rejected.exists() and _manifest(rejected)["fingerprint"] != self.fingerprint:
+                raise ValueError("a later attempt was killed when its first file was in place")
 
     def pick(self, record_ids: set[str]) -> list[Record]:
         """The records with these ids, whether they flow on or were rejected.
@@ -352,8 +355,8 @@ class StageStore(dg.ConfigurableResource):
         if draft.folder == folder:
             return draft
         (folder / _REJECTED).parent.mkdir(exist_ok=True)
-        draft.rejected_path.replace(folder / _REJECTED)
-        draft.path.replace(folder / _RECORDS)
+        durable.replace(draft.rejected_path, folder / _REJECTED)
+        durable.replace(draft.path, folder / _RECORDS)
         for leftover in [*folder.glob(f"{_DRAFT}*"), *folder.glob("journal-*.jsonl")]:
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         return self.read(draft.key)
@@ -392,6 +395,11 @@ class _ParquetFile:
         self._pending_characters = 0
 
 
+def _manifest(path: Path) -> dict[str, Any]:
+    metadata = pq.read_metadata(path).metadata or {}
+    return json.loads(metadata[_MANIFEST_KEY.encode()])
+
+
 def _opened(path: Path) -> pq.ParquetFile:
     # Pre-buffering would keep everything that was read in memory until the file is closed.
     return pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
@@ -420,7 +428,7 @@ def _characters(row: dict[str, Any]) -> int:
 
 @contextmanager
 def disk_errors_explained(what: str) -> Iterator[None]:
-    """Turn a full disk or a missing permission into a message for the user.
+    """Turn a full disk, a missing permission or a broken file system into a message for the user.
 
     Args:
         what: what was being written, and what is safe.
@@ -431,6 +439,12 @@ def disk_errors_explained(what: str) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise UserError(
                 f"{what}: the disk is full ({error.strerror}); free some space and run again"
+            ) from error
+        if error.errno == errno.EIO or (error.filename and error.errno not in _NOT_WRITABLE):
+            where = f": {error.filename}" if error.filename else ""
+            raise UserError(
+                f"{what}: {error.strerror}{where}; check the disk, or keep the data in another "
+                "folder (SL_DAGSTER_DATA)"
             ) from error
         if error.errno in _NOT_WRITABLE:
             raise UserError(

@@ -150,3 +150,17 @@ def test_a_flipped_bit_is_found(adapters: AdapterStore, place: int) -> None:
     with pytest.raises(UserError, match=r"has fingerprint .*: it is damaged or was replaced"):
         adapter.verified()
     assert adapters.find(KEY, "m1") is None, "it is trained again"
+
+
+def test_the_same_weights_once_more_never_leave_their_place(
+    adapters: AdapterStore,
+) -> None:
+    first = trained(adapters, b"weights")
+    inode = Path(str(first.adapter.path)).stat().st_ino
+    again = trained(adapters, b"weights", "m2")
+    assert again.adapter == first.adapter
+    assert Path(str(again.adapter.path)).stat().st_ino == inode
+    assert adapters.find(KEY, "m2") == again
+    assert not list(Path(adapters.data_dir).rglob(".training*"))
+    (Path(str(first.adapter.path)) / WEIGHTS_FILE).write_bytes(b"damaged")
+    assert trained(adapters, b"weights", "m3").adapter.verified(), "damaged ones are replaced"

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sl_dagster import durable
 from sl_dagster.errors import UserError
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.records import Example, Text
@@ -183,3 +184,27 @@ def test_a_stage_of_a_model_has_a_folder_and_a_name_of_its_own(tmp_path: Path) -
         key, StageKey("e", "longen_scores", None, model="base"), other,
     }  # fmt: skip
     assert store.complete("nobody") == []
+
+
+def test_a_kill_between_the_two_files_of_a_stage(
+    store: StageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.make_current(drafted_responses(store, {"a": "One."}, "f1"))
+    assert store.find(RESPONSES, "f1")
+    draft = drafted_responses(store, {"b": "Two."}, "f2")
+    done = durable.replace
+
+    def killed(new: Path, path: Path) -> None:
+        if path.parent.name != "rejected":
+            raise KeyboardInterrupt
+        done(new, path)
+
+    monkeypatch.setattr(durable, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.make_current(draft)
+    monkeypatch.undo()
+    assert [record.record_id for record in store.read(RESPONSES).records()] == ["a"]
+    assert store.find(RESPONSES, "f1") is None, "its discarded texts are those of the other attempt"
+    assert store.find(RESPONSES, "f2") is None
+    store.make_current(drafted_responses(store, {"a": "One."}, "f1"))
+    assert store.find(RESPONSES, "f1")
