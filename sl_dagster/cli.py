@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from sl_dagster.commands.terminal import Format, errors
+from sl_dagster.commands.terminal import Format, as_text, errors
 from sl_dagster.errors import UserError
 
 app = typer.Typer(
@@ -34,6 +33,18 @@ OutOption = Annotated[Path, typer.Option(help="The folder to make; it must be ne
 
 ExperimentOption = Annotated[
     str, typer.Option("--experiment", "-e", help="Name of a file in the experiments folder.")
+]
+
+
+def _no_empty_host(value: str) -> str:
+    # An empty address means all of the machine's, which nobody should get by mistake.
+    if not value:
+        raise typer.BadParameter("name an address, such as 127.0.0.1; 0.0.0.0 for all")
+    return value
+
+
+HostOption = Annotated[
+    str, typer.Option(callback=_no_empty_host, help="The address it listens on.")
 ]
 
 
@@ -287,7 +298,7 @@ def lineage(
     record: Annotated[
         str | None, typer.Option("--open", metavar="RECORD_ID", help="Open this record's page.")
     ] = None,
-    host: Annotated[str, typer.Option(help="The address it listens on.")] = "127.0.0.1",
+    host: HostOption = "127.0.0.1",
 ) -> None:
     """Show in the browser how records came to be: search them, and follow them step by step.
 
@@ -500,8 +511,8 @@ def publish(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(help="Where the web UI listens.")] = 3000,
-    host: Annotated[str, typer.Option(help="The address it listens on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the web UI listens.")] = 3000,
+    host: HostOption = "127.0.0.1",
 ) -> None:
     """Open the web UI on the history of all runs (`dagster dev` with the project's settings).
 
@@ -518,7 +529,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        errors.print(f"[red]Error:[/] {escape(str(error))}")
+        errors.print(f"[red]Error:[/] {as_text(str(error))}")
         code = 1
     except SystemExit as end:
         code = end.code

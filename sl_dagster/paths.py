@@ -46,11 +46,25 @@ def web_ui_address() -> str:
     return (os.environ.get("SL_DAGSTER_UI") or "http://127.0.0.1:3000").rstrip("/")
 
 
-def lineage_port() -> int:
-    """The port of that address, at which the lineage view listens."""
-    parts = urlsplit(lineage_address())
+def lineage_host() -> str | None:
+    """The machine's name in that address; None if it has none."""
     try:
+        return urlsplit(lineage_address()).hostname
+    except ValueError:
+        return None
+
+
+def lineage_port() -> int:
+    """The port of that address, at which the lineage view listens.
+
+    Raises:
+        UserError: it is no address.
+    """
+    try:
+        parts = urlsplit(lineage_address())
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        if not parts.hostname:
+            raise ValueError("it names no machine")
     except (ValueError, KeyError) as error:
         raise UserError(
             f"SL_DAGSTER_LINEAGE is {lineage_address()!r}: it must be an address with a port, such "
@@ -70,7 +84,7 @@ def ensure_dagster_home() -> Path:
         UserError: the folder cannot be made.
     """
     given = os.environ.get(_HOME)
-    home = _absolute(given) if given else PROJECT_ROOT / ".dagster"
+    home = _absolute(given, _HOME) if given else PROJECT_ROOT / ".dagster"
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -111,8 +125,16 @@ def _tell_dagster(home: Path, file: Path) -> None:
 
 
 def _folder(variable: str) -> Path:
-    return _absolute(os.environ.get(variable) or str(PROJECT_ROOT / _FOLDERS[variable]))
+    return _absolute(os.environ.get(variable) or str(PROJECT_ROOT / _FOLDERS[variable]), variable)
 
 
-def _absolute(path: str) -> Path:
-    return Path(path).expanduser().resolve()
+def _absolute(path: str, variable: str) -> Path:
+    try:
+        found = Path(path).expanduser().resolve()
+        found.exists()  # which tells whether it can be a path at all
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UserError(
+            f"{variable} is {path[:100]!r}: this is no folder ({why}): correct it, or unset it"
+        ) from error
+    return found

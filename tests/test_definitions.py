@@ -225,7 +225,7 @@ def test_a_wrong_experiment_file_is_shown_and_stops_no_other(
     ]
     assert (broken.key.path[-1], broken.is_materializable) == ("wrong", False)
     assert f"{folder}/wrong.yaml: " in (broken.description or "")
-    assert "    iterations: expected a valid integer, found 'many'" in (broken.description or "")
+    assert "    iterations: expected a whole number, found 'many'" in (broken.description or "")
 
 
 def test_a_misspelt_folder_of_experiments(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(root)
     for name in ("DAGSTER_HOME", "SL_DAGSTER_DATA", "SL_DAGSTER_EXPERIMENTS"):
-        monkeypatch.delenv(name, raising=False)
+        # Set first, so that what the code sets itself is put back, too.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
     return root
 
 

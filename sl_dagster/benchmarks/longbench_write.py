@@ -46,7 +46,7 @@ class LongBenchWriteQuery(Query):
 
     prompt: Annotated[str, Field(min_length=1)]
     type: str
-    length: Annotated[int, Field(ge=1)]
+    length: Annotated[int, Field(ge=1, lt=100_000_000, strict=True)]
 
     @property
     def instruction(self) -> str:

@@ -88,7 +88,7 @@ def _parse(name: str, number: int, line: bytes, language: Language | None) -> Fi
             content["language"] = language
         return FilteredLine.model_validate(content)
     except ValidationError as error:
-        problem = describe_problems(error).removeprefix(": ")
+        problem = describe_problems(error)
     except ValueError as error:
         problem = str(error)
     raise UserError(

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from rich.markup import escape
-
 from sl_dagster.commands.project import experiment_named, stored_adapters, stored_stages
-from sl_dagster.commands.terminal import console, done, errors
+from sl_dagster.commands.terminal import as_text, console, done, errors
 from sl_dagster.paths import data_dir
 from sl_dagster.publishing.dataset_export import DatasetExport, DatasetFormat, export_dataset
 from sl_dagster.publishing.model_export import Export, export_model
@@ -51,7 +49,7 @@ def publish(
     if dry_run:
         how = "public" if public else "private"
         for one in prepared:
-            console.print(escape(f"would publish the {how} {one}"), soft_wrap=True)
+            console.print(as_text(f"would publish the {how} {one}"), soft_wrap=True)
         return
     for url in upload(prepared, public=public):
         done(url)

@@ -1,9 +1,14 @@
 """The project that a command works on: its experiments, and what is stored of them."""
 
+import dagster as dg
+
+from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, load_experiment
-from sl_dagster.paths import data_dir, experiments_dir
+from sl_dagster.paths import data_dir, ensure_dagster_home, experiments_dir
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageStore
+
+_LONGEST = 500  # characters of what a library says
 
 
 def experiment_named(name: str) -> Experiment:
@@ -23,3 +28,20 @@ def stored_stages() -> StageStore:
 def stored_adapters() -> AdapterStore:
     """The adapters in the data folder."""
     return AdapterStore(data_dir=str(data_dir()))
+
+
+def history() -> dg.DagsterInstance:
+    """Dagster's history of all runs, to be closed after use.
+
+    Raises:
+        UserError: it cannot be opened.
+    """
+    home = ensure_dagster_home()
+    try:
+        return dg.DagsterInstance.get()
+    except Exception as error:  # of any library: its settings name what keeps the history
+        why = " ".join(str(error).split())
+        raise UserError(
+            f"the history of runs in {home} cannot be opened ({why[:_LONGEST]}): check "
+            "dagster.yaml there, and the database if it names one"
+        ) from error

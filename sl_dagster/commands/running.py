@@ -1,19 +1,18 @@
 """Running an experiment's jobs in this process, into the project's history."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import dagster as dg
 
 from sl_dagster.commands import showing
-from sl_dagster.commands.project import experiment_named, stored_adapters
+from sl_dagster.commands.project import experiment_named, history, stored_adapters
 from sl_dagster.commands.terminal import Format, console
 from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import Experiment
 from sl_dagster.jobs.launch import Launch, run_dataset, run_evaluation, run_iterations
 from sl_dagster.jobs.preview.report import for_terminal
 from sl_dagster.jobs.preview.run import run_preview
-from sl_dagster.paths import data_dir, ensure_dagster_home
+from sl_dagster.paths import data_dir
 from sl_dagster.resources.named import resources_in
 
 
@@ -35,7 +34,7 @@ def run(
     launch = Launch(
         experiment_named(experiment), first, last, tuple(only), force, stale, tuple(settings)
     )
-    with _history() as instance:
+    with history() as instance:
         run_iterations(launch, _definitions(launch.experiment), instance)
     showing.growth(experiment)
 
@@ -43,14 +42,14 @@ def run(
 def make_dataset(experiment: str, force: bool) -> None:
     """Make the final data set and the aligned model; errors as of ``run_dataset``."""
     launch = Launch(experiment_named(experiment), force=force)
-    with _history() as instance:
+    with history() as instance:
         run_dataset(launch, _definitions(launch.experiment), instance)
 
 
 def evaluate(experiment: str, models: Sequence[str], force: bool) -> None:
     """Measure models, by default all, and print the results; errors as of ``run_evaluation``."""
     launch = Launch(experiment_named(experiment), force=force)
-    with _history() as instance:
+    with history() as instance:
         definitions = _definitions(launch.experiment)
         run_evaluation(launch, models, stored_adapters(), definitions, instance)
     if launch.experiment.benchmarks:
@@ -72,10 +71,3 @@ def preview(name: str, records: int) -> None:
 def _definitions(experiment: Experiment) -> dg.Definitions:
     """Of this experiment alone: what is wrong with the file of another one is no concern."""
     return build_definitions([experiment], resources_in(data_dir()))
-
-
-@contextmanager
-def _history() -> Iterator[dg.DagsterInstance]:
-    ensure_dagster_home()
-    with dg.DagsterInstance.get() as instance:
-        yield instance

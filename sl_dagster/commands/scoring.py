@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from rich.markup import escape
 
 from sl_dagster.benchmarks.longen import CONSTRAINT_TYPES, band_of, length_score
-from sl_dagster.commands.terminal import errors
+from sl_dagster.commands.terminal import as_text, errors
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import describe_problems
 from sl_dagster.inputs.json_lines import name_of, numbered_lines, open_lines, parse_object
@@ -45,7 +44,7 @@ def score(file: str) -> None:
     print(json.dumps(found, ensure_ascii=False))
     for bad in found.get("unparsed", []):
         where = f"{name_of(file)}:{bad['line']}"
-        errors.print(f"{escape(where)}: not scored: {escape(bad['problem'])}", soft_wrap=True)
+        errors.print(f"{as_text(where)}: not scored: {as_text(bad['problem'])}", soft_wrap=True)
     if not found["n"]:
         raise UserError(f"{name_of(file)}: there is no answer in it that can be scored")
 

@@ -19,6 +19,7 @@ from sl_dagster.method.quality import DIMENSIONS
 from sl_dagster.paths import data_dir
 from sl_dagster.report.page import write_report
 from sl_dagster.resources.storage.lengths import STATS_COLUMNS, LengthsDatabase
+from sl_dagster.resources.storage.stage_store import disk_errors_explained
 from sl_dagster.results.comparison import compared_models, comparison_rows
 from sl_dagster.results.decay import decay_rows, decay_table
 from sl_dagster.results.dropped import DROPPED_COLUMNS, dropped_rows
@@ -49,7 +50,8 @@ def stats(experiment: str | None, dropped: bool, format: Format) -> None:
 def rebuild_stats() -> None:
     """Make the lengths database anew from the stored files."""
     database = LengthsDatabase(data_dir=str(data_dir()))
-    database.rebuild()
+    with disk_errors_explained(f"{database.path}: cannot be made anew"):
+        database.rebuild()
     records = sum(row["records"] for row in database.stats())
     done(f"{database.path}: {records} records")
 

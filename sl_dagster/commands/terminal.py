@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from sl_dagster.method.plain_text import plain_text
+
 if TYPE_CHECKING:  # every command imports this module, few need what stands behind such a table
     from sl_dagster.results.tables import Table
 
@@ -30,14 +32,19 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+def as_text(said: str) -> str:
+    """Text for a console, in which nothing is markup and no character controls the terminal."""
+    return escape(plain_text(said))
+
+
 def done(said: str) -> None:
     """Say that something has succeeded."""
-    console.print(f"[green]✓[/] {escape(said)}", soft_wrap=True)
+    console.print(f"[green]✓[/] {as_text(said)}", soft_wrap=True)
 
 
 def wrong(said: str) -> None:
     """Say on standard error what is wrong."""
-    errors.print(f"[red]✗[/] {escape(said)}", soft_wrap=True)
+    errors.print(f"[red]✗[/] {as_text(said)}", soft_wrap=True)
 
 
 def print_rows(

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.markup import escape
-
-from sl_dagster.commands.terminal import console, wrong
+from sl_dagster.commands.terminal import as_text, console, wrong
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import (
     Experiment,
@@ -51,11 +49,11 @@ def validate(names: Sequence[str]) -> bool:
             right = False
             wrong(str(error))
         else:
-            console.print(f"[green]✓[/] {escape(str(file))}")
+            console.print(f"[green]✓[/] {as_text(str(file))}")
             for note in notes:
-                console.print(f"  {escape(note)}", soft_wrap=True)
+                console.print(f"  {as_text(note)}", soft_wrap=True)
     for other in others:
-        console.print(f"[yellow]-[/] {escape(str(other))}: {NOT_BY_ITS_NAME}", soft_wrap=True)
+        console.print(f"[yellow]-[/] {as_text(str(other))}: {NOT_BY_ITS_NAME}", soft_wrap=True)
     return right
 
 

@@ -9,16 +9,14 @@ import time
 import urllib.request
 import warnings
 
-import dagster as dg
-from rich.markup import escape
-
-from sl_dagster.commands.terminal import console
+from sl_dagster.commands.project import history
+from sl_dagster.commands.terminal import as_text, console
 from sl_dagster.commands.validation import NOT_BY_ITS_NAME
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ExperimentFiles, load_experiments
 from sl_dagster.jobs.launch import note_killed_runs
 from sl_dagster.jobs.run_origin import CODE_LOCATION
-from sl_dagster.lineage.server import serve_beside
+from sl_dagster.lineage.server import is_unknown_host, serve_beside
 from sl_dagster.paths import (
     data_dir,
     ensure_dagster_home,
@@ -48,7 +46,7 @@ def open_web_ui(host: str, port: int) -> None:
     home = ensure_dagster_home()
     address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
     os.environ.setdefault("SL_DAGSTER_UI", address)
-    with dg.DagsterInstance.get() as instance:
+    with history() as instance:
         note_killed_runs(instance)
     lines = greeting(files, address, _lineage(host), StageStore(data_dir=str(data_dir())))
     console.print(f"Dagster is starting; its history is in {home}.", soft_wrap=True, markup=False)
@@ -72,7 +70,7 @@ def greeting(files: ExperimentFiles, address: str, lineage: str, stages: StageSt
         lineage: of the lineage view, or why there is none.
         stages: what is stored tells which experiment is worth looking at first.
     """
-    lines = [f"Web UI   {address}", f"Lineage  {escape(lineage)}"]
+    lines = [f"Web UI   {address}", f"Lineage  {as_text(lineage)}"]
     if files.experiments:
         stored = {key.experiment for key in stages.complete()}
         names = [experiment.name for experiment in files.experiments]
@@ -81,11 +79,11 @@ def greeting(files: ExperimentFiles, address: str, lineage: str, stages: StageSt
             f"Begin at {address}/{_LOCATION}/{first} (the graph of {first}; one of {len(names)})"
         )
     for problem in files.broken.values():
-        lines.append(f"[red]✗[/] {escape(problem)}")
+        lines.append(f"[red]✗[/] {as_text(problem)}")
     if files.broken:
         lines.append(f"  (also at {address}/{_LOCATION}/broken_experiments)")
     for other in files.others:
-        lines.append(f"[yellow]-[/] {escape(str(other))}: {NOT_BY_ITS_NAME}")
+        lines.append(f"[yellow]-[/] {as_text(str(other))}: {NOT_BY_ITS_NAME}")
     return [*lines, "Stop with Ctrl-C."]
 
 
@@ -93,6 +91,8 @@ def _check_free(host: str, port: int) -> None:
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
+        if is_unknown_host(error):
+            raise UserError(f"--host {host}: there is no such address: choose another") from error
         raise UserError(
             f"the web UI cannot listen on {host}:{port} ({error.strerror}): is it open already? "
             "Otherwise choose another --port"

@@ -8,18 +8,47 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+)
 from pydantic_core import PydanticCustomError
 
 from sl_dagster.method.yaml_text import parse_yaml
 
-Temperature = Annotated[float, Field(ge=0)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-TopP = Annotated[float, Field(gt=0, le=1)]
-RepetitionPenalty = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
+_MOST = (1 << 31) - 1  # that every library takes for a number of things
 
+
+def _bearable(value: int) -> int:
+    if value > _MOST:
+        raise ValueError(f"expected at most {_MOST:,}, found {value}")
+    return value
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"expected a number, found {str(value).lower()}")
+    return value
+
+
+# In YAML, `yes` and `on` are true, which pydantic would take for 1. It must be a number's last
+# annotation: bounds that stand behind it are lost to whoever asks for them.
+NO_TRUTH = BeforeValidator(_no_truth)
+Temperature = Annotated[float, Field(ge=0), NO_TRUTH]
+Probability = Annotated[float, Field(ge=0, le=1), NO_TRUTH]
+TopP = Annotated[float, Field(gt=0, le=1), NO_TRUTH]
+RepetitionPenalty = Annotated[float, Field(gt=0), NO_TRUTH]
+NonNegative = Annotated[int, Field(ge=0), AfterValidator(_bearable), NO_TRUTH]
+Positive = Annotated[int, Field(ge=1), AfterValidator(_bearable), NO_TRUTH]
+Word = Annotated[str, StringConstraints(min_length=1)]
+
+
+_LONGEST_SHOWN = 300  # characters
 
 # What ends so is a file, although its path may look like the id of a data set.
 _FILES = {".jsonl", ".json", ".csv", ".tsv", ".parquet"}
@@ -28,7 +57,7 @@ _FILES = {".jsonl", ".json", ".csv", ".tsv", ".parquet"}
 class Settings(BaseModel):
     """A group of settings: unknown keys are refused, and nothing changes it any more."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def missing() -> PydanticCustomError:
@@ -52,8 +81,24 @@ def folder_of(info: ValidationInfo) -> Path:
     return (info.context or {}).get("folder", Path.cwd()).absolute()
 
 
+def reason(error: OSError | ValueError | RuntimeError) -> str:
+    """Why something could not be done with a file, without its name."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file, for any name; too long ones, for instance, can have none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def _resolve(path: Path, info: ValidationInfo) -> Path:
-    return (folder_of(info) / path.expanduser()).resolve()
+    try:
+        return (folder_of(info) / path.expanduser()).resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle, the home of nobody
+        raise ValueError(f"{path} leads nowhere: {reason(error)}") from None
 
 
 def existing_model(value: str, info: ValidationInfo) -> str:
@@ -61,22 +106,28 @@ def existing_model(value: str, info: ValidationInfo) -> str:
     if not looks_like_a_path(value):
         return value
     folder = _resolve(Path(value), info)
-    if not (folder / "config.json").is_file():
-        raise ValueError(f"{folder} is no model folder: it has no config.json")
+    if not is_file(folder / "config.json"):
+        raise ValueError(f"{shortened(folder)} is no model folder: it has no config.json")
     return str(folder)
 
 
 def existing_file(path: Path, info: ValidationInfo) -> Path:
     """The absolute path of a file, relative to the experiment file; ValueError if it is none."""
     resolved = _resolve(path, info)
-    if not resolved.is_file():
-        raise ValueError(f"there is no file {resolved}")
+    if not is_file(resolved):
+        raise ValueError(f"there is no file {shortened(resolved)}")
     return resolved
+
+
+def shortened(value: object) -> str:
+    """A value for a message, of which so much is enough."""
+    text = str(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def existing_seeds(path: Path, info: ValidationInfo) -> Path:
     """The same, or the id of a data set on the hub as it is."""
-    if is_hub_id(str(path)) and not _resolve(path, info).is_file():
+    if is_hub_id(str(path)) and not is_file(_resolve(path, info)):
         return path
     return existing_file(path, info)
 
@@ -93,8 +144,10 @@ def still_a_path(value: Any, info: ValidationInfo) -> Any:
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file; ValueError if it is none."""
     try:
-        return parse_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return parse_yaml(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
         raise ValueError(f"{path} is no YAML: {error}") from None
 
 

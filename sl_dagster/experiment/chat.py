@@ -170,9 +170,11 @@ def checked_template_kwargs(value: dict[str, Any]) -> dict[str, Any]:
     if taken:
         raise ValueError(f"{', '.join(taken)}: set by sl-dagster itself; remove it")
     try:
-        json.dumps(value)
-    except TypeError as error:
-        raise ValueError(f"{error}: write numbers, texts, true, false or lists") from None
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "expected numbers, texts, true, false and lists of these; put dates in quotes"
+        ) from None
     return value
 
 

@@ -4,11 +4,13 @@ Another type is another class here, one more in ``EngineSettings`` and ``ENGINE_
 module in ``resources/engines``.
 """
 
+import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from sl_dagster.experiment.base import Positive, Settings
+from sl_dagster.experiment.base import NO_TRUTH, Positive, Settings, Word
 
 
 class TransformersSettings(Settings):
@@ -37,8 +39,16 @@ class RepetitionDetection(Settings):
     """
 
     max_pattern_size: Positive = 64
-    min_pattern_size: Positive = 4
-    min_count: Annotated[int, Field(ge=2)] = 4
+    min_pattern_size: Annotated[Positive, Field(validate_default=True)] = 4
+    min_count: Annotated[int, Field(ge=2), NO_TRUTH] = 4
+
+    @field_validator("min_pattern_size")
+    @classmethod
+    def _below_the_maximum(cls, value: int, info: ValidationInfo) -> int:
+        if value > info.data.get("max_pattern_size", value):
+            most = info.data["max_pattern_size"]
+            raise ValueError(f"expected at most max_pattern_size ({most}), found {value}")
+        return value
 
 
 class RemoteSettings(Settings):
@@ -51,7 +61,7 @@ class RemoteSettings(Settings):
     """
 
     max_in_flight: Positive | None = None
-    request_timeout: Annotated[float, Field(gt=0)] = 3600
+    request_timeout: Annotated[float, Field(gt=0), NO_TRUTH] = 3600
     repetition_detection: RepetitionDetection | None = RepetitionDetection()
 
 
@@ -76,16 +86,54 @@ class VllmSettings(RemoteSettings):
     type: Literal["vllm"]
     options: dict[str, Any] = Field(default={})
     environment: dict[str, str] = Field(default={})
-    start_timeout: Annotated[float, Field(gt=0)] = 1800
+    start_timeout: Annotated[float, Field(gt=0), NO_TRUTH] = 1800
     while_training: Literal["stop", "sleep", "keep"] = "stop"
 
     @field_validator("options")
     @classmethod
     def _leave_ours_alone(cls, value: dict[str, Any]) -> dict[str, Any]:
-        taken = sorted(VLLM_OPTIONS_SET_BY_US & value.keys())
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z][\w.-]*", name):
+                raise ValueError(f"{name!r} is no option's name: write it without -- before it")
+        taken = sorted(name for name in value if name.replace("-", "_") in VLLM_OPTIONS_SET_BY_US)
         if taken:
             raise ValueError(f"{', '.join(taken)}: set by sl-dagster itself; remove it")
         return value
+
+    @field_validator("environment")
+    @classmethod
+    def _names_of_variables(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if not name or "=" in name:
+                raise ValueError(f"{name!r} is no name of a variable; write `NAME: value`")
+        return value
+
+
+def _address(value: str) -> str:
+    # A key in it would stand wherever the settings are shown.
+    if "@" in value:
+        raise ValueError(
+            "an address must hold no user and no password: put the key into a variable, and name "
+            "that in api_key_env"
+        )
+    try:
+        parts = urlsplit(value)
+        right = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        right = False
+    if not right or re.search(r"\s", value):
+        raise ValueError(f"expected an address such as http://127.0.0.1:8000/v1, found {value!r}")
+    return value
+
+
+def _variable(value: str) -> str:
+    # What was found may be a key, which must not be shown.
+    if not re.fullmatch(r"[A-Za-z_]\w*", value, re.ASCII):
+        raise ValueError(
+            "expected the name of an environment variable that holds the key, such as MY_API_KEY, "
+            "not the key itself"
+        )
+    return value
 
 
 class OpenAISettings(RemoteSettings):
@@ -99,9 +147,9 @@ class OpenAISettings(RemoteSettings):
     """
 
     type: Literal["openai"]
-    base_urls: tuple[str, ...] = Field(min_length=1)
-    api_key_env: str | None = None
-    model: str | None = None
+    base_urls: tuple[Annotated[str, AfterValidator(_address)], ...] = Field(min_length=1)
+    api_key_env: Annotated[str, AfterValidator(_variable)] | None = None
+    model: Word | None = None
 
 
 ENGINE_TYPES = ("transformers", "vllm", "openai")

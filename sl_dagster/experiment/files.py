@@ -1,5 +1,6 @@
 """Reading experiment files: YAML, with one file building on another."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,9 @@ import yaml
 from pydantic import ValidationError
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment.base import merged
+from sl_dagster.experiment.base import is_file, merged, reason, shortened
 from sl_dagster.experiment.model import Experiment
-from sl_dagster.experiment.problems import describe_problems
+from sl_dagster.experiment.problems import UNKNOWN_KEY, describe_problems, found
 from sl_dagster.experiment.stages import EXPERIMENT_NAME
 from sl_dagster.method.yaml_text import parse_yaml
 
@@ -99,8 +100,10 @@ def experiment_file(name: str, folder: Path) -> Path:
         name: such as ``demo``, ``demo.yaml`` or ``experiments/demo.yaml``.
         folder: the folder of experiments.
     """
-    path = Path(name).expanduser()
-    if path.suffix == _SUFFIX and (path.exists() or path.parent != Path()):
+    path = Path(name)
+    with suppress(RuntimeError):  # nobody has this home
+        path = path.expanduser()
+    if path.suffix == _SUFFIX and (is_file(path) or path.parent != Path()):
         return path
     return folder / f"{name.removesuffix(_SUFFIX)}{_SUFFIX}"
 
@@ -117,28 +120,33 @@ def _with_bases(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
         raise UserError(f"{path}: name: an experiment is named by its file; remove this line")
     if "extends" not in content:
         return content
-    base = path.parent / str(content.pop("extends"))
+    named = content.pop("extends")
+    if not isinstance(named, str) or not named:
+        raise UserError(
+            f"{path}: extends: expected the name of a file in the same folder, such as demo.yaml"
+        )
+    base = path.parent / named
     chain = (*above, path)
+    if not is_file(base):
+        raise UserError(f"{path}: extends: there is no file {shortened(base)}")
     if base.resolve() in [one.resolve() for one in chain]:
         names = " -> ".join(one.name for one in (*chain, base))
         raise UserError(f"{path}: extends: {names} goes round in a circle: one must stand alone")
-    if not base.is_file():
-        raise UserError(f"{path}: extends: there is no file {base}")
     return merged(_with_bases(base, chain), content)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = parse_yaml(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such experiment file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
+    except (OSError, ValueError) as error:  # a name that no file can have is a ValueError
+        raise UserError(f"{shortened(path)}: cannot be read: {reason(error)}") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: is no YAML: {error}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected settings (`key: value` lines), found none")
     odd = [key for key in content if not isinstance(key, str)]
     if odd:
-        raise UserError(f"{path}: {odd[0]}: unknown key; remove it or correct its spelling")
+        raise UserError(f"{path}: {found(odd[0])}: {UNKNOWN_KEY}")
     return content

@@ -1,10 +1,10 @@
 """The section that names the quality judge."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from sl_dagster.experiment.base import Positive, Settings, Temperature, existing_model
+from sl_dagster.experiment.base import Positive, Settings, Temperature, Word, existing_model
 from sl_dagster.experiment.chat import Chat, checked_template_kwargs
 from sl_dagster.experiment.engines import EngineSettings, TransformersSettings
 from sl_dagster.experiment.sections import Sampling
@@ -27,10 +27,10 @@ class JudgeSettings(Settings):
         tries: how often it is asked for a judgement if it answers with something else.
     """
 
-    model: str
-    revision: str = "main"
+    model: Word
+    revision: Word = "main"
     engine: EngineSettings = TransformersSettings()
-    system_prompt: Annotated[str, Field(min_length=1)] | None = None
+    system_prompt: Word | None = None
     chat_template_kwargs: dict[str, Any] = Field(default={})
     temperature: Temperature = 1.0
     samples: Positive = 3

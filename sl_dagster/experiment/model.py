@@ -11,14 +11,16 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, fie
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.errors import UserError
 from sl_dagster.experiment.base import (
-    NonNegative,
-    Positive,
+    NO_TRUTH,
     Settings,
+    Word,
     existing_file,
     existing_model,
     existing_seeds,
+    looks_like_a_path,
     merged,
     missing,
+    shortened,
     still_a_path,
 )
 from sl_dagster.experiment.chat import Chat, checked_template_kwargs
@@ -99,17 +101,17 @@ class Experiment(Settings):
     name: str = Field(pattern=f"^{EXPERIMENT_NAME.pattern}$")
     description: str = ""
     owners: tuple[Owner, ...] = ("team:self-lengthen",)
-    base_model: str
-    revision: str = "main"
+    base_model: Word
+    revision: Word = "main"
     method: Method = "self_lengthen"
     languages: tuple[Language, ...] = Field(default=("en",), min_length=1)
     seeds: tuple[Path, ...] = Field(default=(), validate_default=True)
     documents: tuple[Path, ...] = Field(default=(), validate_default=True)
-    iterations: Positive = 3
-    seed: NonNegative = 0
+    iterations: Annotated[int, Field(ge=1, le=1000), NO_TRUTH] = 3
+    seed: Annotated[int, Field(ge=0), NO_TRUTH] = 0
     engine: EngineSettings = TransformersSettings()
     prompts: dict[Language, Path] = Field(default={}, validate_default=True)
-    system_prompt: Annotated[str, Field(min_length=1)] | None = None
+    system_prompt: Word | None = None
     chat_template_kwargs: dict[str, Any] = Field(default={})
     sampling: Sampling = Sampling()
     instructions: InstructionsSettings = InstructionsSettings()
@@ -130,7 +132,13 @@ class Experiment(Settings):
     @field_validator("base_model")
     @classmethod
     def _find_model(cls, value: str, info: ValidationInfo) -> str:
-        return existing_model(value, info)
+        found = existing_model(value, info)
+        if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", value) and not looks_like_a_path(value):
+            raise ValueError(
+                f"{shortened(value)} is neither a model's folder (written with ./ or / before it) "
+                "nor an id on the hub (owner/name)"
+            )
+        return found
 
     @field_validator("seeds", "documents", mode="before")
     @classmethod
@@ -184,8 +192,10 @@ class Experiment(Settings):
                 read_prompts(language, path)
             except ValidationError as error:
                 raise ValueError(f"{path}: {describe_problems(error)}") from None
-            except (yaml.YAMLError, UnicodeDecodeError) as error:
-                raise ValueError(f"{path} is no YAML in UTF-8: {error}") from None
+            except yaml.YAMLError as error:
+                raise ValueError(f"{path} is no YAML: {error}") from None
+            except OSError as error:
+                raise ValueError(f"{path} cannot be read: {error.strerror}") from None
         for language in info.data.get("languages", ()):
             if language not in (*found, *BUILT_IN_LANGUAGES):
                 raise ValueError(
@@ -202,6 +212,18 @@ class Experiment(Settings):
             raise ValueError(
                 f"there is no benchmark {unknown[0]}: there are {', '.join(BENCHMARKS)}"
             )
+        return value
+
+    @field_validator("control")
+    @classmethod
+    def _another_experiment(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not EXPERIMENT_NAME.fullmatch(value):
+            raise ValueError(
+                f"expected the name of another experiment, that of its file without .yaml, found "
+                f"{value!r}"
+            )
+        if value is not None and value == info.data.get("name"):
+            raise ValueError("an experiment is no control of itself; name another one")
         return value
 
     @field_validator("chat_template_kwargs")

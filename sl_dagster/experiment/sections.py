@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from sl_dagster.experiment.base import (
+    NO_TRUTH,
     NonNegative,
     Positive,
     Probability,
@@ -16,6 +17,7 @@ from sl_dagster.experiment.base import (
     Settings,
     Temperature,
     TopP,
+    Word,
     existing_file,
     is_hub_id,
     looks_like_a_path,
@@ -103,7 +105,7 @@ class InstructionsSettings(Settings):
     count: Positive = 5000
     tries: Positive = 10
     pool: Literal["seeds", "growing"] = "seeds"
-    max_similarity: Annotated[float, Field(gt=0, le=1)] = MAX_SIMILARITY
+    max_similarity: Annotated[float, Field(gt=0, le=1), NO_TRUTH] = MAX_SIMILARITY
     long_words: Positive = 2000
     judge_threshold: Probability | None = None
     sampling: SamplingChanges = SamplingChanges()
@@ -137,12 +139,12 @@ class Extension(Settings):
         line_dropout: probability with which the Extender's training drops a line of its input.
     """
 
-    rounds: NonNegative = 3
+    rounds: Annotated[int, Field(ge=0, le=100), NO_TRUTH] = 3
     samples: Positive = 2
     tries: Positive = 4
     new_prefixes: bool = True
-    growth: Annotated[float, Field(ge=1)] = 1.2
-    max_tokens_per_input_word: Annotated[float, Field(gt=1)] | None = None
+    growth: Annotated[float, Field(ge=1), NO_TRUTH] = 1.2
+    max_tokens_per_input_word: Annotated[float, Field(gt=1), NO_TRUTH] | None = None
     line_dropout: Probability = 0.2
     sampling: SamplingChanges = SamplingChanges()
 
@@ -158,7 +160,7 @@ class PlanThenWrite(Settings):
 
     samples: Positive = 1
     tries: Positive = 4
-    max_sections: Annotated[int, Field(ge=2)] = 50
+    max_sections: Annotated[int, Field(ge=2), NO_TRUTH] = 50
     sampling: SamplingChanges = SamplingChanges()
 
 
@@ -197,9 +199,9 @@ class Benchmark(Settings):
         sampling: what is different from that of the initial responses.
     """
 
-    queries: str
+    queries: Word
     limit: Positive | None = None
-    scale: Annotated[float, Field(gt=0)] = 1.0
+    scale: Annotated[float, Field(gt=0), NO_TRUTH] = 1.0
     sampling: SamplingChanges = SamplingChanges()
 
     @field_validator("queries")
@@ -224,7 +226,7 @@ class FinalDataset(Settings):
     """
 
     collect: NonNegative = 0
-    validation_split: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    validation_split: Annotated[float, Field(ge=0, lt=1), NO_TRUTH] = 0.05
 
 
 class LengthControl(Settings):
@@ -238,7 +240,7 @@ class LengthControl(Settings):
     """
 
     min_words: Positive = 2000
-    max_words: Annotated[int, Field(ge=2, lt=100_000_000)] = 8000
+    max_words: Annotated[int, Field(ge=2, lt=100_000_000, validate_default=True), NO_TRUTH] = 8000
     roundings: tuple[Positive, Positive] = (1000, 2000)
     tries: Positive = 4
     sampling: SamplingChanges = SamplingChanges()
@@ -247,5 +249,7 @@ class LengthControl(Settings):
     @classmethod
     def _above_the_minimum(cls, value: int, info: ValidationInfo) -> int:
         if value <= info.data.get("min_words", 0):
-            raise ValueError(f"expected more than min_words ({info.data['min_words']})")
+            raise ValueError(
+                f"expected more than min_words ({info.data['min_words']}), found {value}"
+            )
         return value

@@ -6,12 +6,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from sl_dagster.experiment.base import (
+    NO_TRUTH,
     NonNegative,
     Positive,
     Probability,
     Settings,
+    Word,
     existing_file,
     folder_of,
+    is_file,
     read_yaml,
 )
 
@@ -29,7 +32,7 @@ class Lora(Settings):
     rank: Positive = 16
     alpha: Positive = 32
     dropout: Probability = 0.0
-    target_modules: tuple[str, ...] | None = Field(default=None, min_length=1)
+    target_modules: tuple[Word, ...] | None = Field(default=None, min_length=1)
 
     @field_validator("target_modules")
     @classmethod
@@ -78,23 +81,23 @@ class Training(Settings):
 
     lora: Lora = Lora()
     quantization: Literal["4bit"] | None = None
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    learning_rate: Annotated[float, Field(gt=0), NO_TRUTH] = 1e-4
     scheduler: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
     warmup_ratio: Probability = 0.1
-    epochs: Annotated[float, Field(gt=0)] = 4
+    epochs: Annotated[float, Field(gt=0), NO_TRUTH] = 4
     batch_size: Positive = 1
     gradient_accumulation: Positive = 1
     max_length: Positive = 16384
     packing: bool = False
     precision: Literal["bf16", "fp32"] = "bf16"
     gradient_checkpointing: bool | None = None
-    seed: Annotated[int, Field(ge=0, lt=1 << 31)] | None = None
-    evaluation_split: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    seed: Annotated[int, Field(ge=0, lt=1 << 31), NO_TRUTH] | None = None
+    evaluation_split: Annotated[float, Field(ge=0, lt=1), NO_TRUTH] = 0.0
     checkpoints: NonNegative = 20
     report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
     num_processes: Positive | None = None
     accelerate_config: Path | None = None
-    launcher: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    launcher: Annotated[tuple[Word, ...], Field(min_length=1)] | None = None
 
     @field_validator("launcher")
     @classmethod
@@ -140,7 +143,7 @@ class Training(Settings):
 def _beside(word: str, info: ValidationInfo) -> str:
     """The file that a word of a command names beside the experiment file; else the word itself."""
     file = folder_of(info) / word
-    return str(file) if file.is_file() else word
+    return str(file) if is_file(file) else word
 
 
 def overlaid(training: Training, changes: Training) -> Training:

@@ -42,7 +42,7 @@ def read_instructions(path: Path, languages: tuple[Language, ...]) -> list[Instr
     chosen = [line for line in lines if line.language in languages]
     if not chosen:
         found = "the file is empty" if not lines else f"its {len(lines)} lines are in others"
-        raise UserError(f"{path}: no instruction in {' or '.join(languages)}: {found}")
+        raise UserError(f"{path}: no instruction in {' or '.join(languages)}, {found}: add some")
     return chosen
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import describe_problems
+from sl_dagster.experiment.base import shortened
 from sl_dagster.method.plain_text import REPLACEMENT, plain_content
 
 STDIN = "-"
@@ -37,7 +38,7 @@ def open_lines(file: str) -> BinaryIO:
     try:
         return Path(file).open("rb")
     except OSError as error:
-        raise UserError(f"{file}: cannot be read: {error.strerror}") from None
+        raise UserError(f"{shortened(file)}: cannot be read: {error.strerror}") from None
 
 
 def name_of(file: str) -> str:
@@ -62,14 +63,33 @@ def parse_object(line: bytes) -> dict[str, Any]:
     """
     text = decoded(line)
     try:
-        content = plain_content(json.loads(text))
+        content = plain_content(parse_json(text))
     except json.JSONDecodeError as error:
-        raise ValueError(f"is not JSON ({error.msg}, character {error.colno})") from None
-    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"is not JSON ({error.msg}, character {error.colno}): write one object in each line"
+        ) from None
+    except ValueError as error:
         raise ValueError(f"is no record ({error})") from None
     if not isinstance(content, dict):
         raise ValueError("is no record (it is not a JSON object)")
     return content
+
+
+def parse_json(text: str) -> Any:
+    """What a JSON text says.
+
+    Raises:
+        json.JSONDecodeError: it is no JSON.
+        ValueError: it is more than can be read, saying why.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        raise ValueError("a number in it has thousands of digits") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def decoded(content: bytes) -> str:
@@ -166,5 +186,5 @@ def checked(kind: type[Model], content: Any, where: str, hint: str) -> Model:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        problem = describe_problems(error).removeprefix(": ")
+        problem = describe_problems(error)
         raise UserError(f"{where}: {problem} ({hint})") from None

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.benchmarks.query import Query
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Benchmark
+from sl_dagster.experiment import Benchmark, describe_problems
 from sl_dagster.inputs.hub import hub_rows
 from sl_dagster.inputs.json_lines import checked, numbered_objects, open_lines
 from sl_dagster.method.language import Language
@@ -57,7 +59,8 @@ def read_queries(name: str, benchmark: Benchmark, languages: tuple[Language, ...
     chosen = [(where, query) for where, query in numbered if query.written_in in languages]
     if not chosen:
         raise UserError(
-            f"{benchmark.queries}: no query in {' or '.join(languages)} among its {len(numbered)}"
+            f"{benchmark.queries}: no query in {' or '.join(languages)} among its {len(numbered)}: "
+            "add some, or change `languages`"
         )
     queries = _scaled(chosen, benchmark.scale)
     if not queries.chosen:
@@ -81,6 +84,8 @@ def _scaled(found: list[tuple[str, Query]], scale: float) -> Queries:
     for where, query in found:
         try:
             queries.chosen.append(query if scale == 1 else query.scaled(scale))
+        except ValidationError as error:
+            queries.left_out.append(f"{where}: cannot be scaled: {describe_problems(error)}")
         except ValueError as error:
             queries.left_out.append(f"{where}: cannot be scaled: {error}")
     return queries

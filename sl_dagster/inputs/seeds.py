@@ -15,9 +15,16 @@ from typing import Any, cast
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import is_hub_id
+from sl_dagster.experiment.base import is_file, shortened
 from sl_dagster.inputs.hub import hub_rows
 from sl_dagster.inputs.instructions import InstructionLine
-from sl_dagster.inputs.json_lines import checked, decoded, numbered_objects, warn_of_replaced
+from sl_dagster.inputs.json_lines import (
+    checked,
+    decoded,
+    numbered_objects,
+    parse_json,
+    warn_of_replaced,
+)
 from sl_dagster.method.language import Language, detect_language
 from sl_dagster.method.plain_text import REPLACEMENT, plain_content
 
@@ -105,14 +112,14 @@ def _seeds_of(source: Path) -> Iterator[Seed]:
 
 
 def _rows(source: Path) -> Iterator[_Row]:
-    if not source.is_file() and is_hub_id(str(source)):
+    if is_hub_id(str(source)) and not is_file(source):
         for split, number, content in hub_rows(str(source), "seeds"):
             yield _Row(f"{split}:{number}", f"split {split}, row {number}", content, of_table=True)
         return
     try:
         content = source.read_bytes()
     except OSError as error:
-        raise UserError(f"{source}: cannot be read: {error.strerror}") from None
+        raise UserError(f"{shortened(source)}: cannot be read: {error.strerror}") from None
     if source.suffix == ".parquet":
         yield from _plain(source, _parquet_rows(source))
     elif source.suffix in (".csv", ".tsv"):
@@ -144,12 +151,12 @@ def _text_of(source: Path, content: bytes) -> str:
 
 def _array_items(source: Path, text: str) -> Iterator[_Row]:
     try:
-        items = json.loads(text)
+        items = parse_json(text)
     except json.JSONDecodeError as error:
         raise UserError(
             f"{source}, line {error.lineno}: is not JSON ({error.msg}, character {error.colno})"
         ) from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(f"{source}: is no list of records ({error})") from None
     for number, item in enumerate(items, start=1):
         if isinstance(item, str):
@@ -189,8 +196,8 @@ def _parquet_rows(source: Path) -> Iterator[_Row]:
 
     try:
         rows = pyarrow.parquet.read_table(source).to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise UserError(f"{source}: is no Parquet file ({error})") from None
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise UserError(f"{source}: is no Parquet file, or damaged ({error})") from None
     for number, row in enumerate(rows, start=1):
         yield _Row(str(number), f"row {number}", row, of_table=True)
 

@@ -18,9 +18,11 @@ from sl_dagster.assets.stage.asset import Job
 from sl_dagster.assets.stage.config import as_shown
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ALIGNED_MODEL, Experiment
+from sl_dagster.experiment.base import shortened
 from sl_dagster.jobs.asset_jobs import job_name
 from sl_dagster.jobs.run_origin import runs_of_the_location
 from sl_dagster.jobs.staleness import Staleness
+from sl_dagster.method.yaml_text import parse_yaml
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 
 _console = Console(highlight=False)
@@ -204,8 +206,7 @@ def _run(
             tags={_PROCESS: str(os.getpid())},
             raise_on_error=False,
         )
-    if not result.success:
-        raise UserError(f"{failure_of(result)}\n(run {result.run_id}; see it in the web UI)")
+    check_success(result, f"\n(run {result.run_id}; see it in the web UI)")
 
 
 def _config(launch: Launch, job: dg.JobDefinition, names: list[str]) -> dict[str, dict[str, Any]]:
@@ -248,10 +249,10 @@ def _parsed(setting: str, experiment: Experiment) -> tuple[tuple[str, ...], Any]
         raise UserError(f"--set {setting}: expected KEY=VALUE, such as instructions.count=10")
     try:
         changes: dict[str, Any] = {}
-        _put(changes, path, yaml.safe_load(text))
+        _put(changes, path, parse_yaml(text))
         value: Any = experiment.changed(changes).model_dump(mode="json")
     except (UserError, yaml.YAMLError) as error:
-        raise UserError(f"--set {setting}: {error}") from None
+        raise UserError(f"--set {shortened(setting)}: {error}") from None
     for part in path:
         value = value[part]
     return path, value
@@ -273,6 +274,28 @@ def _put(group: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     for section in sections:
         group = group.setdefault(section, {})
     group[name] = value
+
+
+def check_success(result: dg.ExecuteInProcessResult, where_to_look: str = "") -> None:
+    """See that a run has come to its end.
+
+    Args:
+        result: of the run.
+        where_to_look: what is added to the message of a failure.
+
+    Raises:
+        UserError: a step failed.
+        KeyboardInterrupt: somebody has ended the run.
+    """
+    if any(event.event_type_value == "PIPELINE_CANCELED" for event in result.all_events) or any(
+        event.step_failure_data.error_source.name == "INTERRUPT"
+        for event in result.all_events
+        if event.is_step_failure
+    ):
+        _console.print(f"interrupted: what is finished is kept; {_CONTINUES}")
+        raise KeyboardInterrupt
+    if not result.success:
+        raise UserError(f"{failure_of(result)}{where_to_look}")
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:

@@ -8,6 +8,7 @@ from rich import progress as bars
 from rich.console import Console
 from rich.markup import escape
 
+from sl_dagster.method.plain_text import plain_text
 from sl_dagster.progress import Progress, progress_in
 
 
@@ -49,7 +50,9 @@ class TerminalHandler(logging.Handler):
         if progress and self._console.is_terminal:
             self._move_bar(stage, progress)
         else:
-            self._console.print(f"  [dim]{escape(stage):<20}[/] {escape(text)}", soft_wrap=True)
+            self._console.print(
+                f"  [dim]{escape(stage):<20}[/] {escape(plain_text(text))}", soft_wrap=True
+            )
 
     def _move_bar(self, stage: str, progress: Progress) -> None:
         if self._bar is None:
@@ -85,7 +88,7 @@ def _failed_check(check: dg.AssetCheckEvaluation) -> str:
     """A warning, or an error, in a line; a check that holds is not worth one."""
     mark = "[red]✗[/]" if check.severity is dg.AssetCheckSeverity.ERROR else "[yellow]![/]"
     said = f"check {check.check_name}: {check.description or 'failed'}"
-    return f"{mark} {escape(check.asset_key.path[-1]):<20} {escape(said)}"
+    return f"{mark} {escape(check.asset_key.path[-1]):<20} {escape(plain_text(said))}"
 
 
 def _stage(step_key: str) -> str:

@@ -6,10 +6,9 @@ import sys
 import threading
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from sl_dagster.errors import UserError
-from sl_dagster.paths import lineage_address, lineage_port
+from sl_dagster.paths import lineage_host, lineage_port
 
 _SECONDS_BETWEEN_TRIES = 5
 
@@ -24,7 +23,7 @@ def serve_beside_code_server(folder: Path) -> None:
         folder: the data folder.
     """
     is_code_server = sys.argv[1:3] == ["api", "grpc"] and "DAGSTER_IS_DEV_CLI" in os.environ
-    if is_code_server and urlsplit(lineage_address()).hostname in ("127.0.0.1", "localhost"):
+    if is_code_server and lineage_host() in ("127.0.0.1", "localhost"):
         threading.Thread(target=_serve_when_free, args=(folder,), daemon=True).start()
 
 

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sl_dagster.paths import lineage_address
+from sl_dagster.paths import lineage_host
 
 
 class OwnNamesOnly:
@@ -45,7 +45,7 @@ def _is_own(address: str) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return name in {"localhost", urlsplit(lineage_address()).hostname, *_machine_names()}
+        return name in {"localhost", lineage_host(), *_machine_names()}
     return True  # nobody can make an address point elsewhere
 
 

@@ -111,10 +111,17 @@ def _listen(folder: Path, host: str, port: int) -> socket.socket | None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE and _shown_at(host, port) == str(folder):
             return None
+        if is_unknown_host(error):
+            raise UserError(f"--host {host}: there is no such address: choose another") from error
         raise UserError(
             f"the lineage view cannot listen on {host}:{port} ({error.strerror}): choose another "
             "port, and tell asset pages of it in SL_DAGSTER_LINEAGE, as in http://127.0.0.1:3002"
         ) from error
+
+
+def is_unknown_host(error: OSError) -> bool:
+    """Whether one cannot listen somewhere because the address is none."""
+    return bool(error.errno) and error.errno < 0  # which are the numbers of looking names up
 
 
 def _shown_at(host: str, port: int) -> str | None:

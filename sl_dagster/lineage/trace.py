@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from sl_dagster.errors import UserError
+from sl_dagster.method.plain_text import plain_text
 from sl_dagster.resources.adapters import asset_of
 from sl_dagster.resources.records import Record, Text
 from sl_dagster.resources.storage.lengths import LengthsDatabase
@@ -26,14 +27,15 @@ def trace_record(record_id: str, data_dir: Path) -> dict[str, Any]:
     Raises:
         UserError: no stored record has this id.
     """
+    record_id = plain_text(record_id)  # as all text is that is stored
     lengths = LengthsDatabase(data_dir=str(data_dir))
     pairs = lengths.ancestry(record_id)
     ids = {record_id, *(parent for _, parent in pairs)}
     records = read_records(lengths.locate_all(sorted(ids)), StageStore(data_dir=str(data_dir)))
     if record_id not in records:
         raise UserError(
-            f"there is no record {record_id}; ids stand in the Parquet files, in the tables of "
-            "the web UI and in `record_lengths` of the lengths database"
+            f"there is no record {record_id[:_SNIPPET]}; ids stand in the Parquet files, in the "
+            "tables of the web UI and in `record_lengths` of the lengths database"
         )
     adapters = lengths.adapters()
 
@@ -73,7 +75,7 @@ def _label(node: dict[str, Any]) -> str:
     snippet = snippet if len(snippet) <= _SNIPPET else snippet[:_SNIPPET] + "…"
     return (
         f"[bold]{node['stage']}[/]{iteration}  {node['record_id']}  "
-        f"{node['words']} words{dropped}\n{escape(snippet)}{by}"
+        f"{node['words']} words{dropped}\n{escape(plain_text(snippet))}{by}"
     )
 
 

@@ -19,7 +19,7 @@ def plain_text(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return _NO_TEXT.sub(REPLACEMENT, _ENDS.sub("\n", _paired(text)))
+    return _NO_TEXT.sub(REPLACEMENT, _ENDS.sub("\n", paired(text)))
 
 
 def plain_content(content: object) -> object:
@@ -33,6 +33,6 @@ def plain_content(content: object) -> object:
     return content
 
 
-def _paired(text: str) -> str:
-    """Two halves that stand beside each other are the character that they mean."""
+def paired(text: str) -> str:
+    """The text in which two halves beside each other are the character that they mean."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from sl_dagster.method.yaml_text import parse_yaml
 
@@ -75,6 +75,15 @@ class Prompts(BaseModel):
     plan: Annotated[str, _with_placeholders("instruction")]
     section: Annotated[str, _with_placeholders("instruction", "plan", "text", "section")]
     back_translate: Annotated[str, _with_placeholders("text")]
+
+    @field_validator("judge_answers")
+    @classmethod
+    def _tell_apart(cls, value: tuple[str, str]) -> tuple[str, str]:
+        """An answer is known by its beginning."""
+        approving, other = (answer.strip().lower() for answer in value)
+        if approving.startswith(other) or other.startswith(approving):
+            raise ValueError("one of the two begins like the other; write two that differ")
+        return value
 
     def self_instruction(self, first: str, second: str) -> tuple[Message, str]:
         """The self-instruct message and the begun assistant turn that follows it."""
@@ -159,7 +168,7 @@ def read_prompts(language: str, own: Path | None = None) -> Prompts:
     builtin = builtin_prompts_file(language)
     prompts: Any = yaml.safe_load(builtin.read_text(encoding="utf-8")) if builtin.is_file() else {}
     if own:
-        changes = parse_yaml(own.read_text(encoding="utf-8"))
+        changes = parse_yaml(own.read_bytes())
         # What is no group of prompts is left for the validation to complain about.
         prompts = prompts | changes if isinstance(changes, dict) else changes
     return Prompts.model_validate(prompts)

@@ -1,5 +1,6 @@
 """Loading a base model and its tokenizer: the one place that does, and says why it cannot."""
 
+from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
@@ -8,6 +9,10 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment.chat import Chat, stop_tokens
 
 # transformers is imported late: it takes seconds.
+
+
+# Said aloud, because transformers would otherwise ask whoever sits at the terminal.
+_NO_CODE = {"trust_remote_code": False}
 
 
 def load_tokenizer(name: str, revision: str) -> Any:
@@ -23,8 +28,8 @@ def load_tokenizer(name: str, revision: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(name, revision=revision)
-    except (OSError, ValueError) as error:
+        tokenizer: Any = AutoTokenizer.from_pretrained(name, revision=revision, **_NO_CODE)
+    except Exception as error:  # of several libraries: a damaged file can raise any
         raise _cannot_be_loaded(name, error) from error
     # Where a folder has no tokenizer's files, transformers makes up an empty one.
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
@@ -42,8 +47,8 @@ def load_config(name: str, revision: str) -> Any:
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(name, revision=revision)
-    except (OSError, ValueError) as error:
+        return AutoConfig.from_pretrained(name, revision=revision, **_NO_CODE)
+    except Exception as error:  # see above
         raise _cannot_be_loaded(name, error) from error
 
 
@@ -60,7 +65,12 @@ def load_model(name: str, revision: str, **settings: Any) -> Any:
     kind = model_class(name, load_config(name, revision))
     try:
         loaded: Any = kind.from_pretrained(
-            name, revision=revision, use_safetensors=True, output_loading_info=True, **settings
+            name,
+            revision=revision,
+            use_safetensors=True,
+            output_loading_info=True,
+            **_NO_CODE,
+            **settings,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _cannot_be_loaded(name, error) from error
@@ -113,16 +123,24 @@ def check_base_model(name: str, revision: str, chat: Chat) -> None:
         UserError: it cannot; the message names the option to set, if there is one.
     """
     from transformers import GenerationConfig
+    from transformers.utils import GENERATION_CONFIG_NAME
 
     tokenizer = load_tokenizer(name, revision)
     config = load_config(name, revision)
     try:
         generation = GenerationConfig.from_pretrained(name, revision=revision)
-    except OSError:  # a model need not have one
+    except Exception as error:  # a model need not have one
+        if (Path(name) / GENERATION_CONFIG_NAME).is_file():
+            raise _cannot_be_loaded(name, error) from error
         generation = GenerationConfig.from_model_config(config)
     model_class(name, config)
     chat.check(tokenizer, stop_tokens(generation, tokenizer))
 
 
 def _cannot_be_loaded(name: str, why: object) -> UserError:
-    return UserError(f"base_model: {name} cannot be loaded: {why}")
+    said = str(why)
+    if "trust_remote_code" in said:
+        said = "it brings code of its own, which is never run: choose one that transformers knows"
+    if isinstance(why, KeyError | TypeError | AttributeError):  # of code that takes files for right
+        said = f"one of its files is damaged ({said})"
+    return UserError(f"base_model: {name} cannot be loaded: {said}")

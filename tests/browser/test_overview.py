@@ -38,4 +38,4 @@ def test_a_broken_experiment_is_shown_with_its_mistake(ui: WebUI, page: Page) ->
     page.goto(ui.group("broken_experiments"))
     expect(page.get_by_text("broken", exact=True).first).to_be_visible()
     page.goto(f"{ui.url}/assets/broken_experiments/broken")
-    expect(page.get_by_text("expected a valid integer, found 'many'")).to_be_visible()
+    expect(page.get_by_text("expected a whole number, found 'many'")).to_be_visible()

@@ -49,7 +49,10 @@ def test_chinese_characters_are_words() -> None:
         (b'{"type": "near", "constraint": "20", "response": ""}', "type: expected 'about'"),
         (b'{"type": "range", "constraint": "20", "response": ""}', "'range' needs two numbers"),
         (b'{"type": "about", "constraint": "long", "response": ""}', "found none"),
-        (b'{"type": "about", "constraint": 20, "response": ""}', "constraint: expected a valid"),
+        (
+            b'{"type": "about", "constraint": 20, "response": ""}',
+            "constraint: expected text, found 20",
+        ),
     ],
 )
 def test_lines_that_cannot_be_scored_are_listed(bad: bytes, problem: str) -> None:

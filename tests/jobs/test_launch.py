@@ -3,8 +3,10 @@
 import os
 
 import dagster as dg
+import pytest
 
-from sl_dagster.jobs.launch import note_killed_runs
+from sl_dagster.errors import UserError
+from sl_dagster.jobs.launch import check_success, note_killed_runs
 
 STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
 NOBODY = 2**22 + 1  # more than Linux gives
@@ -25,3 +27,24 @@ def test_runs_of_dead_processes_are_noted_as_failed() -> None:
         assert found == {"killed": FAILURE, "alive": STARTED, "of_the_ui": STARTED}
         events = instance.all_logs(runs["killed"].run_id)
         assert "launched again, it goes on from there" in str(events[-1].dagster_event)
+
+
+def ended_by(error: BaseException) -> dg.ExecuteInProcessResult:
+    @dg.op
+    def step() -> None:
+        raise error
+
+    @dg.job
+    def job() -> None:
+        step()
+
+    return job.execute_in_process(raise_on_error=False)
+
+
+def test_a_run_that_somebody_has_ended_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        check_success(ended_by(KeyboardInterrupt()))
+    printed = capsys.readouterr().out
+    assert "interrupted: what is finished is kept; launched again, it goes on" in printed
+    with pytest.raises(UserError, match="the disk is full"):
+        check_success(ended_by(dg.Failure("the disk is full")))

@@ -12,10 +12,9 @@ import dagster as dg
 from sl_dagster.assets import experiment_assets
 from sl_dagster.assets.measures.engine_speed import TOKENS_PER_SECOND, EngineSpeed
 from sl_dagster.assets.stage.asset import declared
-from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.inputs.instructions import read_instructions
-from sl_dagster.jobs.launch import failure_of
+from sl_dagster.jobs.launch import check_success
 from sl_dagster.jobs.preview.cost import IterationCost, Measured, full_run, stage_figures
 from sl_dagster.jobs.preview.memory import Memory, memory_needed
 from sl_dagster.jobs.terminal_logger import terminal_logger
@@ -139,8 +138,7 @@ def _execute(
             run_config={"loggers": {"terminal": {"config": {}}}},
             raise_on_error=False,
         )
-    if not result.success:
-        raise UserError(failure_of(result))
+    check_success(result)
     return result
 
 

@@ -72,7 +72,7 @@ def test_a_change_is_that_of_the_file(experiment: Experiment, write_experiment) 
     ("changes", "problem"),
     [
         ({"extension": {"sampling": {"top_p": 3.0}}}, "extension.sampling.top_p: expected less"),
-        ({"extension": {"tries": None}}, "extension.tries: expected a valid integer, found None"),
+        ({"extension": {"tries": None}}, "extension.tries: expected a whole number, found null"),
         ({"training": {"report_to": ["paper"]}}, "training.report_to.0: expected 'tensorboard'"),
         ({"training": {"accelerate_config": "none.yaml"}}, "accelerate_config: there is no file"),
     ],
