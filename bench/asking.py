@@ -8,7 +8,7 @@ from sl_dagster.experiment import Experiment
 from sl_dagster.identity import seed_from
 from sl_dagster.inputs.seeds import read_seed_instructions
 from sl_dagster.method.prompts import Message
-from sl_dagster.method.responses import response_drop_reason
+from sl_dagster.method.responses import response_drop_reason, response_in
 from sl_dagster.method.words import count_words
 from sl_dagster.resources.engines import Completion, Engine, Request
 
@@ -81,7 +81,7 @@ async def _answer(engine: CountingEngine, experiment: Experiment, instruction: s
     for attempt in range(_TRIES):
         seed = seed_from("bench", instruction, attempt)
         completion = await engine.ask(Request(message, sampling, seed, base_model(experiment)))
-        text = completion.text.strip()
+        text, _ = response_in(completion.text.strip(), experiment.filter.preset)
         reason = response_drop_reason(
             text,
             "en",

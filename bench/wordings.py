@@ -27,6 +27,7 @@ from sl_dagster.identity import seed_from
 from sl_dagster.method.extension import extension_drop_reason, prefix_drop_reason
 from sl_dagster.method.paragraphs import first_half, first_two_thirds
 from sl_dagster.method.prompts import Prompts, read_prompts
+from sl_dagster.method.responses import response_in
 from sl_dagster.method.words import count_words
 from sl_dagster.paths import experiments_dir
 from sl_dagster.resources.engines import Engine, Request, open_engine
@@ -97,13 +98,13 @@ async def extend(
         return asked.limited_to(int(rate * count_words(text)) + 64) if rate else asked
 
     first = await engine.ask(request(first_half(response.text), 1))
-    prefix = first_two_thirds(first.text)
     preset = experiment.filter.preset
+    prefix = first_two_thirds(response_in(first.text, preset)[0])
     reason = prefix_drop_reason(prefix, "en", finish_reason=first.finish_reason, preset=preset)
     if reason:
         return Output(prefix, f"prefix: {reason}")
     second = await engine.ask(request(response.text, 2, prefix))
-    text = (prefix + second.text).strip()
+    text, _ = response_in((prefix + second.text).strip(), preset)
     reason = extension_drop_reason(
         text,
         response.text,

@@ -102,6 +102,7 @@ def _facts(record: Record) -> dict[str, Any]:
         "drop_reason": record.drop_reason,
         "attempt": record.attempt,
         "prefix_characters": record.prefix_characters if isinstance(record, Text) else None,
+        "commentary": record.commentary if isinstance(record, Text) else None,
         "text": record.written,
     }
 

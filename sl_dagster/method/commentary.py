@@ -108,6 +108,11 @@ class Cut:
     def __bool__(self) -> bool:
         return bool(self.before or self.after)
 
+    def __add__(self, other: "Cut") -> "Cut":
+        """What was taken off two parts of a text."""
+        pairs = ((self.before, other.before), (self.after, other.after))
+        return Cut(*("\n\n".join(filter(None, pair)) for pair in pairs))
+
 
 def without_commentary(text: str) -> tuple[str, Cut]:
     """A text without what its writer says about the writing, and what was taken off.

@@ -1,11 +1,24 @@
-"""Deciding which responses are fit for the loop: the response filter, and their language."""
+"""What of an output is a response, and whether it is fit for the loop: filter and language."""
 
 from typing import Literal
 
+from sl_dagster.method.commentary import Cut, without_commentary
 from sl_dagster.method.filters import DropReason, Preset, drop_reason
 from sl_dagster.method.language import Language, is_written_in
 
 ResponseDropReason = DropReason | Literal["wrong_language"]
+
+
+def response_in(output: str, preset: Preset) -> tuple[str, Cut]:
+    """The response in what a model wrote, and its remarks about the writing, which are cut off.
+
+    The reference cuts nothing, so with ``preset="reference"`` the response is the whole output.
+
+    Args:
+        output: what the model wrote.
+        preset: see ``filters.drop_reason``.
+    """
+    return (output, Cut()) if preset == "reference" else without_commentary(output)
 
 
 def response_drop_reason(

@@ -21,6 +21,7 @@ from sl_dagster.method.quality import DIMENSIONS
 from sl_dagster.method.words import count_words
 
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+_COMMENTARY = pa.struct([("before", pa.string()), ("after", pa.string())])
 _JUDGE = ("model", "revision", "prompt_version", "fingerprint")
 _IDENTITY = [
     ("record_id", pa.string()),
@@ -149,6 +150,8 @@ class Text(_OneText):
         mentions, missing_mentions: held-out instructions only: what must be named, and what is not.
         prefix_characters: stage 2 only: how much of the text is the prefix that it was begun with:
             in the first attempt the parent's, in any other one of its own.
+        commentary: the model's remarks about its writing that were cut off: what stood ``before``
+            the text and ``after`` it. None if nothing was.
     """
 
     schema = _schema(
@@ -160,6 +163,7 @@ class Text(_OneText):
         ("mentions", pa.list_(pa.string())),
         ("missing_mentions", pa.list_(pa.string())),
         ("prefix_characters", pa.int64()),
+        ("commentary", _COMMENTARY),
     )
 
     initial_response: str | None = None
@@ -168,6 +172,7 @@ class Text(_OneText):
     mentions: tuple[str, ...] | None = None
     missing_mentions: tuple[str, ...] | None = None
     prefix_characters: int | None = None
+    commentary: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

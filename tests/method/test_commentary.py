@@ -72,3 +72,8 @@ def test_good_texts_stay_as_they_are(text: str) -> None:
 def test_the_middle_of_a_text_is_never_cut() -> None:
     text = f"{STORY}\n\nI removed repetitive words from the text.\n\n{STORY}"
     assert without_commentary(text) == (text, Cut())
+
+
+def test_what_was_taken_off_two_parts() -> None:
+    both = Cut(before="Here it is:") + Cut(before="Here is more:", after="Note: edited.")
+    assert both == Cut("Here it is:\n\nHere is more:", "Note: edited.")

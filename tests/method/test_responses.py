@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sl_dagster.method.commentary import Cut
 from sl_dagster.method.filters import drop_reason
-from sl_dagster.method.responses import response_drop_reason
+from sl_dagster.method.responses import response_drop_reason, response_in
 from tests.method.texts import texts
 
 
@@ -32,6 +33,23 @@ def test_a_quotation_or_code_is_no_other_language() -> None:
     )
     assert reason("代码如下：\n```\nprint('done')\nprint('again')\n```", "zh") is None
     assert reason("```\nprint('done')\n```", "zh") is None
+
+
+def test_the_response_is_what_is_left_without_remarks() -> None:
+    output = "Here is the expanded text:\n\nThe bridge was old.\n\nI removed repetitive words."
+    text, cut = response_in(output, "default")
+    assert text == "The bridge was old."
+    assert (cut.before, cut.after) == ("Here is the expanded text:", "I removed repetitive words.")
+    assert response_in(output, "reference") == (output, Cut())
+
+
+@given(texts)
+def test_nothing_is_lost(text: str) -> None:
+    kept, cut = response_in(text, "default")
+    pieces = [piece for piece in (cut.before, kept, cut.after) if piece]
+    assert all(piece.strip() in text for piece in pieces)
+    letters = [char for char in text if char.isalnum()]
+    assert [char for piece in pieces for char in piece if char.isalnum()] == letters
 
 
 @given(texts, st.sampled_from(["en", "zh"]), st.sampled_from(["stop", "length", "repetition"]))

@@ -41,12 +41,19 @@ def test_a_file_is_read_as_the_kind_that_it_holds(kind: type[Record]) -> None:
 
 
 def test_a_file_of_an_earlier_version_may_lack_columns() -> None:
-    without = [name for name in Text.schema.names if name not in ("mentions", "missing_mentions")]
+    later = ("mentions", "missing_mentions", "commentary")
+    without = [name for name in Text.schema.names if name not in later]
     assert kind_of(without) is Text
     row = made_up(Text, KEY, mentions=("door",)).as_row()
     assert Text.from_row({name: row[name] for name in without}) == made_up(Text, KEY)
     with pytest.raises(ValueError, match="has the columns text, colour"):
         kind_of(["text", "colour"])
+
+
+def test_what_was_cut_off_comes_back(tmp_path: Path) -> None:
+    cut = {"before": "Here it is:", "after": ""}
+    rows = [made_up(Text, KEY, 0, commentary=cut), made_up(Text, KEY, 1)]
+    assert [one.commentary for one in store(tmp_path, KEY, rows).records(Text)] == [cut, None]
 
 
 def test_records_of_another_kind_are_refused(tmp_path: Path) -> None:

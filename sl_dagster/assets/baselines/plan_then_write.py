@@ -2,19 +2,21 @@
 
 The base model plans a text for each instruction, and then writes it section by section, seeing the
 plan and what it has written so far. It does so in every iteration: what a Generator has learned is
-to answer at one go. The whole text is judged by the response filter.
+to answer at one go. What it says about its writing, before or after a section, is cut off. The
+whole text is judged by the response filter.
 """
 
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from sl_dagster.assets.stage.config import prompts_identity, sampling_identity
+from sl_dagster.assets.stage.config import filter_identity, prompts_identity, sampling_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
+from sl_dagster.method.commentary import Cut
 from sl_dagster.method.outlines import outline_drop_reason, parse_outline, section_drop_reason
 from sl_dagster.method.prompts import Message
-from sl_dagster.method.responses import response_drop_reason
+from sl_dagster.method.responses import response_drop_reason, response_in
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StoredStage
@@ -113,17 +115,19 @@ class PlannedResponses(_PlanThenWrite):
     )
 
     def identity(self) -> list[Any]:
-        return [*self.common_identity("section"), self.experiment.filter.identity]
+        return [*self.common_identity("section"), filter_identity(self.experiment)]
 
     async def attempt(self, slot: Slot[Text], number: int, ask: Ask) -> Text:
         """A text that can become nothing any more is given up before its last section."""
         prompts = self.experiment.prompts_by_language[slot.language]
         instruction, plan = str(slot.source.instruction), slot.source.text
-        whole, reason = Completion("", 0, 0, "stop"), None
+        whole, cut, reason = Completion("", 0, 0, "stop"), Cut(), None
         for place, section in enumerate(parse_outline(plan)):
             message = prompts.writing(instruction, plan, whole.text, section.text)
             part = await ask(self.request(message, slot.seed(number, f"section {place}")))
-            written = part.text.strip()
+            written, remarks = response_in(part.text.strip(), self.experiment.filter.preset)
+            if remarks:
+                part, cut = part.cut_to(written), cut + remarks
             text = _BETWEEN_SECTIONS.join(filter(None, (whole.text, written)))
             whole = replace(part, text=text, tokens=whole.tokens + part.tokens)
             reason = section_drop_reason(
@@ -137,4 +141,4 @@ class PlannedResponses(_PlanThenWrite):
             finish_reason=whole.finish_reason,
             preset=self.experiment.filter.preset,
         )
-        return slot.judged(whole, whole.text, reason, instruction=instruction)
+        return slot.judged(whole, whole.text, reason, cut, instruction=instruction)

@@ -10,6 +10,8 @@ end, a stage here asks again at once for just the record that was not good enoug
 not begin twice with the same prefix: the prefix may be what has failed, so a later try has the
 Extender write another one first. ``prefix_characters`` says how much of a text is its prefix: that
 of the parent in the first attempt, in any other one of its own.
+
+What the Extender says about its work, before or after a text, is cut off, and the record keeps it.
 """
 
 import math
@@ -19,12 +21,14 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from sl_dagster.assets.stage.config import prompts_identity, sampling_identity
+from sl_dagster.assets.stage.config import filter_identity, prompts_identity, sampling_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
 from sl_dagster.experiment import Experiment
+from sl_dagster.method.commentary import Cut
 from sl_dagster.method.extension import extension_drop_reason, prefix_drop_reason
 from sl_dagster.method.paragraphs import first_half, first_two_thirds
+from sl_dagster.method.responses import response_in
 from sl_dagster.method.words import count_words
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Text
@@ -56,28 +60,27 @@ class _Extension(Task):
         return [
             experiment.extension.model_dump(include={"tries", "max_tokens_per_input_word"}),
             sampling_identity(experiment.sampling_of("extension")),
-            experiment.filter.identity,
+            filter_identity(experiment),
             prompts_identity(experiment, "extend"),
         ]
 
     async def prefix(
         self, slot: Slot[Text], seed: int, response: str, ask: Ask
-    ) -> tuple[Completion, str, str | None]:
-        """A prefix for a response, and why it is not good enough, if it is not (stage 1).
+    ) -> tuple[Completion, Cut, str | None]:
+        """A prefix for a response, what was cut off, and why it is not good enough (stage 1).
 
-        The completion's tokens are those of the prefix.
+        The prefix is the completion's text, and its tokens are those of the prefix.
         """
         completion = await ask(self.request(slot, seed, first_half(response)))
-        prefix = first_two_thirds(completion.text)
+        enriched, cut = response_in(completion.text, self.experiment.filter.preset)
+        prefix = first_two_thirds(enriched)
         reason = prefix_drop_reason(
             prefix,
             slot.language,
             finish_reason=completion.finish_reason,
             preset=self.experiment.filter.preset,
         )
-        # Engines count whole completions; the prefix has its share of the characters.
-        share = len(prefix) / max(1, len(completion.text))
-        return replace(completion, tokens=round(completion.tokens * share)), prefix, reason
+        return completion.cut_to(prefix), cut, reason
 
     def request(self, slot: Slot[Text], seed: int, text: str, begun: str = "") -> Request:
         """Asks the Extender for a longer version of a text, in a turn that has begun."""
@@ -116,11 +119,12 @@ class ExtendHalf(_Extension):
 
     async def attempt(self, slot: Slot[Text], number: int, ask: Ask) -> Text:
         response = slot.source.text
-        completion, prefix, reason = await self.prefix(slot, slot.seed(number), response, ask)
+        prefix, cut, reason = await self.prefix(slot, slot.seed(number), response, ask)
         return slot.judged(
-            completion,
             prefix,
+            prefix.text,
             reason,
+            cut,
             instruction=slot.source.instruction,
             initial_response=slot.source.initial_response or response,
             response=response,
@@ -128,7 +132,7 @@ class ExtendHalf(_Extension):
 
     def carry(self, slot: Slot[Text], failed: Text) -> Text:
         """No prefix: stage 2 begins its turn from nothing."""
-        return replace(failed, text="", tokens=0)
+        return replace(failed, text="", tokens=0, commentary=None)
 
     def before(self) -> Sequence[int]:
         responses = self.sources[0].records(Text)
@@ -160,28 +164,34 @@ class ExtendWhole(_Extension):
         prefix, tokens = slot.source.text, slot.source.tokens or 0
         if number > 1 and self.experiment.extension.new_prefixes:
             seed = slot.seed(number, "prefix")
-            first, prefix, reason = await self.prefix(slot, seed, response, ask)
+            first, cut, reason = await self.prefix(slot, seed, response, ask)
+            prefix, tokens = first.text, first.tokens
             if not reason and prefix in self._failed[slot.record_id]:
                 reason = "same_prefix"
             if reason:
-                return slot.judged(first, prefix, reason, **columns)
-            tokens = first.tokens
+                return slot.judged(first, prefix, reason, cut, **columns)
         completion = await ask(self.request(slot, slot.seed(number), response, begun=prefix))
-        text = (prefix + completion.text).strip()
+        output = replace(
+            completion, text=prefix + completion.text, tokens=completion.tokens + tokens
+        )
+        text, cut = response_in(output.text.strip(), self.experiment.filter.preset)
         reason = extension_drop_reason(
             text,
             response,
             slot.language,
-            finish_reason=completion.finish_reason,
+            finish_reason=output.finish_reason,
             preset=self.experiment.filter.preset,
         )
         if reason:
             self._failed[slot.record_id].add(prefix)
+        # What is cut off may have stood in the prefix.
+        left = len(prefix) - output.text.find(text)
         return slot.judged(
-            replace(completion, tokens=completion.tokens + tokens),
+            output.cut_to(text) if cut else output,
             text,
             reason,
-            prefix_characters=len(prefix),
+            cut,
+            prefix_characters=min(max(left, 0), len(text)),
             **columns,
         )
 
@@ -196,7 +206,8 @@ class ExtendWhole(_Extension):
 
     def carry(self, slot: Slot[Text], failed: Text) -> Text:
         """The response as it was before the round."""
-        nothing = {"tokens": None, "finish_reason": None, "prefix_characters": None}
+        of_the_attempt = ("tokens", "finish_reason", "prefix_characters", "commentary")
+        nothing = dict.fromkeys(of_the_attempt)
         return replace(failed, text=str(slot.source.response), **nothing)
 
     def before(self) -> Sequence[int]:

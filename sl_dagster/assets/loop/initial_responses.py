@@ -7,12 +7,12 @@ ones are preferred.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sl_dagster.assets.stage.config import sampling_identity, section_identity
+from sl_dagster.assets.stage.config import filter_identity, sampling_identity, section_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
 from sl_dagster.identity import seed_from
 from sl_dagster.method.prompts import Message
-from sl_dagster.method.responses import response_drop_reason
+from sl_dagster.method.responses import response_drop_reason, response_in
 from sl_dagster.method.selection import draw_by_rank
 from sl_dagster.resources.engines import Request
 from sl_dagster.resources.records import Text
@@ -44,7 +44,7 @@ class InitialResponses(Task):
         return [
             section_identity(experiment.initial_responses, "samples", "tries", "sampling"),
             sampling_identity(experiment.sampling_of("initial_responses")),
-            experiment.filter.identity,
+            filter_identity(experiment),
             experiment.length_selection,
         ]
 
@@ -61,14 +61,16 @@ class InitialResponses(Task):
         sampling = self.experiment.sampling_of("initial_responses")
         request = Request(message, sampling, slot.seed(number), self.writer)
         completion = await ask(request)
-        text = completion.text.strip()
+        text, cut = response_in(completion.text.strip(), self.experiment.filter.preset)
         reason = response_drop_reason(
             text,
             slot.language,
             finish_reason=completion.finish_reason,
             preset=self.experiment.filter.preset,
         )
-        return slot.judged(completion, text, reason, instruction=slot.source.text)
+        if cut:
+            completion = completion.cut_to(text)
+        return slot.judged(completion, text, reason, cut, instruction=slot.source.text)
 
     def choose(self, outcomes: Sequence[Outcome], texts: Iterable[str]) -> list[str | None] | None:
         if not self.experiment.length_selection:

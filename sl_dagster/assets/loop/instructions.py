@@ -14,6 +14,7 @@ from sl_dagster.assets.stage.config import sampling_identity, section_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import fingerprint
+from sl_dagster.method.commentary import Cut
 from sl_dagster.method.diversity import distinct_n, kinds_by_origin, mean_shares
 from sl_dagster.method.instructions import instruction_drop_reason, without_chatter
 from sl_dagster.resources.engines import Request
@@ -131,7 +132,9 @@ class Instructions(NewInstructions):
         if reason is None and not await self._suits(slot, number, text, ask):
             reason = "judged_no"
         parents = tuple(example.record_id for example in shown)
-        return slot.judged(completion, text, reason, parents=parents)
+        if cut:
+            completion = completion.cut_to(text)
+        return slot.judged(completion, text, reason, Cut(after=cut), parents=parents)
 
     async def _suits(self, slot: Slot, number: int, instruction: str, ask: Ask) -> bool:
         """Whether the model itself takes the instruction for one that asks for a long text."""

@@ -121,6 +121,16 @@ def sampling_identity(sampling: Sampling) -> dict[str, Any]:
     )
 
 
+def filter_identity(experiment: Experiment) -> dict[str, Any]:
+    """The filter of a stage that cuts remarks off what it keeps, as it stands in a fingerprint.
+
+    The reference cuts nothing, and what was stored with it before anything was cut stays as it is.
+    """
+    identity = experiment.filter.identity
+    cuts = experiment.filter.preset == "default"
+    return identity | ({"commentary": "cut"} if cuts else {})
+
+
 def prompts_identity(experiment: Experiment, name: str) -> list[Any]:
     """A prompt in all languages of an experiment, as it stands in a fingerprint."""
     return value_of(experiment, f"prompts.{name}")

@@ -1,10 +1,11 @@
 """One place of a stage, to be filled with one record."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
 from sl_dagster.identity import seed_from
+from sl_dagster.method.commentary import Cut
 from sl_dagster.method.language import Language
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Record, Text
@@ -46,16 +47,26 @@ class Slot(Generic[Source]):
         """The seed for one of the draws of an attempt."""
         return seed_from(self.record_id, attempt, purpose)
 
-    def judged(self, completion: Completion, text: str, reason: str | None, **columns: Any) -> Text:
+    def judged(
+        self,
+        completion: Completion,
+        text: str,
+        reason: str | None,
+        cut: Cut | None = None,
+        **columns: Any,
+    ) -> Text:
         """The record of a text that a model wrote; it is kept unless there is a reason against it.
 
         Args:
             completion: the model's answer.
             text: what is stored of it.
             reason: why it is not good enough, if it is not.
+            cut: the model's remarks about it that were cut off.
             columns: the record's further columns.
         """
         wrote = {"tokens": completion.tokens, "finish_reason": completion.finish_reason}
+        if cut:
+            wrote["commentary"] = asdict(cut)
         return self.made(Text, reason, text=text, **wrote, **columns)
 
     def made(

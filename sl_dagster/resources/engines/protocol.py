@@ -72,6 +72,11 @@ class Completion:
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", plain_text(self.text))
 
+    def cut_to(self, part: str) -> "Completion":
+        """The same with a part of the text; engines count whole ones, so it has its share."""
+        share = len(part) / max(1, len(self.text))
+        return replace(self, text=part, tokens=round(self.tokens * share))
+
 
 class Engine(ABC):
     """Something that completes turns with a base model and any number of LoRA adapters.

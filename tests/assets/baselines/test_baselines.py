@@ -91,6 +91,25 @@ def test_a_text_is_planned_and_written_section_by_section(planned: ScriptedProje
     assert chain == ["generator_sft", "extended_responses", "planned_responses", "plans"]
 
 
+def test_remarks_on_sections_are_cut_off(planned: ScriptedProject) -> None:
+    before, after = "Here is the final section:", "Word count: 40"
+
+    def chatty(request: Request) -> str:
+        written = obedient(request)
+        if request.message["content"].startswith("plan|"):
+            return written
+        return f"{before}\n\n{written}\n\n{after}"
+
+    planned.make("plans", "planned_responses", answer=chatty, iteration=1)
+    for record in planned.records("planned_responses", 1):
+        assert record.text.count("\n\n") == 2
+        assert before not in record.text
+        assert record.commentary == {
+            "before": "\n\n".join([before] * 3),
+            "after": "\n\n".join([after] * 3),
+        }
+
+
 def test_a_plan_that_is_none_is_asked_for_again_and_then_dropped(planned: ScriptedProject) -> None:
     def answer(request: Request) -> str:
         plans = request.message["content"].startswith("plan|")

@@ -132,6 +132,56 @@ def test_on_request_a_later_attempt_begins_with_the_same_prefix(write_experiment
     assert ask.begun == ["The bridge is very old."] * 2
 
 
+BEFORE, AFTER = "Here is the expanded text:", "I removed repetitive words from the text."
+
+
+def test_remarks_on_a_prefix_are_cut_off(write_experiment):
+    task = ExtendHalf(load_experiment(write_experiment()), 1)
+    task.writer = Adapter("extender", "base-1")
+    enriched = "The bridge is very old.\n\nIt is of stone.\n\nIt stands."
+    source = Text(**IDENTITY, instruction="Write.", text=RESPONSE)
+    ask = Extender([f"{BEFORE}\n\n{enriched}\n\n{AFTER}"], [])
+    record = asyncio.run(task.attempt(Slot(IDENTITY, source), 1, ask))
+    assert record.kept
+    assert record.text == "The bridge is very old.\n\nIt is of stone."
+    assert record.commentary == {"before": BEFORE, "after": AFTER}
+    assert task.carry(Slot(IDENTITY, source), record).commentary is None
+
+
+def test_remarks_on_an_extended_response_are_cut_off(whole):
+    prefix = "The bridge is very old."
+    said = f" It spans the river, and the mill is older still, as nobody knows why.\n\n{AFTER}"
+    (record,) = attempts(whole, slot(prefix), Extender([], [said]), 1)
+    assert record.kept
+    assert record.text.endswith("nobody knows why.")
+    assert record.commentary == {"before": "", "after": AFTER}
+    assert record.text[: record.prefix_characters] == prefix
+    assert record.tokens == round(len(said.split()) * len(record.text) / len(prefix + said))
+    assert whole.carry(slot(prefix), record).commentary is None
+
+
+@pytest.mark.parametrize(
+    ("prefix", "said", "of_it_prefix"),
+    [
+        # The turn began with a remark; it ends with one that the prefix had begun.
+        (f"{BEFORE}\n\nThe bridge is old.", " So is the mill.", "The bridge is old."),
+        ("The bridge is old.\n\nI removed", " repetitive words.", "The bridge is old."),
+    ],
+)
+def test_of_a_prefix_that_is_cut_the_rest_counts(whole, prefix, said, of_it_prefix):
+    (record,) = attempts(whole, slot(prefix), Extender([], [said]), 1)
+    assert record.commentary
+    assert record.text[: record.prefix_characters] == of_it_prefix
+
+
+def test_a_second_prefix_keeps_what_was_cut_off_when_it_fails(whole):
+    said = "one two three four five six seven eight nine ten eleven "
+    ask = Extender([f"{BEFORE}\n\n{said * 2}"], [" And"])
+    records = attempts(whole, slot("The bridge is very old."), ask, 2)
+    assert records[1].drop_reason == "repetition"
+    assert records[1].commentary == {"before": BEFORE, "after": ""}
+
+
 @pytest.mark.parametrize(("temperature", "tries"), [(0.7, 4), (0.0, 1)])
 def test_what_is_not_drawn_is_tried_once(write_experiment, temperature, tries):
     sampling = {"temperature": temperature}
