@@ -10,8 +10,9 @@ ENGINE ?= transformers
 DEMO := $(if $(filter vllm,$(ENGINE)),demo_vllm,demo)
 BASELINES := $(if $(filter vllm,$(ENGINE)),,demo_planned demo_documents)
 
-# `make real` runs so many iterations of a real model.
+# `make real` runs so many iterations of a real model; `REAL=smollm2_135m_small` is a smaller loop.
 ITERATIONS ?= 2
+REAL ?= smollm2_135m
 SMOLLM2 := smollm2/model/config.json
 
 # What the tests need of Debian: a database server, a browser for the web UI, a cluster's scheduler.
@@ -39,14 +40,14 @@ demo: $(READY) $(if $(filter vllm,$(ENGINE)),$(VLLM_READY))  ## Run three iterat
 
 real: export SL_DAGSTER_EXPERIMENTS := $(CURDIR)/smollm2/experiments
 real: $(VLLM_READY) $(SMOLLM2)  ## Run a real model through the loop, on CPUs: hours. Stopped, it goes on from there.
-	$(BIN)/sl-dagster run --experiment smollm2_135m --iterations $(ITERATIONS)
-	$(BIN)/sl-dagster run --experiment smollm2_135m_control --iterations $(ITERATIONS)
-	$(BIN)/sl-dagster run --experiment smollm2_135m_planned
-	$(BIN)/sl-dagster evaluate --experiment smollm2_135m
-	$(BIN)/sl-dagster evaluate --experiment smollm2_135m_planned
-	$(BIN)/sl-dagster compare --experiment smollm2_135m --experiment smollm2_135m_planned
-	$(BIN)/python -m smollm2.measure smollm2_135m smollm2_135m_control smollm2_135m_planned
-	$(BIN)/sl-dagster growth --experiment smollm2_135m
+	$(BIN)/sl-dagster run --experiment $(REAL) --iterations $(ITERATIONS)
+	$(BIN)/sl-dagster run --experiment $(REAL)_control --iterations $(ITERATIONS)
+	$(BIN)/sl-dagster run --experiment $(REAL)_planned
+	$(BIN)/sl-dagster evaluate --experiment $(REAL)
+	$(BIN)/sl-dagster evaluate --experiment $(REAL)_planned
+	$(BIN)/sl-dagster compare --experiment $(REAL) --experiment $(REAL)_planned
+	$(BIN)/python -m smollm2.measure $(REAL) $(REAL)_control $(REAL)_planned
+	$(BIN)/sl-dagster growth --experiment $(REAL)
 
 ui: $(READY)  ## Open the web UI on the history of all runs.
 	$(BIN)/sl-dagster ui

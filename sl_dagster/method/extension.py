@@ -21,14 +21,16 @@ def prefix_drop_reason(
 ) -> PrefixDropReason | None:
     """Say why a prefix, the kept part of a stage-1 output, cannot begin a stage-2 turn.
 
-    It may end anywhere, but what already says the same again and again, or talks about the work on
-    it, can never become a good text.
+    It may end anywhere, so it does not matter either that the token limit cut the output off: the
+    end is not kept. But what already says the same again and again, or talks about the work on it,
+    can never become a good text.
 
     Args:
         prefix: what was kept.
         language, finish_reason, preset: see ``filters.drop_reason``.
     """
-    if reason := cut_off(finish_reason):
+    reason = cut_off(finish_reason)
+    if reason == "looping" or (reason and preset == "reference"):
         return reason
     if not prefix.strip():
         return "empty"

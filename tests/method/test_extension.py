@@ -24,12 +24,28 @@ TEN = "one two three four five six seven eight nine ten"
         (" \n", "stop", "empty"),
         (f"{TEN} and {TEN} again", "stop", "repetition"),
         ("Here is the revised text:\n\nThe bridge is old. It has stood", "stop", "meta_words"),
-        ("It is done.", "length", "truncated"),
+        # What the limit cut off is no part of the prefix, whose end is not kept.
+        ("It is done.", "length", None),
+        (f"{TEN} and {TEN} again", "length", "repetition"),
         ("It is done.", "repetition", "looping"),
     ],
 )
 def test_prefixes(prefix: str, finish_reason: str, reason: str | None) -> None:
     assert prefix_drop_reason(prefix, "en", finish_reason=finish_reason) == reason
+
+
+@pytest.mark.parametrize(
+    ("prefix", "finish_reason", "reason"),
+    [
+        ("It is done.", "length", "truncated"),
+        ("It is done.", "repetition", "looping"),
+        ("Here is the revised text:", "stop", None),
+        (f"{TEN} and {TEN}", "stop", "repetition"),
+    ],
+)
+def test_prefixes_by_the_rules_of_the_reference(prefix, finish_reason, reason) -> None:
+    found = prefix_drop_reason(prefix, "en", finish_reason=finish_reason, preset="reference")
+    assert found == reason
 
 
 def test_an_output_must_surpass_the_best_so_far() -> None:
