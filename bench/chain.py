@@ -1,7 +1,7 @@
 """Accepted words per generated token: our stages beside the paper's chain of rounds.
 
-The same initial responses are extended on one server in one run, first by the paper's chain and
-then by our stages. The chain is written anew from the paper (section 3.2) and the figures of its
+The same initial responses are extended on one server in one run, by the paper's chain and by our
+stages. The chain is written anew from the paper (section 3.2) and the figures of its
 code: in every round a fresh prefix from the best text so far, then the whole text with its turn
 begun with that prefix; an output that passes the reference filter and is longer becomes the best.
 If the best after all rounds has not more than 1.2 times the initial words, all is done over again,
@@ -62,17 +62,18 @@ def main() -> None:
 
 
 async def compare(engine: Engine, experiment: Experiment, chain: "PaperChain", count: int) -> None:
-    """Both ways on the same responses."""
+    """Both ways on the same responses, at the same time: a long text of one leaves no core idle."""
     responses = await initial_responses(engine, experiment, count)
-    ways: dict[str, Extend] = {
-        "paper's chain": chain.extend,
-        "our stages": OurStages(experiment).extend,
-    }
-    for name, extend in ways.items():
+
+    async def work(name: str, extend: Extend) -> None:
         counting = CountingEngine(engine)
         texts = await asyncio.gather(*(extend(counting, response) for response in responses))
         line = {"way": name, **summary(experiment, responses, list(texts), counting)}
         print(json.dumps(line), flush=True)
+
+    await asyncio.gather(
+        work("paper's chain", chain.extend), work("our stages", OurStages(experiment).extend)
+    )
 
 
 class PaperChain:

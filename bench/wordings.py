@@ -70,9 +70,10 @@ async def compare(
     count: int,
     texts: TextIO | None,
 ) -> None:
-    """Extend the same responses with each wording."""
+    """Extend the same responses with each wording, with all of them at the same time."""
     responses = await initial_responses(engine, experiment, count)
-    for name, wording in prompts.items():
+
+    async def work(name: str, wording: Prompts) -> None:
         counting = CountingEngine(engine)
         outputs = await asyncio.gather(
             *(extend(counting, experiment, wording, response) for response in responses)
@@ -82,6 +83,8 @@ async def compare(
             if texts:
                 line = {"wording": name, **vars(response), "output": output.text}
                 texts.write(json.dumps(line | {"reason": output.reason}) + "\n")
+
+    await asyncio.gather(*(work(name, wording) for name, wording in prompts.items()))
 
 
 async def extend(

@@ -56,10 +56,10 @@ def test_it_is_as_large_as_the_issue_of_a_real_model_asks(experiment, heldout):
     assert {line.kind for line in heldout} == KINDS
 
 
-def test_there_are_ten_seeds_of_each_kind(experiment):
+def test_there_are_thirty_seeds_of_each_kind(experiment):
     seeds = Counter(seed.line.kind for seed in read_seed_instructions(experiment.seeds, ("en",)))
     assert seeds.keys() == KINDS
-    assert min(seeds.values()) >= 10
+    assert min(seeds.values()) >= 30
 
 
 def test_no_held_out_instruction_is_like_a_seed_or_like_another(experiment, heldout):
@@ -82,8 +82,11 @@ def test_no_held_out_instruction_names_a_length(heldout):
     assert [line for line in heldout if length_named_in(line.instruction)] == []
 
 
-def test_the_control_is_given_the_same_and_extends_nothing(folder, experiment):
-    control = load_experiment(folder / "smollm2_135m_control.yaml")
+@pytest.mark.parametrize("name", ["smollm2_135m", "smollm2_135m_small"])
+def test_the_control_is_given_the_same_and_extends_nothing(folder, name):
+    experiment = load_experiment(folder / f"{name}.yaml")
+    assert experiment.control == f"{name}_control"
+    control = load_experiment(folder / f"{name}_control.yaml")
     assert control.extension.rounds == 0
     assert not control.length_selection
     same = {"name", "description", "control", "extension", "length_selection"}

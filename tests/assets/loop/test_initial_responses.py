@@ -45,7 +45,7 @@ def test_an_answer_keeps_the_reason_that_drops_it(
     reason: str | None,
 ) -> None:
     experiment = load_experiment(write_experiment(filter={"preset": preset}))
-    identity = IDENTITY | {"language": language}
+    identity: dict[str, Any] = {**IDENTITY, "language": language}
     task = InitialResponses(experiment)
     task.writer = Adapter("generator", "base-1")
     slot = Slot(identity, Text(**identity, text="Write."))
