@@ -1,11 +1,10 @@
 """Accepted words per generated token: our stages beside the paper's chain of rounds.
 
 The same initial responses are extended on one server in one run, by the paper's chain and by our
-stages. The chain is written anew from the paper (section 3.2) and the figures of its
-code: in every round a fresh prefix from the best text so far, then the whole text with its turn
-begun with that prefix; an output that passes the reference filter and is longer becomes the best.
-If the best after all rounds has not more than 1.2 times the initial words, all is done over again,
-20 times at most.
+stages. The chain is written anew from the paper (section 3.2) and the figures of its code: in every
+round a fresh prefix from the best text so far, then the whole text with its turn begun with that
+prefix; an output that passes the reference filter and is longer becomes the best. If the best after
+all rounds has not more than 1.2 times the initial words, all is done over again, 20 times at most.
 
     SL_DAGSTER_EXPERIMENTS=smollm2/experiments python bench/chain.py \
         --experiment smollm2_135m --responses 24

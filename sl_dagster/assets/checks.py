@@ -15,6 +15,7 @@ import dagster as dg
 from pydantic import Field
 
 from sl_dagster.assets import assets_of
+from sl_dagster.assets.loop.extension_rounds import ExtendHalf
 from sl_dagster.assets.measures.measured_answers import MeasuredAnswers
 from sl_dagster.assets.stage.asset import GPU_POOL, partitions_of
 from sl_dagster.assets.stage.dagster_betas import accepted_betas
@@ -25,7 +26,7 @@ from sl_dagster.experiment import Experiment
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.adapters import Adapter, Role
 from sl_dagster.resources.engines import Request
-from sl_dagster.resources.records import Example
+from sl_dagster.resources.records import Example, Record, Text
 from sl_dagster.resources.session import RunSession
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.io_managers import shown_to_the_user, stage_key
@@ -72,9 +73,12 @@ def experiment_checks(experiment: Experiment) -> list[dg.AssetChecksDefinition]:
 
 
 def _is_judged_whole(stage: Stage) -> bool:
-    """Whether a model writes it in the loop; of answers that measure a model all are kept."""
+    """Whether a model writes it in the loop, to its end.
+
+    Of answers that measure a model all are kept; of what stage 1 writes the end is not.
+    """
     written = isinstance(stage, Task) and stage.per == "iteration"
-    return written and not isinstance(stage, MeasuredAnswers)
+    return written and not isinstance(stage, MeasuredAnswers | ExtendHalf)
 
 
 def _is_meant_to_grow(experiment: Experiment) -> bool:
@@ -156,19 +160,26 @@ def _nothing_truncated(experiment: Experiment, stage: Stage) -> dg.AssetChecksDe
         stored = stages.read(key)
         reasons = zip(stored.column("finish_reason"), stored.column("kept"), strict=True)
         places = [i for i, (reason, kept) in enumerate(reasons) if kept and reason == "length"]
-        ids = [record.record_id for record in stored.at(places[:10])]
+        ids = [
+            record.record_id for record in stored.at(places) if not _ends_before_the_limit(record)
+        ]
         return dg.AssetCheckResult(
-            passed=not places,
+            passed=not ids,
             description=(
-                f"{key} keeps {len(places)} texts that the token limit cut off, among them "
-                f"{', '.join(ids)}: run it again with --force"
-                if places
+                f"{key} keeps {len(ids)} texts that the token limit cut off, among them "
+                f"{', '.join(ids[:10])}: run it again with --force"
+                if ids
                 else None
             ),
-            metadata={"truncated_kept": len(places)},
+            metadata={"truncated_kept": len(ids)},
         )
 
     return nothing_truncated
+
+
+def _ends_before_the_limit(record: Record) -> bool:
+    """Whether a text was whole when the model went on to talk about it, up to the token limit."""
+    return isinstance(record, Text) and bool((record.commentary or {}).get("after"))
 
 
 def _enough_grown(experiment: Experiment) -> dg.AssetChecksDefinition:

@@ -106,6 +106,7 @@ def test_what_is_checked(experiment: Experiment, write_experiment: Callable[...,
                 found.setdefault(key.asset_key.path[-1], set()).add(key.name)
         return found
 
+    assert checked(experiment)["round1_stage1"] == {"counts_agree"}
     assert checked(experiment)["round1_stage2"] == {"counts_agree", "nothing_truncated"}
     assert checked(experiment)["generator_lora"] == {"loss_fell", "changes_output"}
     assert checked(experiment)["previous_extender"] == {"starts_from_current"}
@@ -149,8 +150,11 @@ def test_counts_that_cannot_be_compared_are_a_warning(
 def test_nothing_truncated(experiment: Experiment, data: Path) -> None:
     store_stage(data, "instructions", [3])
     assert evaluated(experiment, data, "nothing_truncated", "instructions").passed
-    store_stage(data, "round1_stage1", [3], finish_reason="length", kept=False)
-    assert evaluated(experiment, data, "nothing_truncated", "round1_stage1").passed
+    store_stage(data, "round1_stage2", [3], finish_reason="length", kept=False)
+    assert evaluated(experiment, data, "nothing_truncated", "round1_stage2").passed
+    cut = {"before": "", "after": "Instruction 5: and so on up to the"}
+    store_stage(data, "instructions", [3], finish_reason="length", commentary=cut)
+    assert evaluated(experiment, data, "nothing_truncated", "instructions").passed
     store_stage(data, "initial_responses", [3, 4], finish_reason="length")
     evaluation = evaluated(experiment, data, "nothing_truncated", "initial_responses")
     assert (evaluation.passed, evaluation.severity) == (False, ERROR)
