@@ -25,6 +25,7 @@ DuplicateReason = Literal["duplicate", "near_duplicate"]
 InstructionDropReason = CutOff | Literal["too_short", "too_long", "wrong_language", "names_length"]
 
 _THEM = r"(?:instructions?|assignments?|prompts?|tasks?|exercises?)"
+_INSTRUCTIONS = r"(?:instructions?|assignments?|prompts?)"
 _ZH_THEM = "(?:写作)?(?:任务|题目|指令|作业)"
 # What a model adds to an instruction, at the beginning of a line or of a sentence ...
 _ADDED = (
@@ -35,6 +36,9 @@ _ADDED = (
     rf"note\b[^.!?\n]{{0,40}}\b{_THEM}\b",
     rf"(?:all\s+(?:of\s+)?|each\s+of\s+)?(?:these|the\s+above|the\s+three)\s+(?:\w+\s+){{0,2}}{_THEM}\b",
     rf"here\s+(?:are|is)\s+(?:\w+\s+){{0,3}}{_THEM}\b",
+    rf"please\s+(?:\w+\s+){{1,3}}(?:these|those|the|your|more|other|all)\s+(?:\w+\s+)?{_INSTRUCTIONS}\b",
+    # one of them by its number, the two of the turn that was begun as examples,
+    rf"[^.!?\n]{{1,80}}\s{_INSTRUCTIONS}\s+(?:no\.?\s*|\#\s*)?\d\b|in\s+(?:this|these)\s+examples?\b",
     r"(?:注意?|说明|备注)\s*[：:]\s*(?:以上|上述|这[三些])",
     rf"(?:以上|上述|这[三些])(?:是|为|[三几]?[个道项]?{_ZH_THEM})",
     # or talk to the reader,
@@ -46,6 +50,8 @@ _ADDED = (
 )
 # ... and what only a line of its own is: an answer, a turn of a chat, its marks, a rule.
 _ADDED_LINE = (
+    rf"the\s+(?:following\s+)?{_INSTRUCTIONS}\s+(?:(?:is|are)\s+as\s+follows|above|below)\b",
+    rf"in\s+order\s+to\s+(?:\w+\s+){{1,2}}(?:these|the|all)\s+(?:requirements|{_INSTRUCTIONS})\b",
     r"(?:each|this)\s+(?:instruction|assignment|prompt)\s+\w+s\b",
     r"(?:sample\s+|example\s+)?(?:answer|response|output|solution)\s*:",
     r"(?:user|assistant|human|system)\s*:|<\|?\w+\|?>|(?:参考|示例)?(?:答案|回答|范文)\s*[：:]",

@@ -22,7 +22,7 @@ from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StoredStage
 
 _PROMPTS = ("self_instruct", "self_instruct_turn", "self_instruct_stop", "judge", "judge_answers")
-_RULES = 2  # of ``method.instructions``; the preset ``reference`` is spared what is not the paper's
+_RULES = 3  # of ``method.instructions``; the preset ``reference`` is spared what is not the paper's
 _JUDGEMENT = {"temperature": 0.0, "repetition_penalty": 1.0, "max_tokens": 8}
 
 
