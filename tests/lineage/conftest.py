@@ -87,7 +87,8 @@ def small(tmp_path: Path) -> Path:
     write.stage("round1_stage1", write.text("round1_stage1", "p1", PREFIX, "r1", **source))
     extended = write.text("round1_stage2", "x1", LONGER, "p1", initial_response=FIRST)
     failed = replace(extended, record_id="x1.1", kept=False, drop_reason="repetition", attempt=1)
-    write.stage("round1_stage2", replace(extended, attempt=2), failed)
+    cut = {"before": "", "after": "I removed <b>repetitive</b> words."}
+    write.stage("round1_stage2", replace(extended, attempt=2, commentary=cut), failed)
     write.stage(
         "extended_responses",
         write.text("extended_responses", "e1", LONGER, "x1", initial_response=FIRST),

@@ -42,6 +42,7 @@ def test_a_record_with_its_chain(pages: TestClient) -> None:
     for expected in ("s1", "r1", "t-generator", "generator-1", "repetition", "bad_ending"):
         assert expected in page
     assert "<mark>very old and made of stone.</mark>" in page.replace("\n", "")
+    assert "cut off: “I removed &lt;b&gt;repetitive&lt;/b&gt; words.”" in page
     assert "made from" in pages.get("/?experiment=e&iteration=1&stage=instructions&parent=s1").text
 
 
