@@ -16,7 +16,9 @@ from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.named import resources_in
 
 UNUSED = Path("unused")
-HEAVY = ("torch", "transformers", "vllm", "datasets", "matplotlib", "openai", "peft", "trl")
+HEAVY = (
+    "torch", "transformers", "vllm", "datasets", "matplotlib", "openai", "peft", "scipy", "trl",
+)  # fmt: skip
 
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:

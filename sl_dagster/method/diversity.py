@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from zlib import crc32
 
-from datasketch import MinHash, MinHashLSH
 from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
@@ -68,6 +67,8 @@ def most_similar_earlier(texts: Iterable[str], above: float) -> list[tuple[int, 
     Returns:
         For each text, in order, as ``SimilarTexts.most_similar``.
     """
+    from datasketch import MinHash, MinHashLSH  # imports scipy, which nothing else here needs
+
     codes = _Codes()
     encoded = [codes.encode(text) for text in texts]
     # A code may be a surrogate, which is no character to others.
