@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from sl_dagster.definitions import build_definitions
+from sl_dagster.assets import experiment_assets
 from sl_dagster.experiment import load_experiment
 from sl_dagster.jobs.launch import failure_of
 from sl_dagster.resources.engines import Completion, Request
@@ -49,11 +49,10 @@ class ScriptedProject:
         """
         self.engine = ScriptedEngine(answer)
         self._patch.setattr("sl_dagster.resources.engines.pool.open_engine", lambda _: self.engine)
-        definitions = build_definitions([self.experiment], resources_in(self.data))
         result = dg.materialize(
-            list(definitions.assets or ()),  # pyright: ignore[reportArgumentType]
+            experiment_assets(self.experiment),
             selection=[dg.AssetKey(["small", name]) for name in names],
-            resources=definitions.resources,
+            resources=resources_in(self.data),
             instance=self._history,
             partition_key=None if iteration is None else str(iteration),
             raise_on_error=False,
