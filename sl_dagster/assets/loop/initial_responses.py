@@ -1,7 +1,7 @@
 """``initial_responses``: the Generator answers the instructions (paper, section 3.2).
 
-Each instruction is answered several times. Of the answers that pass the response filter, the longer
-ones are preferred.
+Each instruction is answered several times, and asked again where an answer does not pass the
+response filter. Of the answers that do, the longer ones are preferred.
 """
 
 from collections.abc import Iterable, Sequence

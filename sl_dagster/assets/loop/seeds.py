@@ -1,4 +1,7 @@
-"""``seeds``: the instructions that a person wrote, from which the model makes up its own."""
+"""``seeds``: instructions that a person wrote, of which the model makes up its own (paper, 3.1).
+
+No model is asked; a seed whose language the file does not say gets the one that it is written in.
+"""
 
 from collections.abc import Iterator
 from functools import cached_property

@@ -1,4 +1,7 @@
-"""``generator_sft`` and ``extender_sft``: what both roles learn from (paper, section 3.3)."""
+"""``generator_sft`` and ``extender_sft``: what both roles learn from (paper, section 3.3).
+
+No model is asked; every extended response becomes an example of each role.
+"""
 
 from abc import abstractmethod
 from collections.abc import Iterator
