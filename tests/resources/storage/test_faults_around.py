@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -94,13 +95,26 @@ def contents(folder: Path) -> list:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    found = {}
-    for fingerprint in ("old", "new"):
-        assert run(folder, fingerprint)[-1] == "DONE"
-        found[fingerprint] = contents(folder)
-    return found
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a first result; nothing changes it."""
+    folder = tmp_path_factory.mktemp("stored")
+    assert run(folder, "old")[-1] == "DONE"
+    return folder
+
+
+@pytest.fixture
+def data(stored: Path, tmp_path: Path) -> Path:
+    """A copy of it, to do with as one likes."""
+    return shutil.copytree(stored, tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(stored: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
+    """What a data folder holds after each of two results that nothing disturbs."""
+    folder = shutil.copytree(stored, tmp_path_factory.mktemp("undisturbed") / "data")
+    old = contents(folder)
+    assert run(folder, "new")[-1] == "DONE"
+    return {"old": old, "new": contents(folder)}
 
 
 @pytest.mark.parametrize(
@@ -114,39 +128,35 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
     ],
 )
 def test_a_disk_that_is_full_at_any_write(
-    tmp_path: Path, full_at: str, limit: int, told: str, undisturbed: dict[str, list]
+    data: Path, full_at: str, limit: int, told: str, undisturbed: dict[str, list]
 ) -> None:
-    run(tmp_path, "old")
-    first = run(tmp_path, "new", full_at, limit)
+    first = run(data, "new", full_at, limit)
     said = [line for line in first if line.startswith(("FAILED", "WARNING"))]
     assert told in said[0]
     assert all("free some space" in line for line in said)
-    assert contents(tmp_path)[0] in (undisturbed["old"][0], undisturbed["new"][0])
-    second = run(tmp_path, "new")
+    assert contents(data)[0] in (undisturbed["old"][0], undisturbed["new"][0])
+    second = run(data, "new")
     assert second[-1] == "DONE"
     asked = [[line for line in lines if line.startswith("ASKED")] for lines in (first, second)]
     finished = asked[0][:-1] if full_at == "journal" else asked[0]
     assert not {*finished} & {*asked[1]}, "what was finished is not asked again"
-    assert contents(tmp_path) == undisturbed["new"]
-    assert not list(tmp_path.glob("e/seeds/.draft-*"))
+    assert contents(data) == undisturbed["new"]
+    assert not list(data.glob("e/seeds/.draft-*"))
 
 
-def test_a_truncated_file_is_told_and_made_anew(tmp_path: Path) -> None:
-    run(tmp_path, "old")
-    stages = StageStore(data_dir=str(tmp_path))
+def test_a_truncated_file_is_told_and_made_anew(data: Path) -> None:
+    stages = StageStore(data_dir=str(data))
     path = stages.read(SEEDS).path
     whole = path.read_bytes()
     for size in (0, 3, 8, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:size])
         assert stages.find(SEEDS, "old") is None
-    assert run(tmp_path, "old")[-1] == "DONE"
+    assert run(data, "old")[-1] == "DONE"
     assert stages.find(SEEDS, "old")
 
 
-def test_a_folder_that_is_read_only(tmp_path: Path) -> None:
+def test_a_folder_that_is_read_only(data: Path, tmp_path: Path) -> None:
     """The command line reads, and what would write says which file and what to do."""
-    data = tmp_path / "data"
-    run(data, "old")
     program = f"""
 import json, sys
 from tests.resources.storage.test_faults_around import *
