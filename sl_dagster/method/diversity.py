@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import cast
 from zlib import crc32
 
 from rapidfuzz import process
@@ -77,7 +78,8 @@ def most_similar_earlier(texts: Iterable[str], above: float) -> list[tuple[int, 
     index = MinHashLSH(num_perm=_ROWS * _HASHES, params=(_ROWS, _HASHES))
     found = []
     for place, (one, sketch) in enumerate(zip(encoded, sketches, strict=True)):
-        alike = {earlier: encoded[earlier] for earlier in index.query(sketch)}
+        places = cast(list[int], index.query(sketch))
+        alike = {earlier: encoded[earlier] for earlier in places}
         found.append(_most_similar(one, alike, above))
         index.insert(place, sketch, check_duplication=False)
     return found
