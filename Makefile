@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 VLLM_READY := $(VENV)/.ready-vllm
 
-# `make demo ENGINE=vllm` runs the demo through vLLM instead of transformers.
+# `make demo ENGINE=vllm` runs the demo through vLLM instead of transformers. The first iteration goes
+# before the others, so that its growth is on the screen while they are made.
 ENGINE ?= transformers
 DEMO := $(if $(filter vllm,$(ENGINE)),demo_vllm,demo)
 BASELINES := $(if $(filter vllm,$(ENGINE)),,demo_planned demo_documents)
@@ -26,8 +27,10 @@ help:  ## Say what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 demo: $(READY) $(if $(filter vllm,$(ENGINE)),$(VLLM_READY))  ## Run three iterations of the demo and all that follows, and print scores and growth.
-	$(BIN)/sl-dagster run --experiment demo_control --iterations 3
-	$(BIN)/sl-dagster run --experiment $(DEMO) --iterations 3
+	for last in 1 3; do \
+		$(BIN)/sl-dagster run --experiment demo_control --iterations $$last && \
+		$(BIN)/sl-dagster run --experiment $(DEMO) --iterations $$last || exit 1; \
+	done
 	$(BIN)/sl-dagster dataset --experiment $(DEMO)
 	for baseline in $(BASELINES); do \
 		$(BIN)/sl-dagster run --experiment $$baseline && \
