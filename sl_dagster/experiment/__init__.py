@@ -6,6 +6,7 @@ stages, the models to serve. What the settings do belongs to the code that uses 
 
 from sl_dagster.experiment.base import is_hub_id
 from sl_dagster.experiment.engines import (
+    AdaptersByName,
     OpenAISettings,
     RepetitionDetection,
     TransformersSettings,
@@ -43,6 +44,7 @@ __all__ = [
     "ALIGNED_MODEL",
     "BASE_MODEL",
     "STAGES_AFTER_THE_LOOP",
+    "AdaptersByName",
     "Benchmark",
     "Experiment",
     "ExperimentFiles",

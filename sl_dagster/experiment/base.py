@@ -94,7 +94,8 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def _resolve(path: Path, info: ValidationInfo) -> Path:
+def resolved(path: Path, info: ValidationInfo) -> Path:
+    """The absolute path of what an experiment file names; ValueError if it leads nowhere."""
     try:
         return (folder_of(info) / path.expanduser()).resolve()
     except (OSError, RuntimeError) as error:  # links in a circle, the home of nobody
@@ -105,7 +106,7 @@ def existing_model(value: str, info: ValidationInfo) -> str:
     """The id, or the absolute path of a model's folder; ValueError if it is none."""
     if not looks_like_a_path(value):
         return value
-    folder = _resolve(Path(value), info)
+    folder = resolved(Path(value), info)
     if not is_file(folder / "config.json"):
         raise ValueError(f"{shortened(folder)} is no model folder: it has no config.json")
     return str(folder)
@@ -113,10 +114,10 @@ def existing_model(value: str, info: ValidationInfo) -> str:
 
 def existing_file(path: Path, info: ValidationInfo) -> Path:
     """The absolute path of a file, relative to the experiment file; ValueError if it is none."""
-    resolved = _resolve(path, info)
-    if not is_file(resolved):
-        raise ValueError(f"there is no file {shortened(resolved)}")
-    return resolved
+    file = resolved(path, info)
+    if not is_file(file):
+        raise ValueError(f"there is no file {shortened(file)}")
+    return file
 
 
 def shortened(value: object) -> str:
@@ -127,7 +128,7 @@ def shortened(value: object) -> str:
 
 def existing_seeds(path: Path, info: ValidationInfo) -> Path:
     """The same, or the id of a data set on the hub as it is."""
-    if is_hub_id(str(path)) and not is_file(_resolve(path, info)):
+    if is_hub_id(str(path)) and not is_file(resolved(path, info)):
         return path
     return existing_file(path, info)
 
@@ -138,7 +139,7 @@ def still_a_path(value: Any, info: ValidationInfo) -> Any:
     ``Path`` forgets that ``./owner/name`` began with a dot.
     """
     named = isinstance(value, str) and looks_like_a_path(value)
-    return _resolve(Path(value), info) if named else value
+    return resolved(Path(value), info) if named else value
 
 
 def read_yaml(path: Path) -> Any:

@@ -5,12 +5,14 @@ module in ``resources/engines``.
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+import fsspec
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from sl_dagster.experiment.base import NO_TRUTH, Positive, Settings, Word
+from sl_dagster.experiment.base import NO_TRUTH, Positive, Settings, Word, resolved
 
 
 class TransformersSettings(Settings):
@@ -136,6 +138,47 @@ def _variable(value: str) -> str:
     return value
 
 
+class AdaptersByName(Settings):
+    """Adapters that endpoints find by themselves, in a place where the run publishes them.
+
+    Attributes:
+        publish_to: a folder that the endpoints see, or a place in an object storage such as
+            ``s3://bucket/adapters``, which fsspec knows.
+        name: by which an endpoint serves an adapter: ``{adapter}`` stands for the name of its
+            folder, ``{model}`` for the base model's.
+    """
+
+    publish_to: Word
+    name: Word = "{adapter}"
+
+    @field_validator("publish_to")
+    @classmethod
+    def _find_place(cls, value: str, info: ValidationInfo) -> str:
+        protocol, is_url, _ = value.partition("://")
+        if not is_url:
+            return str(resolved(Path(value), info))
+        # A key in it would stand wherever the settings are shown.
+        if "@" in value:
+            raise ValueError("it must hold no user and no key: they belong into the environment")
+        if protocol not in fsspec.available_protocols():
+            raise ValueError(f"{protocol}:// is no storage that fsspec knows: is it s3://?")
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, value: str) -> str:
+        if "{adapter}" not in value:
+            raise ValueError("it must hold {adapter}, or all adapters would have the same name")
+        unknown = sorted({*re.findall(r"\{.*?\}", value)} - {"{adapter}", "{model}"})
+        if unknown:
+            raise ValueError(f"it may hold {{adapter}} and {{model}}, and not {', '.join(unknown)}")
+        return value
+
+    def served_name(self, adapter: str, model: str) -> str:
+        """The name to ask for, given that of the adapter's folder and the base model's."""
+        return self.name.replace("{model}", model).replace("{adapter}", adapter)
+
+
 class OpenAISettings(RemoteSettings):
     """``type: openai``: OpenAI-compatible endpoints that somebody else runs.
 
@@ -144,12 +187,15 @@ class OpenAISettings(RemoteSettings):
         api_key_env: environment variable that holds their key; none if they want none.
         model: the name by which they serve the base model; ``base_model`` by default.
         max_in_flight: 128 for each endpoint by default.
+        adapters: where to publish adapters, for endpoints that find them by name; by default they
+            are told to load them from the data folder.
     """
 
     type: Literal["openai"]
     base_urls: tuple[Annotated[str, AfterValidator(_address)], ...] = Field(min_length=1)
     api_key_env: Annotated[str, AfterValidator(_variable)] | None = None
     model: Word | None = None
+    adapters: AdaptersByName | None = None
 
 
 ENGINE_TYPES = ("transformers", "vllm", "openai")

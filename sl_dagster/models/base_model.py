@@ -86,6 +86,23 @@ def load_model(name: str, revision: str, **settings: Any) -> Any:
     return model
 
 
+def model_without_weights(name: str, revision: str) -> Any:
+    """The model's layers with their names and shapes; they take no memory and hold no numbers.
+
+    Args:
+        name, revision: see ``load_tokenizer``.
+
+    Raises:
+        UserError: its configuration cannot be loaded, or it writes no texts.
+    """
+    import torch
+
+    config = load_config(name, revision)
+    kind = model_class(name, config)
+    with torch.device("meta"):
+        return kind.from_config(config)
+
+
 def model_class(name: str, config: Any) -> Any:
     """The class of ``transformers`` that loads a model that writes texts.
 

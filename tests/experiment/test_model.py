@@ -15,6 +15,12 @@ from sl_dagster.paths import PROJECT_ROOT
 Write = Callable[..., Path]
 
 
+def by_name(**adapters: str) -> dict:
+    """Settings of endpoints that find adapters by name."""
+    engine = {"type": "openai", "base_urls": ["http://node1:8000/v1"], "adapters": adapters}
+    return {"engine": engine}
+
+
 def test_defaults_are_the_papers(write_experiment: Write) -> None:
     experiment = load_experiment(write_experiment())
     assert experiment.name == "small"
@@ -182,6 +188,11 @@ def test_an_experiment_can_build_on_another(write_experiment: Write) -> None:
             "engine.options: port: set by sl-dagster itself",
         ),
         ({"engine": {"type": "openai", "base_urls": []}}, "engine.base_urls: "),
+        (by_name(publish_to=""), "engine.adapters.publish_to: "),
+        (by_name(publish_to="s4://bucket"), "s4:// is no storage that fsspec knows"),
+        (by_name(publish_to="x", name="mine"), "engine.adapters.name: it must hold {adapter}"),
+        (by_name(publish_to="x", name="{adapter}{role}"), "and {model}, and not {role}"),
+        (by_name(name="{adapter}"), "engine.adapters.publish_to: "),
         ({"dataset": {"validation_split": 1}}, "dataset.validation_split: expected less than 1"),
         (
             {"length_control": {"min_words": 80, "max_words": 80}},

@@ -1,10 +1,9 @@
 """How much GPU memory an experiment needs, estimated from the model's configuration alone."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from sl_dagster.experiment import Experiment
-from sl_dagster.models.base_model import load_config, model_class
+from sl_dagster.models.base_model import model_without_weights
 
 _GIB = 2**30
 
@@ -32,7 +31,7 @@ def memory_needed(experiment: Experiment) -> Memory:
     Raises:
         UserError: the base model's configuration cannot be loaded.
     """
-    model = _empty_model(experiment)
+    model = model_without_weights(experiment.base_model, experiment.revision)
     config = model.config.get_text_config(decoder=True)
     parameters = model.num_parameters()
     layers, hidden = config.num_hidden_layers, config.hidden_size
@@ -58,13 +57,3 @@ def memory_needed(experiment: Experiment) -> Memory:
         cache_per_text=2 * 2 * layers * heads * head * experiment.sampling.max_tokens / _GIB,
         training=(kept + activations + logits) / _GIB,
     )
-
-
-def _empty_model(experiment: Experiment) -> Any:
-    # Imported late: it takes seconds.
-    import torch
-
-    config = load_config(experiment.base_model, experiment.revision)
-    kind = model_class(experiment.base_model, config)
-    with torch.device("meta"):
-        return kind.from_config(config)

@@ -24,6 +24,7 @@ from sl_dagster.method.thoughts import without_thoughts
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines.health import Health
 from sl_dagster.resources.engines.protocol import Completion, Request
+from sl_dagster.resources.engines.published_place import PublishedPlace
 
 
 class StumbleError(Exception):
@@ -73,6 +74,7 @@ class Endpoint:
         timeout: float,
         detection: RepetitionDetection | None,
         chat: Chat,
+        place: PublishedPlace | None = None,
     ) -> None:
         """A client; nothing is asked yet.
 
@@ -83,6 +85,7 @@ class Endpoint:
             timeout: seconds that an answer may take.
             detection: when to end looping generations; None if the endpoint does not know how.
             chat: how a message becomes a chat.
+            place: where it looks for adapters by name; None if it is told to load them.
         """
         self.url = url.rstrip("/")
         self.knows_choices = True
@@ -90,6 +93,7 @@ class Endpoint:
         self._model = model
         self._detection = detection
         self._chat = chat
+        self._place = place
         self._adapters: dict[str, _LoadedAdapter] = {}
         self._client = openai.AsyncOpenAI(
             base_url=self.url,
@@ -128,9 +132,14 @@ class Endpoint:
         """Load adapters anew when they are asked for: it may have been started anew."""
         self._adapters = {}
 
-    async def models(self) -> list[str]:
-        """The names of the models that it serves."""
-        return [model.id async for model in await self._client.models.list()]
+    async def models(self) -> dict[str, str | None]:
+        """The models that it serves, by name; of vLLM's, also what it was told to load."""
+        return {
+            model.id: getattr(model, "root", None)
+            if getattr(model, "owned_by", None) == "vllm"
+            else None
+            async for model in await self._client.models.list()
+        }
 
     async def finds_fault_with(self, **fields: Any) -> bool:
         """Whether it refuses a request with these fields, instead of ignoring them."""
@@ -142,6 +151,15 @@ class Endpoint:
         except _REFUSALS:
             return True
         return False
+
+    async def fault_with_adapter(self, name: str) -> str | None:
+        """Why it cannot write with the adapter of this name; None if it can."""
+        hello: Any = [{"role": "user", "content": "Hello."}]
+        try:
+            await self._client.chat.completions.create(model=name, messages=hello, max_tokens=1)
+        except (openai.NotFoundError, *_REFUSALS) as error:
+            return str(error)
+        return None
 
     async def can_load_adapters(self) -> bool:
         """Whether adapters can be loaded while it runs."""
@@ -182,16 +200,32 @@ class Endpoint:
             ) from error
         # vLLM's ids end in ours; other endpoints have ids of their own.
         other_id = _OUR_IDS in answer_id and not answer_id.endswith(request_id)
-        if other_id or (written_by != fields["model"] and written_by in self._adapters):
+        adapters = self._place.names if self._place else self._adapters
+        if other_id or (written_by != fields["model"] and written_by in adapters):
             raise StumbleError(f"it has answered another request ({answer_id}, {written_by})")
         return completion
 
-    @contextlib.asynccontextmanager
-    async def _served(self, adapter: Adapter) -> AsyncIterator[str]:
+    def _served(self, adapter: Adapter) -> contextlib.AbstractAsyncContextManager[str]:
         """The name under which an adapter is served, for as long as it is needed."""
         if adapter.path is None:
-            yield self._model
-            return
+            return contextlib.nullcontext(self._model)
+        return self._found(adapter, self._place) if self._place else self._loaded(adapter)
+
+    @contextlib.asynccontextmanager
+    async def _found(self, adapter: Adapter, place: PublishedPlace) -> AsyncIterator[str]:
+        """The same, of an adapter that the endpoint looks for where it is published."""
+        async with place.holding(adapter) as name:
+            try:
+                yield name
+            except openai.NotFoundError as error:
+                # A shared folder may need a moment until another host sees what is new in it.
+                raise StumbleError(f"it does not find {name} in {place.location}: {error}") from (
+                    error
+                )
+
+    @contextlib.asynccontextmanager
+    async def _loaded(self, adapter: Adapter) -> AsyncIterator[str]:
+        """The same, of an adapter that the endpoint is told to load."""
         # The content is part of the name, so that a stale adapter can never answer.
         name = f"{adapter.role}-{adapter.fingerprint}"
         loaded = self._adapters.pop(name, None)

@@ -24,6 +24,7 @@ from sl_dagster.resources.engines.endpoint import (
     UnreadableError,
 )
 from sl_dagster.resources.engines.protocol import Completion, Engine, Request
+from sl_dagster.resources.engines.published_place import PublishedPlace
 
 _IN_FLIGHT_PER_ENDPOINT = 128
 _STOP_STRINGS = 4  # which every endpoint takes
@@ -146,6 +147,9 @@ class OpenAIEngine(RemoteEngine):
 
     def __init__(self, served: ServedModel, settings: OpenAISettings) -> None:
         super().__init__(served, settings)
+        model, adapters = settings.model or served.model, settings.adapters
+        by_name = adapters if served.lora_rank else None
+        self._place = by_name and PublishedPlace(by_name, served, model)
         # After endpoints that were away, by their URLs.
         self._looking: dict[str, asyncio.Task[Exception | None]] = {}
 
@@ -234,7 +238,9 @@ class OpenAIEngine(RemoteEngine):
                     f"{_STOP_STRINGS - 1} in sampling.stop, for self-instruct adds one (a vLLM "
                     "server takes as many as VLLM_MAX_STOP_STRINGS says)"
                 )
-            if self._served.lora_rank and not await endpoint.can_load_adapters():
+            if self._place:
+                await self._examine_place(endpoint, self._place)
+            elif self._served.lora_rank and not await endpoint.can_load_adapters():
                 raise UserError(
                     f"{endpoint.url} cannot load LoRA adapters while it runs: start vLLM with "
                     "--enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"
@@ -276,6 +282,27 @@ class OpenAIEngine(RemoteEngine):
             raise UserError(
                 f"{endpoint.url} serves {', '.join(served)}, not {name}: set engine.model"
             )
+        ours, root = self._served.model, served[name]
+        if self._place and root and root != ours:
+            # vLLM's resolver compares the two strings, and does not say so.
+            raise UserError(
+                f"{endpoint.url} was started with the model {root}, and finds no adapters of "
+                f"{ours}: start it with `--model {ours}`, or set base_model to {root}"
+            )
+
+    async def _examine_place(self, endpoint: Endpoint, place: PublishedPlace) -> None:
+        """Refuse an endpoint that cannot write with what is published, by an adapter of zeros."""
+        async with place.trial() as name:
+            fault = await endpoint.fault_with_adapter(name)
+        if fault:
+            raise UserError(
+                f"{endpoint.url} cannot use an adapter of {self._served.model} that is published "
+                f"to {place.location} and asked for as {name} ({fault}): start vLLM with "
+                f"--enable-lora, --max-lora-rank {self._served.lora_rank} or more, "
+                "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1, VLLM_PLUGINS=lora_filesystem_resolver and "
+                "VLLM_LORA_RESOLVER_CACHE_DIR (that folder, as its host sees it), or correct "
+                "engine.adapters"
+            )
 
     def _needs(self) -> list[tuple[str, str, dict[str, Any]]]:
         """The extensions that will be needed: name, what to do without, impossible value."""
@@ -303,7 +330,7 @@ class OpenAIEngine(RemoteEngine):
         model = settings.model or self._served.model
         detection = settings.repetition_detection
         chat = self._served.chat
-        return Endpoint(url, key, model, settings.request_timeout, detection, chat)
+        return Endpoint(url, key, model, settings.request_timeout, detection, chat, self._place)
 
     def _key(self) -> str | None:
         variable = self._settings.api_key_env

@@ -5,6 +5,7 @@ import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ SAMPLED = Sampling(
 GREEDY = SAMPLED.model_copy(update={"temperature": 0.0})
 TOPICS = ("the copper lantern", "Mara Quill", "the old mill", "the grey heron", "the salt fair")
 
-VLLM = {
+VLLM: dict[str, Any] = {
     "type": "vllm",
     "environment": {"VLLM_CPU_KVCACHE_SPACE": "1"},
     "options": {
@@ -33,7 +34,6 @@ VLLM = {
         "max_model_len": 4096,
     },
 }
-ENGINES = {"transformers": {"type": "transformers"}, "vllm": VLLM}
 needs_vllm = pytest.mark.skipif(
     importlib.util.find_spec("vllm") is None, reason="vLLM is not installed (make vllm)"
 )
@@ -57,14 +57,26 @@ def mini_experiment(folder: Path, **settings) -> Experiment:
 
 
 @pytest.fixture(scope="session")
-def open_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Engine]]:
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the vLLM server looks for adapters by name, too."""
+    return tmp_path_factory.mktemp("published")
+
+
+@pytest.fixture(scope="session")
+def open_engines(
+    tmp_path_factory: pytest.TempPathFactory, published: Path
+) -> Iterator[Callable[[str], Engine]]:
     """Opens the engine of a type, at the first call."""
     engines: dict[str, Engine] = {}
+    resolver = {"VLLM_LORA_RESOLVER_CACHE_DIR": str(published)}
+    environment = VLLM["environment"] | resolver | {"VLLM_PLUGINS": "lora_filesystem_resolver"}
+    vllm = VLLM | {"environment": environment}
+    settings = {"transformers": {"type": "transformers"}, "vllm": vllm}
 
     def opened(kind: str) -> Engine:
         if kind not in engines:
             folder = tmp_path_factory.mktemp(kind)
-            engines[kind] = open_engine(mini_experiment(folder, engine=ENGINES[kind]).served)
+            engines[kind] = open_engine(mini_experiment(folder, engine=settings[kind]).served)
         return engines[kind]
 
     yield opened

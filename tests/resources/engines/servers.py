@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 # What is done about a request: a text is an answer, a number an error, bytes are sent as they are.
@@ -35,6 +36,8 @@ class Server(ThreadingHTTPServer):
         adapters: that are loaded.
         model: what it serves.
         slowness: seconds that the model takes.
+        root: what it says that it was started with, if it does.
+        place: where it looks for adapters by name, if it does.
         answers: how many requests it answers; the others wait for ever.
     """
 
@@ -49,6 +52,8 @@ class Server(ThreadingHTTPServer):
         self.model = MODEL
         self.slowness = 0.0
         self.answers = math.inf
+        self.root: str | None = None
+        self.place: Path | None = None
 
     @property
     def url(self) -> str:
@@ -67,15 +72,18 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        models = [{"id": self.server.model, "object": "model"}]
+        models = [{"id": self.server.model, "object": "model", "owned_by": "vllm"}]
+        models[0] |= {"root": self.server.root} if self.server.root else {}
         self.send(200, {"object": "list", "data": models})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path.endswith("load_lora_adapter"):
             return self.change_adapters(body)
-        if body["messages"][0]["content"] == "Hello.":
+        if body["messages"][0]["content"] == "Hello." and body["model"] == self.server.model:
             return self.error(400, "impossible")
+        if body["messages"][0]["content"] == "Hello.":  # a trial of an adapter
+            return self.answered(body, "")
         self.server.asked.append(body)
         if len(self.server.asked) > self.server.answers:
             threading.Event().wait()
@@ -86,10 +94,19 @@ class Handler(BaseHTTPRequestHandler):
             return self.send_bytes(200, reply)
         if callable(reply):
             return reply(self, body)
-        if body["model"] not in {self.server.model, *self.server.adapters}:
-            return self.error(404, f"The model `{body['model']}` does not exist.")
         time.sleep(self.server.slowness)
-        return self.send(200, self.answer(body, expected_text(body) if reply is None else reply))
+        return self.answered(body, expected_text(body) if reply is None else reply)
+
+    def answered(self, body: dict[str, Any], text: str) -> None:
+        if not self.knows(body["model"]):
+            return self.error(404, f"The model `{body['model']}` does not exist.")
+        return self.send(200, self.answer(body, text))
+
+    def knows(self, name: str) -> bool:
+        """Whether it has a model or an adapter of this name, or finds it."""
+        place, config = self.server.place, "adapter_config.json"
+        found = place and (place / name.rpartition(":")[2] / config).is_file()
+        return bool(found) or name in {self.server.model, *self.server.adapters}
 
     def change_adapters(self, body: dict[str, Any]) -> None:
         name = body.get("lora_name")

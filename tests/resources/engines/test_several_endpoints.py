@@ -191,7 +191,8 @@ def test_the_only_one_that_comes_back_as_another_model_ends_the_run(
 ) -> None:
     engine = connect(servers[0].url)
     complete(engine, REQUESTS[0])
-    servers[0].model, servers[0].replies = "another", [dropped]
+    servers[0].model = "another"
+    servers[0].replies = [dropped]
     with pytest.raises(UserError, match=f"{servers[0].url} serves another, not {MODEL}"):
         complete(engine, REQUESTS[1])
 
@@ -220,7 +221,8 @@ def test_one_that_has_been_away_is_waited_for_while_the_other_only_stumbles(
 ) -> None:
     """Or else a request's attempts would be used up before it is taken back."""
     for one in REQUESTS[:4]:  # whichever of the two is asked first
-        servers[0].replies, servers[1].replies = [503] * 6, [dropped]
+        servers[0].replies = [503] * 6
+        servers[1].replies = [dropped]
         (answer,) = complete(connect(servers[0].url, servers[1].url), one)
         assert answer.text == text_of(one)
 

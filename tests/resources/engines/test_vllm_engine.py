@@ -1,8 +1,10 @@
 """The vLLM engine: same texts as transformers, deaths of its server, and others that use it."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -11,6 +13,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Completion, Engine, open_engine
 from sl_dagster.resources.engines.vllm_engine import VllmEngine
+from tests.conftest import DEMO_MODEL
 from tests.resources.engines.conftest import (
     BASE,
     GREEDY,
@@ -133,6 +136,47 @@ def test_an_endpoint_that_others_run_can_be_used(
     (chosen,) = complete(engine, request(TOPICS[0], choices=("是", "否")))
     assert chosen.text in ("是", "否")
     assert said == [], "it is known to know choices"
+
+
+def test_adapters_that_others_servers_find_by_name_write_what_they_should(
+    vllm: VllmEngine,
+    open_engines: Callable[[str], Engine],
+    tmp_path: Path,
+    published: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make_adapter: Callable[[int], Adapter],
+) -> None:
+    complete(vllm, request(TOPICS[0], GREEDY))
+    monkeypatch.setenv("THE_KEY", vllm.server.api_key)
+    adapter = make_adapter(7)
+    asked = request(TOPICS[0], GREEDY.model_copy(update={"max_tokens": 20}), adapter=adapter)
+    expected = complete(open_engines("transformers"), asked)[0].text
+    settings = {
+        "type": "openai",
+        "base_urls": [vllm.server.url],
+        "api_key_env": "THE_KEY",
+        "model": "base",
+        "adapters": {"publish_to": str(published)},
+    }
+
+    def found(**changes: Any) -> str:
+        experiment = mini_experiment(tmp_path, **({"engine": settings} | changes))
+        return complete(open_engine(experiment.served), asked)[0].text
+
+    assert found() == expected
+    name = f"generator-{adapter.fingerprint}"
+    assert [folder.name for folder in published.iterdir()] == [name]
+    # Each of these is told before the first record, by an adapter of zeros.
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere = settings | {"adapters": {"publish_to": "elsewhere"}}
+    with pytest.raises(UserError, match=r"cannot use an adapter of .*elsewhere.*does not exist"):
+        found(engine=elsewhere)
+    with pytest.raises(UserError, match=r"could not be loaded.*--max-lora-rank 999 or more"):
+        found(training={"lora": {"rank": 999}})
+    shutil.copytree(DEMO_MODEL, tmp_path / "same")
+    both = f"started with the model {DEMO_MODEL}, and finds no adapters of {tmp_path}/same"
+    with pytest.raises(UserError, match=both):
+        found(base_model=str(tmp_path / "same"))
 
 
 @pytest.mark.parametrize(
