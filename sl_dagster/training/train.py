@@ -176,13 +176,23 @@ def check_launch(accelerator: Accelerator, training: Training) -> None:
             f"training.{where}: {asked} processes are asked for, and the training program runs as "
             f"{found}: make the launcher start {asked}, or set the number to what it starts"
         )
-    way = config.get("distributed_type", "NO")
-    if way in ("FSDP", "DEEPSPEED") and accelerator.distributed_type != way:
+    way = _asked_way(config)
+    if way and accelerator.distributed_type != way:
+        where = "launcher" if training.launcher else "accelerate_config"
         raise UserError(
-            f"training.accelerate_config: it asks for {way}, and accelerate has made "
+            f"training.{where}: it asks for {way}, and accelerate has made "
             f"{accelerator.distributed_type.value} of it: weights would not be sharded. {way} "
             "needs a GPU for each process"
         )
+
+
+def _asked_way(config: dict[str, Any]) -> str | None:
+    """How weights are to be sharded, by accelerate's configuration or what its launcher sets."""
+    for way in ("FSDP", "DEEPSPEED"):
+        launched = os.environ.get(f"ACCELERATE_USE_{way}", "").lower() == "true"
+        if launched or config.get("distributed_type") == way:
+            return way
+    return None
 
 
 def _base_model(job: TrainingJob) -> Any:

@@ -20,6 +20,7 @@ from sl_dagster.training.job import CHECKPOINTS, TrainingJob
 from tests.resources.train import trained
 from tests.slurm import running_slurm
 from tests.training.examples import new_job
+from tests.training.fsdp_on_cpus import NOTE
 
 pytestmark = pytest.mark.integration
 
@@ -43,6 +44,20 @@ RANK_HERE=0 bash {node} "$1" & first=$!
 RANK_HERE=1 bash {node} "$1" & second=$!
 trap 'kill $first $second' TERM
 wait $first && wait $second
+"""
+# As `accelerate config` writes it, but for CPUs.
+_FSDP2 = """
+compute_environment: LOCAL_MACHINE
+distributed_type: FSDP
+use_cpu: true
+mixed_precision: 'no'
+num_machines: 1
+num_processes: 2
+fsdp_config:
+  fsdp_version: 2
+  fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP
+  fsdp_reshard_after_forward: true
+  fsdp_state_dict_type: SHARDED_STATE_DICT
 """
 _SRUN = ("srun", "-N2", "--ntasks-per-node=1", "--kill-on-bad-exit=1")
 
@@ -92,6 +107,38 @@ def test_two_nodes_learn_what_one_process_learns(
     for name, tensor in here.items():
         # Adam divides by the size of a gradient, so roundings of small ones show.
         torch.testing.assert_close(there[name], tensor, atol=1e-3, rtol=0)
+
+
+@pytest.fixture
+def fsdp(tmp_path: Path) -> Callable[[str], tuple[str, ...]]:
+    """Gives a launcher of two processes on CPUs, among which a program is to shard its weights."""
+    config = tmp_path / "fsdp.yaml"
+    config.write_text(_FSDP2)
+    launch = (sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config))
+    return lambda program: (*launch, "--main_process_port", str(free_port()), "-m", program)
+
+
+def test_sharded_weights_learn_what_one_process_learns(fsdp, tmp_path: Path) -> None:
+    expected = trained(alone := new_job(tmp_path, "alone", batch_size=2, precision="fp32"))
+    settings = {"batch_size": 1, "precision": "fp32", "num_processes": 2}
+    program = fsdp("tests.training.fsdp_on_cpus")
+    outcome = trained(both := new_job(tmp_path, "both", launcher=program, **settings))
+    assert outcome.steps == expected.steps
+    sharded, _, all_weights, _, processes = (both.output / NOTE).read_text().split()
+    assert int(sharded) == int(all_weights) > 100
+    assert processes == "2"
+    there, here = weights(both), weights(alone)
+    assert there.keys() == here.keys()
+    for name, tensor in here.items():
+        torch.testing.assert_close(there[name], tensor, atol=1e-3, rtol=0)
+
+
+def test_sharding_that_silently_is_none_is_refused(fsdp, tmp_path: Path) -> None:
+    """On CPUs, accelerate makes plain data parallelism of it and says nothing."""
+    wrong = new_job(tmp_path, "wrong", num_processes=2, launcher=fsdp("sl_dagster.training.train"))
+    refusal = r"training\.launcher: it asks for FSDP, and accelerate has made MULTI_CPU of it"
+    with pytest.raises(UserError, match=refusal):
+        trained(wrong)
 
 
 def test_fewer_processes_than_asked_for_are_refused(launchers, tmp_path: Path) -> None:
