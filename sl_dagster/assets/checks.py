@@ -17,7 +17,7 @@ from pydantic import Field
 from sl_dagster.assets import assets_of
 from sl_dagster.assets.loop.extension_rounds import ExtendHalf
 from sl_dagster.assets.measures.measured_answers import MeasuredAnswers
-from sl_dagster.assets.stage.asset import GPU_POOL, partitions_of
+from sl_dagster.assets.stage.asset import GPU_POOL, partitions_of, rounded
 from sl_dagster.assets.stage.dagster_betas import accepted_betas
 from sl_dagster.assets.stage.run import base_model
 from sl_dagster.assets.stage.task import Stage, Task
@@ -97,7 +97,8 @@ def _check(
         @functools.wraps(function)
         def explained(*args: Any, **kwargs: Any) -> dg.AssetCheckResult:
             with shown_to_the_user():
-                return function(*args, **kwargs)
+                result = function(*args, **kwargs)
+                return result._replace(metadata=rounded(result.metadata or {}))
 
         with accepted_betas():  # checks per partition
             return dg.asset_check(

@@ -15,6 +15,7 @@ from sl_dagster.resources.adapters import WEIGHTS_FILE, Adapter
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey
 from tests.assets.conftest import GENERATED, STAGES, Project, measured_twice
+from tests.assets.pages import assert_one_sees_what_matters, pages
 
 pytestmark = pytest.mark.integration
 
@@ -145,6 +146,12 @@ def test_the_assets_pages_tell_their_story(finished: Project, monkeypatch) -> No
         assert previous["made_by"].asset_key == dg.AssetKey(["small", "generator_lora"])
         assert "heldout_mean_words" in metadata("length_report", "2")
         assert metadata("length_growth", None)["iterations"].value == 2
+    of_assets = pages(finished.environment["DAGSTER_HOME"])
+    assert {"seeds ", "generator_lora 2", "length_report 1", "length_growth "} <= set(of_assets)
+    for page in of_assets.values():
+        assert_one_sees_what_matters(page)
+    for asset in ("generator_lora 1", "length_growth ", "length_report 2", "instructions 1"):
+        assert any(str(value.value).startswith("![") for value in of_assets[asset].values())
 
 
 def test_running_again_makes_nothing_anew(project: Project) -> None:

@@ -7,7 +7,7 @@ iteration, so these two look up what the iteration before has made instead of de
 import dagster as dg
 
 from sl_dagster.assets.stage.asset import Asset
-from sl_dagster.assets.stage.description import adapter_metadata, made_from_metadata
+from sl_dagster.assets.stage.description import adapter_metadata, headline, made_from_metadata
 from sl_dagster.assets.stage.run import StageRun, base_model
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
@@ -48,8 +48,18 @@ class PreviousAdapter(Asset):
         return dg.MaterializeResult(
             value=StoredAdapter(adapter, training_fingerprint=adapter.fingerprint),
             data_version=dg.DataVersion(adapter.fingerprint),
-            metadata=adapter_metadata(adapter) | origin,
+            metadata={
+                "headline": headline(run.key, "Starts from", *_named(adapter)),
+                **adapter_metadata(adapter),
+                **origin,
+            },
         )
+
+
+def _named(adapter: Adapter) -> tuple[str, ...]:
+    if not adapter.path:
+        return ("the base model",)
+    return (f"{adapter.role}_lora of iteration {adapter.iteration}", adapter.fingerprint)
 
 
 def _trained(run: StageRun, role: Role) -> tuple[Adapter, dict]:

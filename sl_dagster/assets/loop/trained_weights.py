@@ -7,9 +7,13 @@ from typing import Any
 
 import dagster as dg
 
-from sl_dagster.assets.stage.description import made_from_metadata, overrides_metadata
+from sl_dagster.assets.stage.description import (
+    headline,
+    made_from_metadata,
+    overrides_metadata,
+)
 from sl_dagster.assets.stage.made_once import MadeOnce
-from sl_dagster.assets.stage.pictures import picture
+from sl_dagster.assets.stage.pictures import lines_picture, picture
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.experiment import Training
 from sl_dagster.identity import seed_from
@@ -108,20 +112,31 @@ class TrainedWeights(MadeOnce):
             value=stored,
             data_version=dg.DataVersion(adapter.fingerprint),
             metadata={
-                "adapter": adapter.fingerprint,
+                "headline": headline(self.run.key, *_said(outcome)),
+                "loss_curve": _loss_curve(outcome),
+                **_training_metadata(outcome),
                 "base_model": self.experiment.base_model,
-                **made_from_metadata(self.experiment.name, self.made_from),
-                "folder": dg.MetadataValue.path(adapter.path),
+                "adapter": adapter.fingerprint,
                 "adapter_megabytes": size / 1e6,
                 **self.facts(),
-                **_training_metadata(outcome),
+                **made_from_metadata(self.experiment.name, self.made_from),
+                "folder": dg.MetadataValue.path(adapter.path),
                 **overrides_metadata(stored.overrides),
+                "loss_curve_in_detail": _loss_curve_in_detail(outcome),
             },
         )
 
 
+def _said(outcome: TrainingOutcome) -> tuple[str, ...]:
+    first, last = outcome.losses[0].loss, outcome.losses[-1].loss
+    return (f"Loss from {first:.3g} to {last:.3g}", f"{outcome.examples:,} examples")
+
+
 def _training_metadata(outcome: TrainingOutcome) -> dict[str, Any]:
     return {
+        "first_loss": outcome.losses[0].loss,
+        "last_loss": outcome.losses[-1].loss,
+        **_evaluation_metadata(outcome),
         "examples": outcome.examples,
         "truncated_examples": outcome.truncated,
         "left_out_examples": outcome.left_out,
@@ -131,10 +146,6 @@ def _training_metadata(outcome: TrainingOutcome) -> dict[str, Any]:
         "resumed_at_step": outcome.resumed_at,
         "seconds": outcome.seconds,
         "tokens_per_second": outcome.tokens_per_second,
-        "first_loss": outcome.losses[0].loss,
-        "last_loss": outcome.losses[-1].loss,
-        **_evaluation_metadata(outcome),
-        "loss_curve": _loss_curve(outcome),
     }
 
 
@@ -149,6 +160,16 @@ def _evaluation_metadata(outcome: TrainingOutcome) -> dict[str, Any]:
 
 
 def _loss_curve(outcome: TrainingOutcome) -> dg.MarkdownMetadataValue:
+    curves = {"training": outcome.losses, "evaluation": outcome.evaluation_losses}
+    lines = [
+        (name, [(point.step, point.loss) for point in curve])
+        for name, curve in curves.items()
+        if curve
+    ]
+    return lines_picture("loss curve", lines, "step")
+
+
+def _loss_curve_in_detail(outcome: TrainingOutcome) -> dg.MarkdownMetadataValue:
     def draw(axes: Any) -> None:
         _plot(axes, outcome.losses, color=MAIN, label="training")
         if outcome.evaluation_losses:

@@ -8,12 +8,14 @@ from functools import cached_property
 from typing import Any
 
 import dagster as dg
+import numpy as np
 
 from sl_dagster.assets.measures.measured_answers import MeasuredAnswers
 from sl_dagster.assets.measures.models import model_named
 from sl_dagster.assets.stage.asset import Asset
+from sl_dagster.assets.stage.description import headline
 from sl_dagster.assets.stage.given import given_text
-from sl_dagster.assets.stage.pictures import picture
+from sl_dagster.assets.stage.pictures import asked_picture, bars_picture, picture
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.experiment import Benchmark, Experiment, Sampling
@@ -22,7 +24,7 @@ from sl_dagster.method.words import count_words
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.records import Score, Text
 from sl_dagster.resources.storage.stage_store import StoredStage
-from sl_dagster.results.plots import MAIN, QUIET
+from sl_dagster.results.plots import QUIET
 from sl_dagster.results.scores import Scores, score_rows, score_table, scores_of
 
 
@@ -106,6 +108,17 @@ class BenchmarkScores(MeasuredAnswers):
             self.run.warn(f"{BENCHMARKS[self._benchmark].title}: {self.queries.note}")
         return super().stored()
 
+    def headline(self, stage: StoredStage) -> tuple[str, ...]:
+        scores, rules = scores_of(self._benchmark, stage), BENCHMARKS[self._benchmark]
+        scale, written = _at_scale(self.section), np.mean(stage.column("words"))
+        return (
+            f"{rules.title}: {scores.overall:.3g} of {rules.best_score:g}{scale}",
+            f"{scores.mean_asked:,.0f} words asked for, {written:,.0f} written",
+        )
+
+    def picture(self, stage: StoredStage) -> dict[str, dg.MetadataValue]:
+        return {"asked_and_written": asked_picture(stage.column("asked"), stage.column("words"))}
+
     def facts(self, stage: StoredStage) -> dict[str, Any]:
         scores = scores_of(self._benchmark, stage)
         return {
@@ -120,7 +133,7 @@ class BenchmarkScores(MeasuredAnswers):
             "truncated": scores.truncated,
             "scale": self.section.scale,
             "queries_left_out": len(self.queries.left_out),
-            "asked_and_written": _scatter(stage, self.section),
+            "asked_in_detail": _scatter(stage, self.section),
         }
 
 
@@ -140,13 +153,14 @@ class ModelScores(Asset):
 
     def make(self, run: StageRun) -> dg.MaterializeResult:
         table = score_table(run.experiment, run.stages)
-        metadata: dict[str, Any] = {"measured": len(table)}
-        for name, benchmark in run.experiment.benchmarks.items():
-            metadata[f"{name}_scale"] = benchmark.scale
+        metadata: dict[str, Any] = {"headline": headline(run.key, *_best(table))}
         if table:
+            metadata["comparison"] = _bars(table)
             rows = [dg.TableRecord(_rounded(row)) for row in score_rows(table)]
             metadata["scores"] = dg.MetadataValue.table(rows)
-            metadata["comparison"] = _bars(table)
+        metadata["measured"] = len(table)
+        for name, benchmark in run.experiment.benchmarks.items():
+            metadata[f"{name}_scale"] = benchmark.scale
         return dg.MaterializeResult(metadata=metadata)
 
 
@@ -182,15 +196,30 @@ def _rounded(row: dict[str, str | int | float]) -> dict[str, str | int | float]:
     }
 
 
+def _best(table: list[Scores]) -> list[str]:
+    """How many scores there are, and the best model of each benchmark."""
+    best: dict[str, Scores] = {}
+    for scores in table:
+        if scores.benchmark not in best or scores.overall > best[scores.benchmark].overall:
+            best[scores.benchmark] = scores
+    return [
+        f"{len(table)} scores" if table else "No model has been measured yet",
+        *(
+            f"{BENCHMARKS[name].title}: best is {scores.model}, {scores.overall:.3g} of "
+            f"{BENCHMARKS[name].best_score:g}"
+            for name, scores in best.items()
+        ),
+    ]
+
+
 def _bars(table: list[Scores]) -> dg.MarkdownMetadataValue:
     """Each model's overall score, as a share of the best possible one."""
-    names = [f"{scores.benchmark}\n{scores.model}" for scores in table]
-    heights = [scores.overall / BENCHMARKS[scores.benchmark].best_score for scores in table]
-
-    def draw(axes: Any) -> None:
-        axes.bar(names, heights, color=MAIN)
-        axes.set_ylim(0, 1)
-        axes.set_ylabel("overall score / best score")
-        axes.tick_params(axis="x", labelsize=7)
-
-    return picture("scores of the models", draw)
+    rows = [
+        (
+            f"{scores.benchmark} {scores.model}",
+            scores.overall / BENCHMARKS[scores.benchmark].best_score,
+            f"{scores.overall:.3g}",
+        )
+        for scores in table
+    ]
+    return bars_picture("scores of the models", rows, best=1)

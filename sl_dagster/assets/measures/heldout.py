@@ -60,6 +60,14 @@ class _Heldout(MeasuredAnswers):
         missing = tuple(name for name in mentions if name.lower() not in text)
         return Text(**answer, mentions=mentions, missing_mentions=missing)
 
+    def headline(self, stage: StoredStage) -> tuple[str, ...]:
+        scores = heldout_scores(stage)
+        return (
+            *(() if self.run.key.iteration else ("The base model",)),
+            f"{scores.mean_words:,.0f} words on average",
+            f"{scores.accepted:.0%} accepted, {scores.relevant:.0%} relevant",
+        )
+
     def facts(self, stage: StoredStage) -> dict[str, Any]:
         return heldout_scores(stage).shares()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from sl_dagster.assets.stage.pictures import bars_picture
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
 from sl_dagster.benchmarks import BENCHMARKS
@@ -16,7 +17,7 @@ from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.judge import Judge, Question
 from sl_dagster.resources.records import Judgement, Record
 from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
-from sl_dagster.results.quality import QualityRow, quality_row
+from sl_dagster.results.quality import OVERALL, QualityRow, quality_row
 
 
 class QualityScores(Task):
@@ -27,6 +28,7 @@ class QualityScores(Task):
     per = "model"
     job = "evaluate"
     record = Judgement
+    about_texts = False
     reads = ("judge",)
 
     def __init__(self, experiment: Experiment) -> None:
@@ -90,6 +92,18 @@ class QualityScores(Task):
         self.run.session.engines.release()
         return super().stored()
 
+    def headline(self, stage: StoredStage) -> tuple[str, ...]:
+        row = quality_row(stage)
+        return (
+            f"{row.scores[OVERALL].mean:.1f} of 10 overall",
+            f"{row.answers} answers, judged by {Path(row.judge['model']).name}",
+        )
+
+    def picture(self, stage: StoredStage) -> dict[str, dg.MetadataValue]:
+        scores = quality_row(stage).scores.items()
+        rows = [(name, score.mean, f"{score.mean:.1f}") for name, score in scores]
+        return {"mean_scores": bars_picture("mean scores by dimension", rows, best=10)}
+
     def facts(self, stage: StoredStage) -> dict[str, Any]:
         return _metadata(quality_row(stage))
 
@@ -136,10 +150,10 @@ def _metadata(row: QualityRow) -> dict[str, Any]:
         for name, score in row.scores.items()
     ]
     return {
+        "confidence_95_%": dg.MetadataValue.table(table, dg.TableSchema(columns)),
+        **{name: round(score.mean, 3) for name, score in row.scores.items()},
+        "answers": row.answers,
         "judge": f"{row.judge['model']} ({row.judge['revision']})",
         "judge_fingerprint": row.judge["fingerprint"],
         "prompt_version": row.judge["prompt_version"],
-        "answers": row.answers,
-        **{name: round(score.mean, 3) for name, score in row.scores.items()},
-        "scores (95 % confidence)": dg.MetadataValue.table(table, dg.TableSchema(columns)),
     }

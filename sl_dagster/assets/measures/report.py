@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from sl_dagster.assets.stage.asset import Asset
+from sl_dagster.assets.stage.description import headline
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.experiment import Experiment
@@ -38,6 +39,7 @@ class Report(Asset):
         path = write_report(run.experiment, Path(run.stages.data_dir))
         return dg.MaterializeResult(
             metadata={
+                "headline": headline(run.key, f"The report of {run.experiment.name}"),
                 "report": dg.MetadataValue.url(report_address(run.experiment.name)),
                 "file": dg.MetadataValue.path(str(path)),
                 "kilobytes": path.stat().st_size / 1000,

@@ -5,7 +5,8 @@ from typing import Any
 import dagster as dg
 
 from sl_dagster.assets.stage.asset import Asset
-from sl_dagster.assets.stage.pictures import picture
+from sl_dagster.assets.stage.description import headline
+from sl_dagster.assets.stage.pictures import lines_picture, picture
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.experiment import Experiment
@@ -35,18 +36,53 @@ class TextDecay(Asset):
 
     def make(self, run: StageRun) -> dg.MaterializeResult:
         table = decay_table(run.experiment, run.stages)
-        metadata: dict[str, Any] = {
+        long = [one for one in table if one.decay.parts]
+        metadata: dict[str, Any] = {"headline": headline(run.key, *_said(long))}
+        if long:
+            metadata["repetition"] = _repetition(long)
+        metadata |= {
             "texts": sum(one.decay.texts for one in table),
             "too_short": sum(one.decay.too_short for one in table),
         }
         for answers_to in dict.fromkeys(one.answers_to for one in table):
             chosen = [one for one in table if one.answers_to == answers_to]
-            metadata[f"{answers_to}_answers"] = _counts(chosen)
             metadata[f"{answers_to}_fifths"] = _table(chosen)
+            metadata[f"{answers_to}_answers"] = _counts(chosen)
             metadata[f"{answers_to}_decay"] = picture(
                 "quality along the text", decay_curves(chosen), 3.2, panels=len(DECAY_MEASURES)
             )
         return dg.MaterializeResult(metadata=metadata)
+
+
+def _said(long: list[ModelDecay]) -> tuple[str, ...]:
+    """How much the last model repeats itself where its texts end."""
+    if not long:
+        return ("No text is long enough for fifths",)
+    last = _of_the_first_kind(long)[-1]
+    first, end = (last.decay.parts[place].repetition for place in (0, -1))
+    return (
+        f"Model {last.model}, {last.answers_to} answers",
+        "4-grams that have occurred before:",
+        f"{first:.1%} in the first fifth, {end:.1%} in the last",
+    )
+
+
+def _repetition(long: list[ModelDecay]) -> dg.MarkdownMetadataValue:
+    """Repetition from fifth to fifth of the last model, beside the first."""
+    models = _of_the_first_kind(long)
+    lines = [
+        (
+            f"model {one.model}",
+            [(place, part.repetition) for place, part in enumerate(one.decay.parts, 1)],
+        )
+        for one in dict.fromkeys((models[-1], models[0]))
+    ]
+    return lines_picture("4-grams that occurred before", lines, "fifth")
+
+
+def _of_the_first_kind(long: list[ModelDecay]) -> list[ModelDecay]:
+    """Those that answer the same as the first: others cannot be compared with it."""
+    return [one for one in long if one.answers_to == long[0].answers_to]
 
 
 def _counts(chosen: list[ModelDecay]) -> dg.TableMetadataValue:

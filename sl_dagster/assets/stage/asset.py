@@ -2,13 +2,15 @@
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import dagster as dg
 
-from sl_dagster.assets.stage.config import StageConfig, stage_config
+from sl_dagster.assets.stage.config import StageConfig, check_launch, stage_config
+from sl_dagster.assets.stage.dagster_betas import accepted_betas
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.assets.stage.source_links import code_reference
 from sl_dagster.experiment import Experiment
@@ -16,7 +18,10 @@ from sl_dagster.progress import log_progress
 from sl_dagster.resources.adapters import Role
 from sl_dagster.resources.storage.io_managers import STAGE_IO, shown_to_the_user, stage_key
 
+UP_TO_DATE = "up_to_date"  # the check of every asset that says what it was made from has changed
 GPU_POOL = "gpu"  # dagster.yaml says how many runs may be in it
+
+_LARGE = 100  # numbers from here on are shown with one digit behind the point, others with three
 
 Job = Literal["iteration", "dataset", "evaluate"]
 # A job and its group hold the same assets: only of such a group does the web UI offer partitions.
@@ -84,7 +89,13 @@ def declared(asset: Asset) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: StageConfig, inputs: dict[str, Any]
     ) -> dg.MaterializeResult:
         with shown_to_the_user():
-            return asset.make(_run(asset, context, config, inputs))
+            check_launch(experiment, context.run.run_config)
+            result = asset.make(_run(asset, context, config, inputs))
+            return result._replace(
+                metadata=rounded(result.metadata or {}),
+                # Just made; what it was made from may change, and then this is evaluated again.
+                check_results=[dg.AssetCheckResult(check_name=UP_TO_DATE, passed=True)],
+            )
 
     def with_form(context: dg.AssetExecutionContext, config: StageConfig, **inputs: Any):
         return made(context, config, inputs)
@@ -110,13 +121,38 @@ def declared(asset: Asset) -> dg.AssetsDefinition:
             *(dg.AssetKey([experiment.name, name]) for name in asset.model_deps),
         ],
         partitions_def=_partitions(asset),
+        check_specs=[_up_to_date(asset)],
         required_resource_keys={"session", "stages", "adapters", "lengths", "trainer"},
         io_manager_key=asset.io_manager,
+        dagster_type=dg.Any,  # beside a check, Dagster takes the annotation for one of no value
         code_version=asset.code_version,
         tags={"role": asset.role} if asset.role else {},
         metadata=code_reference(type(asset)),
         pool=GPU_POOL if asset.on_gpu else None,
     )(without_form if asset.reads is None else with_form)
+
+
+def _up_to_date(asset: Asset) -> dg.AssetCheckSpec:
+    with accepted_betas():  # checks per partition
+        return dg.AssetCheckSpec(
+            UP_TO_DATE,
+            asset=dg.AssetKey([asset.experiment.name, asset.name]),
+            description="What it was made from, and its code, are as they were then; the sensor "
+            f"`{asset.experiment.name}_staleness` evaluates it again.",
+            partitions_def=_partitions(asset),
+        )
+
+
+def rounded(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata with no more digits than one can read."""
+    return {name: _rounded(value) for name, value in metadata.items()}
+
+
+def _rounded(value: Any) -> Any:
+    number = value.value if isinstance(value, dg.FloatMetadataValue) else value
+    if not isinstance(number, float):
+        return value
+    return dg.MetadataValue.float(round(float(number), 1 if abs(number) >= _LARGE else 3))
 
 
 def of_experiment(

@@ -10,7 +10,7 @@ experiment file, as is what has no section of its own.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -73,6 +73,30 @@ def stage_config(experiment: Experiment, settings: tuple[str, ...]) -> type[Stag
         sections.setdefault(section, {})[name] = _field(experiment, section, name)
     groups: dict[str, Any] = {name: _group(name, fields) for name, fields in sections.items()}
     return create_model("StageSettings", __base__=StageConfig, __module__=__name__, **groups)
+
+
+def check_launch(experiment: Experiment, run_config: Mapping[str, Any]) -> None:
+    """See that no stage of a launch has a setting that it cannot have.
+
+    Dagster's editor knows the types of settings and not their bounds. A stage must not run for
+    hours before the next one finds that it cannot begin.
+
+    Args:
+        experiment: whose stages are launched.
+        run_config: of the whole run.
+
+    Raises:
+        UserError: naming the stage, the setting, and what was expected there.
+    """
+    for name, given in (run_config.get("ops") or {}).items():
+        of, _, stage = name.rpartition("__")
+        settings = {key: value for key, value in (given.get("config") or {}).items()
+                    if key != "force"}  # fmt: skip
+        if of == experiment.name:
+            try:
+                experiment.changed(settings)
+            except UserError as error:
+                raise UserError(f"the settings of this launch: {stage}: {error}") from None
 
 
 def value_of(experiment: Experiment, setting: str) -> Any:

@@ -4,7 +4,8 @@ Everything is taken from the stored files, so a stage that is reused tells the s
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
@@ -16,33 +17,61 @@ from sl_dagster.resources.adapters import Adapter, asset_of, stage_of
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
 
-_SAMPLE_EDGE = 120  # characters of a text's beginning and end
+_SAMPLE_EDGE = 60  # characters of a text's beginning and end
 _LINE = 90  # characters that fit beside each other
+
+
+@dataclass(frozen=True)
+class StagePage:
+    """What the page of a stage has of its own.
+
+    Attributes:
+        headline: its most important figures, in short lines; by default how many records were
+            kept, and how long they are.
+        picture: what is seen first, by its name; the distribution of lengths by default.
+        facts: its own figures.
+        lengths: whether it is about texts, so that their lengths say something.
+    """
+
+    headline: tuple[str, ...] = ()
+    picture: Mapping[str, dg.MetadataValue] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    lengths: bool = True
 
 
 def stage_result(
     stage: StoredStage,
     made_from: Sequence[StoredStage | Adapter] = (),
     before: Sequence[int] = (),
-    facts: dict[str, Any] | None = None,
+    shown: StagePage | None = None,
 ) -> dg.MaterializeResult:
     """What a stage's asset returns: the stored records, described.
+
+    What one looks for first comes first: a headline, a picture, what the stage's own figures are,
+    then counts, lengths, samples, and where it all lies.
 
     Args:
         stage: the stage, current or not yet.
         made_from: the stages it was made from, and the adapter that wrote it if a model did.
         before: words of what the model was given to lengthen, to be shown beside the result.
-        facts: further metadata.
+        shown: what the page has of this stage's own.
     """
-    manifest = stage.manifest
-    metadata: dict[str, Any] = {
+    manifest, shown = stage.manifest, shown or StagePage()
+    words = _kept_words(stage) if shown.lengths else []
+    said = shown.headline or _counted(stage, words, before)
+    metadata: dict[str, Any] = {"headline": headline(stage.key, *said), **shown.picture}
+    if words and not shown.picture:
+        metadata["lengths"] = lengths_picture(words, before)
+    metadata |= shown.facts
+    metadata |= {
+        "outcomes": outcomes_picture(manifest["kept"], manifest["dropped"], manifest["retried"]),
         "records_in": manifest["records_in"],
         "kept": manifest["kept"],
         "dropped": sum(manifest["dropped"].values()),
         **{f"dropped_{reason}": count for reason, count in sorted(manifest["dropped"].items())},
         **{f"retried_{reason}": count for reason, count in sorted(manifest["retried"].items())},
-        **length_metadata(_kept_words(stage), before),
-        "outcomes": outcomes_picture(manifest["kept"], manifest["dropped"], manifest["retried"]),
+        **length_metadata(words, before),
+        **({"lengths": lengths_picture(words, before)} if words and shown.picture else {}),
         **_samples(stage),
         "all_records": dg.MetadataValue.url(stage_address(stage.key)),
         "parquet": dg.MetadataValue.path(str(stage.current_path)),
@@ -62,14 +91,37 @@ def stage_result(
             metadata |= adapter_metadata(adapter)
     metadata |= overrides_metadata(manifest.get("overrides"))
     return dg.MaterializeResult(
-        value=stage,
-        data_version=dg.DataVersion(stage.content_hash),
-        metadata=metadata | (facts or {}),
+        value=stage, data_version=dg.DataVersion(stage.content_hash), metadata=metadata
     )
 
 
+def headline(key: StageKey, *said: str) -> dg.MarkdownMetadataValue:
+    """What a page begins with: which iteration or model it is about, and its main figures.
+
+    Args:
+        key: what the page is about.
+        said: the figures, one to a line. The page does not break a line where its column ends.
+    """
+    if key.model is not None:
+        place = f"Iteration {key.model}" if key.model.isdecimal() else f"The {key.model} model"
+    elif key.iteration is not None:
+        place = f"Iteration {key.iteration}"
+    else:
+        place, *said = said
+    return dg.MetadataValue.md("  \n".join([f"**{place}**", *said]))
+
+
+def _counted(stage: StoredStage, words: Sequence[int], before: Sequence[int]) -> tuple[str, ...]:
+    facts = stage.manifest
+    kept = f"{facts['kept']:,} of {facts['records_in']:,} kept"
+    if not words:
+        return (kept,)
+    grown = f" (before: {np.mean(before):,.0f})" if before else ""
+    return (kept, f"{np.mean(words):,.0f} words on average{grown}")
+
+
 def length_metadata(words: Sequence[int], before: Sequence[int] = ()) -> dict[str, Any]:
-    """Mean, p10, p50, p90 and maximum of numbers of words, as numbers, and their histogram.
+    """Mean, p10, p50, p90 and maximum of numbers of words.
 
     Args:
         words: of the kept texts.
@@ -85,7 +137,6 @@ def length_metadata(words: Sequence[int], before: Sequence[int] = ()) -> dict[st
         "p90_words": round(p90, 1),
         "max_words": max(words),
         **({"mean_words_before": round(float(np.mean(before)), 1)} if before else {}),
-        "lengths": lengths_picture(words, before),
     }
 
 
@@ -145,7 +196,6 @@ _SAMPLE_SCHEMA = dg.TableSchema(
     columns=[
         dg.TableColumn("sample"),
         dg.TableColumn("words", "int"),
-        dg.TableColumn("record_id"),
         dg.TableColumn("text"),
     ]
 )
@@ -155,9 +205,7 @@ def _row(name: str, record: Record) -> dg.TableRecord:
     text = " ".join(record.written.split())
     if len(text) > 2 * _SAMPLE_EDGE:
         text = f"{text[:_SAMPLE_EDGE]} [...] {text[-_SAMPLE_EDGE:]}"
-    return dg.TableRecord(
-        {"sample": name, "words": record.words, "record_id": record.record_id, "text": text}
-    )
+    return dg.TableRecord({"sample": name, "words": record.words, "text": text})
 
 
 def _in_full(name: str, record: Record) -> str:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import dagster as dg
 
-from sl_dagster.assets.stage.description import stage_result
+from sl_dagster.assets.stage.description import StagePage, stage_result
 from sl_dagster.assets.stage.filling import filled, written
 from sl_dagster.assets.stage.made_once import MadeOnce
 from sl_dagster.assets.stage.run import StageRun, base_model
@@ -30,9 +30,11 @@ class Stage(MadeOnce):
 
     Attributes:
         record: the kind of its records.
+        about_texts: whether the lengths of its texts say something.
     """
 
     kinds = ("parquet",)
+    about_texts: ClassVar[bool] = True
     record: ClassVar[type[Record]] = Text
 
     @cached_property
@@ -91,10 +93,21 @@ class Stage(MadeOnce):
         """What its page shows besides what all stages do."""
         return {}
 
+    def headline(self, stage: StoredStage) -> tuple[str, ...]:
+        """Its main figures, if they are not how many records were kept and how long they are."""
+        return ()
+
+    def picture(self, stage: StoredStage) -> dict[str, dg.MetadataValue]:
+        """What its page shows first, by its name, if it is not how lengths are distributed."""
+        return {}
+
     def make(self, run: StageRun) -> dg.MaterializeResult:
         stage = self.in_run(run)
         stored = stage.stored()
-        return stage_result(stored, stage.made_from, stage.before(), stage.facts(stored))
+        page = StagePage(
+            stage.headline(stored), stage.picture(stored), stage.facts(stored), self.about_texts
+        )
+        return stage_result(stored, stage.made_from, stage.before(), page)
 
     @abstractmethod
     def stored(self) -> StoredStage:

@@ -10,6 +10,7 @@ from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.records import Score
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 from tests.assets.conftest import Project
+from tests.assets.pages import assert_one_sees_what_matters, pages
 
 pytestmark = pytest.mark.integration
 
@@ -43,6 +44,12 @@ def test_every_model_is_measured_alike(measured: Project, monkeypatch) -> None:
         assert answer.kept and answer.constraint and answer.constraint in str(answer.instruction)
         band = band_of(answer.type, answer.constraint)  # type: ignore[arg-type]
         assert answer.score == pytest.approx(length_score(answer.words, band))
+
+    of_assets = pages(measured.environment["DAGSTER_HOME"])
+    for asset in ("longen_scores base", "longen_scores 1", "model_scores ", "text_decay "):
+        assert_one_sees_what_matters(of_assets[asset])
+    names = list(of_assets["longen_scores 1"])
+    assert names.index("overall") < names.index("kept"), "scores before counts"
 
     rows = json.loads(measured.run("scores", "-e", "small", "--format", "json").stdout)
     assert [(row["model"], row["answers"]) for row in rows] == [("base", 12), ("1", 12)]

@@ -10,6 +10,7 @@ from sl_dagster.resources.judge import JUDGEMENTS_FILE
 from sl_dagster.resources.records import Judgement, Text
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 from tests.assets.conftest import SETTINGS, Project
+from tests.assets.pages import assert_one_sees_what_matters, pages
 from tests.stored_stages import made_up, store
 
 pytestmark = pytest.mark.integration
@@ -56,6 +57,11 @@ def test_every_answer_is_judged_and_paid_for_once(fresh: Project) -> None:
         assert record.scores == read_scores(record.text)
         assert record.scores and set(record.scores) == set(DIMENSIONS)
         assert record.judge["model"] == SETTINGS["base_model"]
+
+    page = pages(project.environment["DAGSTER_HOME"])["quality_scores 1"]
+    assert_one_sees_what_matters(page)
+    assert list(page)[:2] == ["headline", "mean_scores"]
+    assert not {"mean_words", "lengths"} & set(page), "the lengths of grades say nothing"
 
     before = paid_for(project)
     assert before >= len(records)

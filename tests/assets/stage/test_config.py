@@ -170,6 +170,42 @@ def test_a_value_out_of_bounds_is_refused(experiment: Experiment) -> None:
         config.over(experiment)
 
 
+@pytest.mark.parametrize(
+    ("stage", "settings", "problem"),
+    [
+        (
+            "round1_stage2",
+            {"extension": {"sampling": {"temperature": -3.0}}},
+            "round1_stage2: extension.sampling.temperature: expected greater than or equal to 0",
+        ),
+        ("generator_lora", {"training": {"epochs": 0}}, "generator_lora: training.epochs: "),
+        ("round1_stage2", {"extension": {"tries": 3}}, None),
+    ],
+)
+def test_the_first_stage_of_a_run_refuses_what_a_later_one_could_not_begin_with(
+    experiment: Experiment, tmp_path: Path, stage: str, settings: dict, problem: str | None
+) -> None:
+    definitions = build_definitions([experiment], resources_in(tmp_path / "data"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = definitions.resolve_job_def("small_iteration").execute_in_process(
+            run_config={"ops": {f"small__{stage}": {"config": settings | {"force": True}}}},
+            asset_selection=[dg.AssetKey(["small", name]) for name in ("seeds", stage)],
+            partition_key="1",
+            instance=instance,
+            raise_on_error=False,
+        )
+        said = {
+            event.step_key: event.step_failure_data.user_failure_data
+            for event in result.all_events
+            if event.is_step_failure
+        }
+        seeds = said.get("small__seeds")
+        if problem is None:
+            assert seeds is None
+        else:
+            assert f"the settings of this launch: {problem}" in str(seeds and seeds.description)
+
+
 def test_the_launchpad_has_no_fields_but_those_of_stages(experiment: Experiment) -> None:
     job = build_definitions([experiment], resources_in(Path("unused"))).resolve_job_def(
         f"{experiment.name}_iteration"

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
+from dagster import MetadataValue
 
-from sl_dagster.assets.stage.description import stage_result
+from sl_dagster.assets.stage.description import StagePage, headline, stage_result
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.storage.stage_store import StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
 from tests.lineage.conftest import SCRIPT
 from tests.stored_stages import drafted_responses
+
+MEAN = round((1 + 3 + len(SCRIPT.split()) + 100) / 3)
 
 
 @pytest.fixture
@@ -22,6 +25,31 @@ def stage(tmp_path: Path) -> StoredStage:
 
 def metadata(stage: StoredStage, *arguments, **more) -> dict:
     return dict(stage_result(stage, *arguments, **more).metadata or {})
+
+
+def test_a_page_begins_with_what_one_looks_for(stage: StoredStage) -> None:
+    found = metadata(stage, before=[1, 2, 3])
+    assert list(found)[:3] == ["headline", "lengths", "outcomes"]
+    lines = found["headline"].value.splitlines()
+    assert lines == ["**Iteration 2**  ", "3 of 4 kept  ", f"{MEAN} words on average (before: 2)"]
+    own = StagePage(("Loss from 3 to 1",), {"curve": MetadataValue.int(1)}, {"score": 7}, False)
+    found = metadata(stage, shown=own)
+    assert found["headline"].value == "**Iteration 2**  \nLoss from 3 to 1"
+    assert list(found)[:4] == ["headline", "curve", "score", "outcomes"]
+    assert not {"lengths", "mean_words"} & set(found)
+
+
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        (StageKey("e", "heldout_responses", 3), "**Iteration 3**"),
+        (StageKey("e", "longen_scores", None, "3"), "**Iteration 3**"),
+        (StageKey("e", "longen_scores", None, "base"), "**The base model**"),
+        (StageKey("e", "seeds", None), "**78 of 78 kept**"),
+    ],
+)
+def test_a_headline_says_what_the_page_is_about(key: StageKey, place: str) -> None:
+    assert str(headline(key, "78 of 78 kept", "more").value).splitlines()[0].strip() == place
 
 
 def test_samples_are_shown_as_text_and_lead_to_their_records(
