@@ -51,6 +51,7 @@ def test_every_experiment_has_its_groups_and_jobs(definitions: dg.Definitions) -
     experiments = load_experiments(PROJECT_ROOT / "experiments").experiments
     names = {experiment.name for experiment in experiments}
     groups = {name + part for name in names for part in ("", "_final", "_scores")}
+    groups.add("previews")
     assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == groups
     for experiment in experiments:
         name = experiment.name
@@ -159,7 +160,7 @@ def test_one_gpu_user_at_a_time(definitions: dg.Definitions) -> None:
     assert {key.path[-1] for key in demo if "gpu" in (graph.get(key).pools or ())} == {
         "instructions", "initial_responses", "round1_stage1", "round1_stage2", "heldout_base",
         "heldout_responses", "generator_lora", "extender_lora", "length_controlled",
-        "aligned_model", "longen_scores", "longbench_scores", "quality_scores",
+        "aligned_model", "longen_scores", "longbench_scores", "quality_scores", "preview",
     }  # fmt: skip
     nodes = definitions.resolve_job_def("demo_iteration").graph.node_defs
     assert {"demo__adapters_change_output"} <= {node.name for node in nodes if node.pools}
@@ -219,7 +220,7 @@ def test_a_wrong_experiment_file_is_shown_and_stops_no_other(
     assert definitions.resolve_job_def("good_iteration")
     graph = definitions.resolve_asset_graph()
     groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
-    assert groups == {"good", "good_final", "good_scores", "broken_experiments"}
+    assert groups == {"good", "good_final", "good_scores", "previews", "broken_experiments"}
     [broken] = [
         graph.get(key)
         for key in graph.get_all_asset_keys()

@@ -10,7 +10,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.lineage.addresses import first_address, record_address
 from sl_dagster.lineage.server import serve
 from sl_dagster.lineage.trace import as_tree, trace_record
-from sl_dagster.paths import data_dir, lineage_port
+from sl_dagster.paths import data_dir, ensure_dagster_home, lineage_port
 
 
 def trace(record_id: str, as_json: bool) -> None:
@@ -54,4 +54,8 @@ def show_lineage(
         if record:
             typer.launch(address)
 
-    serve(data_dir(), host, lineage_port(), ready)
+    # Imported late: what else is followed here needs no Dagster.
+    from sl_dagster.jobs.staleness_notes import noted_as_stale
+
+    ensure_dagster_home()
+    serve(data_dir(), host, lineage_port(), ready, noted_as_stale)

@@ -8,14 +8,18 @@ import threading
 import time
 import urllib.request
 import warnings
+from pathlib import Path
+
+from rich.console import Console
 
 from sl_dagster.commands.project import history
-from sl_dagster.commands.terminal import as_text, console
+from sl_dagster.commands.terminal import as_text
 from sl_dagster.commands.validation import NOT_BY_ITS_NAME
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ExperimentFiles, load_experiments
 from sl_dagster.jobs.launch import note_killed_runs
 from sl_dagster.jobs.run_origin import CODE_LOCATION
+from sl_dagster.jobs.staleness_notes import noted_as_stale
 from sl_dagster.lineage.server import is_unknown_host, serve_beside
 from sl_dagster.paths import (
     data_dir,
@@ -29,6 +33,8 @@ from sl_dagster.resources.storage.stage_store import StageStore
 
 _LOCATION = f"locations/{CODE_LOCATION}/asset-groups"
 _SECONDS_BETWEEN_LOOKS = 0.5
+_LOG = "web_ui.log"  # in the folder of Dagster's history
+_LAST_LINES = 20  # of it, where Dagster has failed
 
 
 def open_web_ui(host: str, port: int) -> None:
@@ -49,16 +55,41 @@ def open_web_ui(host: str, port: int) -> None:
     with history() as instance:
         note_killed_runs(instance)
     lines = greeting(files, address, _lineage(host), StageStore(data_dir=str(data_dir())))
-    console.print(f"Dagster is starting; its history is in {home}.", soft_wrap=True, markup=False)
-    threading.Thread(target=_greet, args=(address, lines), daemon=True).start()
+    log = home / _LOG
+    terminal = _apart_from_dagster(log)
+    terminal.print(
+        f"Dagster is starting. Its history is in {home}, what it says in {log}.",
+        soft_wrap=True,
+        markup=False,
+    )
+    threading.Thread(target=_greet, args=(terminal, address, lines), daemon=True).start()
     make_folders_absolute()
     os.chdir(home)  # where its settings are, so that Dagster looks for no others
-    # What it would say of each request and tick scrolls the greeting away.
     sys.argv = ["dagster", "dev", "-m", CODE_LOCATION, "-h", host, "-p", str(port)]
     sys.argv += ["--log-level", "warning"]
     warnings.filterwarnings("ignore", message=".*Use 'dg dev' instead")
     # In this process, in which the lineage view lives: it ends with Dagster, however that ends.
-    runpy.run_module("dagster", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("dagster", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code:
+            said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
+            terminal.print("\n".join(said), soft_wrap=True, markup=False)
+        raise
+
+
+def _apart_from_dagster(log: Path) -> Console:
+    """The terminal, to which from now on only this console writes; all others write to a log.
+
+    Every run says a hundred lines and more, which would scroll the greeting away.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    mine = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    with log.open("wb") as theirs:
+        for stream in (1, 2):
+            os.dup2(theirs.fileno(), stream)
+    return Console(file=mine, highlight=False, width=None if mine.isatty() else 120)
 
 
 def greeting(files: ExperimentFiles, address: str, lineage: str, stages: StageStore) -> list[str]:
@@ -102,13 +133,13 @@ def _check_free(host: str, port: int) -> None:
 def _lineage(host: str) -> str:
     """Starts the lineage view; returns its address, or why it could not be started."""
     try:
-        serve_beside(data_dir(), host, lineage_port())
+        serve_beside(data_dir(), host, lineage_port(), noted_as_stale)
     except UserError as error:
         return f"not shown: {error}"
     return lineage_address()
 
 
-def _greet(address: str, lines: list[str]) -> None:
+def _greet(terminal: Console, address: str, lines: list[str]) -> None:
     while True:
         try:
             with urllib.request.urlopen(f"{address}/server_info", timeout=5):
@@ -116,4 +147,4 @@ def _greet(address: str, lines: list[str]) -> None:
         except OSError:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
     for line in lines:
-        console.print(line, soft_wrap=True, highlight=False)
+        terminal.print(line, soft_wrap=True)

@@ -4,7 +4,7 @@ Whoever launches hands over the definitions that know the jobs.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import dagster as dg
 import psutil
 import yaml
 from rich.console import Console
+from rich.markup import escape
 
 from sl_dagster.assets.measures.models import models_made
 from sl_dagster.assets.stage.asset import Job
@@ -27,7 +28,7 @@ from sl_dagster.resources.storage.adapter_store import AdapterStore
 
 _console = Console(highlight=False)
 _PROCESS = "sl_dagster/process"
-_CONTINUES = "launched again, it goes on from there"
+CONTINUES = "launched again, it goes on from there"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,10 @@ class Launch:
 
 
 def run_iterations(
-    launch: Launch, definitions: dg.Definitions, instance: dg.DagsterInstance
+    launch: Launch,
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    say: Callable[[str], None] = lambda line: _console.print(f"  {escape(line)}", soft_wrap=True),
 ) -> None:
     """Run iterations one after another.
 
@@ -63,6 +67,7 @@ def run_iterations(
         launch: which ones.
         definitions: they know the experiment's jobs.
         instance: the history.
+        say: takes a line on what is out of date, and why.
 
     Raises:
         UserError: an iteration, a stage or a setting does not exist, or a stage failed; what comes
@@ -75,15 +80,18 @@ def run_iterations(
     config = _config(launch, job, names)
     note_killed_runs(instance)
     staleness = Staleness(instance, definitions, name)
+    wanted = names
     for iteration in range(launch.first, last + 1):
         _console.rule(f"{name}, iteration {iteration} of {last}")
         if launch.stale:
-            wanted = [one for one in staleness.out_of_date(iteration) if one in names]
+            found = [one for one in staleness.verdicts(str(iteration)) if one.why]
+            found = [one for one in found if one.name in names]
+            for one in found:
+                say(f"makes {one}")
+            wanted = [one.name for one in found]
             if not wanted:
-                _console.print("  nothing is out of date")
+                say(f"iteration {iteration}: nothing is out of date")
                 continue
-        else:
-            wanted = names
         _run(instance, name, job, str(iteration), wanted, config)
 
 
@@ -157,7 +165,7 @@ def note_killed_runs(instance: dg.DagsterInstance) -> None:
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         process = run.tags.get(_PROCESS)
         if process and not psutil.pid_exists(int(process)):
-            said = f"its process {process} was killed; what it finished is kept: {_CONTINUES}"
+            said = f"its process {process} was killed; what it finished is kept: {CONTINUES}"
             instance.report_run_failed(run, said)
 
 

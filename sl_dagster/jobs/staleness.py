@@ -5,6 +5,9 @@ after it counts, too, and so does the link that Dagster cannot know: ``previous_
 comes from the adapters of the iteration before.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import get_args
 
 import dagster as dg
@@ -16,8 +19,39 @@ _CODE = "dagster/code_version"
 _INPUT = "dagster/input_event_pointer/"  # which materialization of an input was used
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a result is out of date.
+
+    Attributes:
+        key: the asset.
+        partition: which of its partitions, if it has any.
+        made: the event that says how it was made.
+        why: why it is out of date; empty if it is not.
+    """
+
+    key: dg.AssetKey
+    partition: str | None
+    made: dg.EventLogRecord
+    why: str
+
+    @property
+    def name(self) -> str:
+        """The asset's, without the experiment's."""
+        return self.key.path[-1]
+
+    def __str__(self) -> str:
+        kind = "iteration" if (self.partition or "").isdecimal() else "model"
+        of = f" of {kind} {self.partition}" if self.partition else ""
+        return f"{self.name}{of}: {self.why or 'up to date'}"
+
+
 class Staleness:
-    """Compares an experiment's assets with what stands in Dagster's history."""
+    """Compares an experiment's assets with what stands in Dagster's history.
+
+    An asset is out of date when it has been made, and since then its code or the version of one of
+    its inputs has changed, or one of its inputs is out of date.
+    """
 
     def __init__(
         self, instance: dg.DagsterInstance, definitions: dg.Definitions, experiment: str
@@ -27,64 +61,127 @@ class Staleness:
         self._experiment = experiment
 
     def out_of_date(self, iteration: int) -> list[str]:
-        """The assets of an iteration that are out of date, in the order of the loop.
+        """The names of an iteration's assets that are out of date, in the order of the loop."""
+        return [one.name for one in self.verdicts(str(iteration)) if one.why]
 
-        An asset is out of date when it has been made, and since then its code or the version of
-        one of its inputs has changed, or one of its inputs is out of date. What has never been
-        made is not listed.
-        """
-        found: list[dg.AssetKey] = []
-        for key in self._graph.toposorted_asset_keys:
-            if key.path[0] != self._experiment:
-                continue
-            used = self._versions(key, iteration)
-            if used is not None and (
-                used.get(_CODE) != self._graph.get(key).code_version
-                or not self._graph.get(key).parent_keys.isdisjoint(found)
-                or self._inputs_differ(key, used, iteration)
-                or self._starts_from_another_adapter(key, used, iteration)
-            ):
-                found.append(key)
-        return [key.path[-1] for key in found]
-
-    def _versions(
-        self, key: dg.AssetKey, iteration: int, event: int | None = None
-    ) -> dict[str, str] | None:
-        """The versions that stand with a materialization of an asset; None if there is none.
+    def verdicts(self, partition: str) -> list[Verdict]:
+        """Of all that has been made of a partition, in the order of the loop.
 
         Args:
-            event: which one; the latest by default.
+            partition: an iteration or a model; what has no partitions is looked at, too.
         """
-        partitions = [str(iteration)] if self._graph.get(key).is_partitioned else None
+        found: dict[dg.AssetKey, Verdict] = {}
+        for key in self.keys:
+            made = self.made(key, partition)
+            if made:
+                why = "; ".join(self._reasons(key, made, partition, found))
+                mine = None if self.partitions(key) is None else partition
+                found[key] = Verdict(key, mine, made, why)
+        return list(found.values())
+
+    def everything(self) -> list[Verdict]:
+        """Of all that has been made of the experiment, partition by partition."""
+        found: dict[tuple[dg.AssetKey, str | None], Verdict] = {}
+        for partition in dict.fromkeys(
+            name for key in self.keys for name in self.partitions(key) or ()
+        ):
+            for one in self.verdicts(partition):
+                # What has no partitions is out of date if any partition says so.
+                place = (one.key, one.partition)
+                if place not in found or not found[place].why:
+                    found[place] = one
+        return list(found.values())
+
+    @cached_property
+    def keys(self) -> list[dg.AssetKey]:
+        """The experiment's assets, in the order of the loop."""
+        return [key for key in self._graph.toposorted_asset_keys if key.path[0] == self._experiment]
+
+    def partitions(self, key: dg.AssetKey) -> list[str] | None:
+        """The keys of an asset's partitions; None if it has none."""
+        definition = self._graph.get(key).partitions_def
+        return None if definition is None else list(definition.get_partition_keys())
+
+    def made(
+        self,
+        key: dg.AssetKey,
+        partition: str,
+        *,
+        event: int | None = None,
+        before: int | None = None,
+    ) -> dg.EventLogRecord | None:
+        """How an asset was made last; None if it never was.
+
+        Args:
+            key: the asset.
+            partition: which of them, if it has any.
+            event: this event, and no other.
+            before: the last event before this one.
+        """
         records = self._instance.fetch_materializations(
             dg.AssetRecordsFilter(
                 asset_key=key,
-                asset_partitions=partitions,
+                asset_partitions=None if self.partitions(key) is None else [partition],
                 storage_ids=None if event is None else [event],
+                before_storage_id=before,
             ),
             limit=1,
         ).records
-        made = records[0].asset_materialization if records else None
-        return dict(made.tags or {}) if made else None
+        return records[0] if records else None
 
-    def _inputs_differ(self, key: dg.AssetKey, used: dict[str, str], iteration: int) -> bool:
-        node = self._graph.get(key)
-        for parent in node.parent_keys:
-            if self._graph.get(parent).is_partitioned and not node.is_partitioned:
-                continue  # made from all iterations; whatever is new in one of them comes with it
-            event = used.get(_INPUT + parent.to_user_string(), "")
-            before = self._versions(parent, iteration, int(event)) if event.isdigit() else None
-            now = self._versions(parent, iteration)
-            if before and now and before.get(_VERSION) != now.get(_VERSION):
-                return True
-        return False
-
-    def _starts_from_another_adapter(
-        self, key: dg.AssetKey, used: dict[str, str], iteration: int
-    ) -> bool:
+    def _reasons(
+        self,
+        key: dg.AssetKey,
+        made: dg.EventLogRecord,
+        partition: str,
+        found: dict[dg.AssetKey, Verdict],
+    ) -> Iterator[str]:
+        if _tags(made).get(_CODE) != self._graph.get(key).code_version:
+            yield "made by an earlier version of its code"
+        for parent in sorted(self._graph.get(key).parent_keys):
+            name = parent.path[-1]
+            changed = self._changed(key, made, parent, partition)
+            if changed is not None:
+                yield f"made from {name}{changed} of an earlier version"
+            elif parent in found and found[parent].why:
+                yield f"made from {name}, which is out of date itself"
         for role in get_args(Role):
-            if key.path[-1] == f"previous_{role}" and iteration > 1:
-                trained = dg.AssetKey([self._experiment, f"{role}_lora"])
-                now = self._versions(trained, iteration - 1)
-                return now is not None and used.get(_VERSION) != now.get(_VERSION)
-        return False
+            if key.path[-1] == f"previous_{role}" and partition.isdecimal() and partition != "1":
+                earlier = str(int(partition) - 1)
+                now = self.made(dg.AssetKey([self._experiment, f"{role}_lora"]), earlier)
+                if now and _tags(made).get(_VERSION) != _tags(now).get(_VERSION):
+                    yield f"taken from {role}_lora of iteration {earlier} of an earlier version"
+
+    def _changed(
+        self, key: dg.AssetKey, made: dg.EventLogRecord, parent: dg.AssetKey, partition: str
+    ) -> str | None:
+        """Which of an input's partitions has changed since, if one has: empty words for its own."""
+        if self._joins(key, parent):
+            changed = [
+                one for one in self.partitions(parent) or () if self._newer(made, parent, one)
+            ]
+            kind = "iteration" if all(one.isdecimal() for one in changed) else "model"
+            return f" ({kind} {', '.join(changed)})" if changed else None
+        event = _tags(made).get(_INPUT + parent.to_user_string(), "")
+        before = self.made(parent, partition, event=int(event)) if event.isdigit() else None
+        now = self.made(parent, partition)
+        return "" if before and now and _version(before) != _version(now) else None
+
+    def _joins(self, key: dg.AssetKey, parent: dg.AssetKey) -> bool:
+        """Whether it is made from all partitions of an input."""
+        return self.partitions(key) is None and self.partitions(parent) is not None
+
+    def _newer(self, made: dg.EventLogRecord, parent: dg.AssetKey, partition: str) -> bool:
+        """Whether a partition of an input has changed since; a new one is no change."""
+        then = self.made(parent, partition, before=made.storage_id)
+        now = self.made(parent, partition)
+        return bool(then and now and _version(then) != _version(now))
+
+
+def _tags(made: dg.EventLogRecord) -> dict[str, str]:
+    assert made.asset_materialization
+    return dict(made.asset_materialization.tags or {})
+
+
+def _version(made: dg.EventLogRecord) -> str | None:
+    return _tags(made).get(_VERSION)

@@ -22,6 +22,7 @@ class TerminalHandler(logging.Handler):
         super().__init__()
         self._console = console
         self._bar: bars.Progress | None = None
+        self._made: set[str] = set()
         self._checks: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -34,11 +35,13 @@ class TerminalHandler(logging.Handler):
             # Dagster's own word that a training's process has said hello is of no interest.
             if logging.INFO <= record.levelno < logging.ERROR and not said.startswith("[pipes]"):
                 self._say(_stage(step), said, progress_in(record))
+        elif event.event_type_value == "ASSET_MATERIALIZATION":
+            self._made.add(step)
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
             self._checks.add(step)
             if not event.asset_check_evaluation_data.passed:
                 self._console.print(_failed_check(event.asset_check_evaluation_data))
-        elif event.event_type_value == "STEP_SUCCESS" and step not in self._checks:
+        elif event.event_type_value == "STEP_SUCCESS" and step in self._made:
             self._end_bar()
             seconds = event.step_success_data.duration_ms / 1000
             self._console.print(f"[green]✓[/] {escape(_stage(step)):<20} {seconds:,.1f} s")
@@ -96,16 +99,21 @@ def _stage(step_key: str) -> str:
     return step_key.rpartition("__")[2]
 
 
-def _open_logger(context: dg.InitLoggerContext) -> logging.Logger:
-    logger = logging.getLogger("sl_dagster.terminal")
-    logger.setLevel(logging.DEBUG)  # Dagster reports the end of a step as DEBUG
-    logger.propagate = False
-    for handler in logger.handlers:
-        handler.close()
-    logger.handlers = [TerminalHandler(Console(highlight=False))]
-    return logger
+def logger_on(console: Console) -> dg.LoggerDefinition:
+    """Dagster's logger that tells a run's story on a console."""
+
+    def open_logger(context: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.getLogger("sl_dagster.terminal")
+        logger.setLevel(logging.DEBUG)  # Dagster reports the end of a step as DEBUG
+        logger.propagate = False
+        for handler in logger.handlers:
+            handler.close()
+        logger.handlers = [TerminalHandler(console)]
+        return logger
+
+    return dg.LoggerDefinition(
+        open_logger, description="Short lines for a person at the terminal (`sl-dagster run`)."
+    )
 
 
-terminal_logger = dg.LoggerDefinition(
-    _open_logger, description="Short lines for a person at the terminal (`sl-dagster run`)."
-)
+terminal_logger = logger_on(Console(highlight=False))

@@ -49,13 +49,14 @@ SCOPES = {
 }
 
 
-def lineage_app(folder: Path) -> Starlette:
+def lineage_app(folder: Path, stale: Callable[[str], str] = lambda experiment: "") -> Starlette:
     """The pages as an ASGI application.
 
     Args:
         folder: the data folder.
+        stale: says what is out of date in an experiment, as far as that is known.
     """
-    pages = _Pages(folder)
+    pages = _Pages(folder, stale)
     return Starlette(
         routes=[
             Route("/", pages.records),
@@ -68,11 +69,17 @@ def lineage_app(folder: Path) -> Starlette:
     )
 
 
-def serve(folder: Path, host: str, port: int, ready: Callable[[], None]) -> None:
+def serve(
+    folder: Path,
+    host: str,
+    port: int,
+    ready: Callable[[], None],
+    stale: Callable[[str], str] = lambda experiment: "",
+) -> None:
     """Show the pages until the process is interrupted.
 
     Args:
-        folder: the data folder.
+        folder, stale: see ``lineage_app``.
         host: the address to listen on.
         port: likewise.
         ready: called when the pages can be asked for; also if another process shows them already.
@@ -83,24 +90,28 @@ def serve(folder: Path, host: str, port: int, ready: Callable[[], None]) -> None
     listening = _listen(folder, host, port)
     ready()
     if listening:
-        _run(folder, listening)
+        _run(lineage_app(folder, stale), listening)
 
 
-def serve_beside(folder: Path, host: str, port: int) -> None:
+def serve_beside(
+    folder: Path, host: str, port: int, stale: Callable[[str], str] = lambda experiment: ""
+) -> None:
     """Show the pages from a thread, for as long as the process lives.
+
+    Args: as of ``serve``.
 
     Raises:
         UserError: the port is taken by something else.
     """
     listening = _listen(folder, host, port)
     if listening:
-        threading.Thread(target=_run, args=(folder, listening), daemon=True).start()
+        app = lineage_app(folder, stale)
+        threading.Thread(target=_run, args=(app, listening), daemon=True).start()
 
 
-def _run(folder: Path, listening: socket.socket) -> None:
+def _run(app: Starlette, listening: socket.socket) -> None:
     import uvicorn
 
-    app = lineage_app(folder)
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
 
 
@@ -136,8 +147,9 @@ def _shown_at(host: str, port: int) -> str | None:
 class _Pages:
     """Turns requests into pages."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stale: Callable[[str], str]) -> None:
         self._folder = folder
+        self._stale = stale
         self._stages = StageStore(data_dir=str(folder))
         self._lengths = LengthsDatabase(data_dir=str(folder))
         self._templates = Environment(
@@ -203,6 +215,7 @@ class _Pages:
             scopes=SCOPES,
             kept=kept,
             found=found,
+            stale=self._stale(key.experiment),
             navigation=navigation.rows(key),
             previous_page=turned(-1) if wanted.page > 1 else None,
             next_page=turned(1) if wanted.page < found.pages else None,

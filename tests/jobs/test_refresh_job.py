@@ -2,26 +2,43 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import dagster as dg
 import pytest
 
 from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import load_experiment
-from sl_dagster.jobs.staleness import Staleness
+from sl_dagster.jobs.staleness import Staleness, Verdict
 from sl_dagster.resources.named import resources_in
 
 
 def test_what_is_out_of_date_is_made_in_runs_of_the_same_history(
     write_experiment: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stale = {1: [], 2: ["seeds"], 3: ["seeds"]}
-    monkeypatch.setattr(Staleness, "out_of_date", lambda _, iteration: stale[iteration])
+    def verdicts(_: Staleness, partition: str) -> list[Verdict]:
+        why = "" if partition == "1" else "made from its file of an earlier version"
+        return [Verdict(dg.AssetKey(["small", "seeds"]), None, Mock(), why)]
+
+    monkeypatch.setattr(Staleness, "verdicts", verdicts)
     experiment = load_experiment(write_experiment(iterations=3))
     definitions = build_definitions([experiment], resources_in(tmp_path / "data"))
+    job = definitions.resolve_job_def("small_refresh")
     with dg.DagsterInstance.ephemeral() as instance:
-        job = definitions.resolve_job_def("small_refresh")
-        assert job.execute_in_process(instance=instance).success
+
+        def refresh(**config: bool) -> list[str]:
+            """What a refresh says."""
+            given = {"ops": {"small_make_anew": {"config": config}}}
+            result = job.execute_in_process(instance=instance, run_config=given)
+            assert result.success
+            lines = instance.all_logs(result.run_id)
+            return [line.user_message for line in lines if line.dagster_event is None]
+
+        stale = "seeds: made from its file of an earlier version"
+        assert refresh(dry_run=True) == [f"would make {stale}"]
+        assert instance.get_runs(dg.RunsFilter(job_name="small_iteration")) == []
+        nothing = "iteration 1: nothing is out of date"
+        assert refresh() == [nothing, f"makes {stale}", f"makes {stale}"]
         runs = instance.get_runs(dg.RunsFilter(job_name="small_iteration"))
         assert sorted(run.tags["dagster/partition"] for run in runs) == ["2", "3"]
         assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}

@@ -12,7 +12,9 @@ from sl_dagster.experiment import Experiment
 from sl_dagster.jobs.preview.run import Preview, PreviewedRecord
 from sl_dagster.method.words import count_words
 
-_COLUMNS = ("iteration", "generated tokens", "hours", "trained tokens", "hours")
+COST_COLUMNS = (
+    "iteration", "generated tokens", "hours of generation", "trained tokens", "hours of training",
+)  # fmt: skip
 _ENOUGH = "Nothing was good enough to train on, so the cost of the full run is unknown."
 
 
@@ -31,7 +33,7 @@ def for_terminal(experiment: Experiment, preview: Preview) -> RenderableType:
         )
         parts.append(Text(_fate(record), style="yellow" if record.ended else "green"))
     table = Table(title=f"The full run of {experiment.name}", box=box.SIMPLE_HEAD)
-    for name in _COLUMNS:
+    for name in COST_COLUMNS:
         table.add_column(name, justify="right")
     for row in cost_rows(preview):
         table.add_row(*row)
@@ -42,7 +44,7 @@ def as_markdown(experiment: Experiment, preview: Preview) -> str:
     """The same as Markdown; what a model wrote stands in code blocks, so that it stays text."""
     parts = [f"# The full run of {experiment.name}"]
     if preview.costs:
-        header = " | ".join(_COLUMNS), " | ".join("---:" for _ in _COLUMNS)
+        header = " | ".join(COST_COLUMNS), " | ".join("---:" for _ in COST_COLUMNS)
         rows = [" | ".join(row) for row in cost_rows(preview)]
         parts.append("\n".join(f"| {line} |" for line in [*header, *rows]))
     else:
@@ -54,6 +56,14 @@ def as_markdown(experiment: Experiment, preview: Preview) -> str:
             parts += [f"**{stage}**, {count_words(text)} words", _as_code(text)]
         parts.append(_fate(record))
     return "\n\n".join(parts)
+
+
+def headline(preview: Preview) -> list[str]:
+    """What the full run costs, in short lines."""
+    if not preview.costs:
+        return ["**Costs are unknown**", "Nothing was good enough to train on"]
+    hours = sum(cost.generation_hours + cost.training_hours for cost in preview.costs)
+    return [f"**{hours:,.2f} hours**", f"for {len(preview.costs)} iterations on this machine"]
 
 
 def cost_rows(preview: Preview) -> list[tuple[str, ...]]:

@@ -61,13 +61,19 @@ class Preview:
     tokens_per_second: float
 
 
-def run_preview(experiment: Experiment, count: int, data: Path) -> Preview:
+def run_preview(
+    experiment: Experiment,
+    count: int,
+    data: Path,
+    logger: dg.LoggerDefinition = terminal_logger,
+) -> Preview:
     """Run a preview of the experiment's first iteration.
 
     Args:
         experiment: the full experiment.
         count: how many records to show.
         data: the data folder; the preview works in a folder of its own in it.
+        logger: tells how far it has come.
 
     Raises:
         UserError: a stage failed.
@@ -77,7 +83,7 @@ def run_preview(experiment: Experiment, count: int, data: Path) -> Preview:
     definitions = dg.Definitions(
         assets=[*experiment_assets(small), declared(EngineSpeed(small))],
         resources=resources_in(folder),
-        loggers={"terminal": terminal_logger},
+        loggers={"terminal": logger},
         executor=dg.in_process_executor,
     )
     generated = generated_stages(small)
