@@ -139,7 +139,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = parse_yaml(path.read_bytes())
     except FileNotFoundError:
-        raise UserError(f"{path}: there is no such experiment file") from None
+        raise UserError(f"{path}: there is no such experiment file{_there_are(path)}") from None
     except (OSError, ValueError) as error:  # a name that no file can have is a ValueError
         raise UserError(f"{shortened(path)}: cannot be read: {reason(error)}") from None
     except yaml.YAMLError as error:
@@ -150,3 +150,10 @@ def _read(path: Path) -> dict[str, Any]:
     if odd:
         raise UserError(f"{path}: {found(odd[0])}: {UNKNOWN_KEY}")
     return content
+
+
+def _there_are(path: Path) -> str:
+    """Which experiments there are beside a file that is missing."""
+    names = [p.stem for p in sorted(path.parent.glob(f"*{_SUFFIX}"))
+             if EXPERIMENT_NAME.fullmatch(p.stem)]  # fmt: skip
+    return f": there are {', '.join(names)}" if names else ""

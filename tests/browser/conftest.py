@@ -27,7 +27,16 @@ from tests.assets.conftest import DEMO, Project, new_project
 _SECONDS_TO_START = 300
 _MILLISECONDS_TO_SHOW = 120_000  # on a busy machine
 _LOCATION = "locations/sl_dagster.definitions"
-BENCHMARKS = {"longen": {"queries": str(DEMO / "longen.jsonl"), "scale": 0.02, "limit": 2}}
+# All that *Materialize all* makes is made for it, four engines and five trainings, so each has the
+# least to do with which no stage is left empty.
+OTHER = {
+    "benchmarks": {"longen": {"queries": str(DEMO / "longen.jsonl"), "scale": 0.02, "limit": 1}},
+    "instructions": {"count": 4},
+    "initial_responses": {"samples": 1, "sampling": {"max_tokens": 120}},
+    "extension": {"growth": 1.0, "tries": 4},
+    "length_selection": False,
+    "dataset": {"collect": 0},
+}
 
 
 class WebUI:
@@ -130,10 +139,8 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebUI]:
         training={"epochs": 1, "batch_size": 2, "learning_rate": 1.0e-3},
     )
     experiments = project.root / "experiments"
-    for name in ("other", "third"):
-        shutil.copy(experiments / "small.yaml", experiments / f"{name}.yaml")
-    with (experiments / "other.yaml").open("a") as file:
-        yaml.safe_dump({"benchmarks": BENCHMARKS}, file)
+    shutil.copy(experiments / "small.yaml", experiments / "third.yaml")
+    (experiments / "other.yaml").write_text(yaml.safe_dump({"extends": "small.yaml", **OTHER}))
     (experiments / "broken.yaml").write_text("iterations: many\n")
     ui = WebUI(project)
     try:
