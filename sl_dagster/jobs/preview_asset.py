@@ -83,10 +83,11 @@ def _metadata(experiment: Experiment, preview: Preview) -> dict[str, Any]:
     }
 
 
-class _Lines(io.TextIOBase):
+class _Lines(io.StringIO):
     """A file that hands over each line that is written to it."""
 
     def __init__(self, take: Callable[[str], None]) -> None:
+        super().__init__()
         self._take = take
         self._begun = ""
 

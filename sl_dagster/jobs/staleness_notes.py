@@ -12,8 +12,8 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
+from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.events import DagsterEvent
-from dagster._core.storage.event_log.base import PartitionKeyFilter
 
 from sl_dagster.assets import assets_of
 from sl_dagster.assets.stage.asset import UP_TO_DATE

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import dagster as dg
+from dagster._core.types.dagster_type import Any as DagsterAny
 
 from sl_dagster.assets.stage.config import StageConfig, check_launch, stage_config
 from sl_dagster.assets.stage.dagster_betas import accepted_betas
@@ -124,7 +125,8 @@ def declared(asset: Asset) -> dg.AssetsDefinition:
         check_specs=[_up_to_date(asset)],
         required_resource_keys={"session", "stages", "adapters", "lengths", "trainer"},
         io_manager_key=asset.io_manager,
-        dagster_type=dg.Any,  # beside a check, Dagster takes the annotation for one of no value
+        # Beside a check, Dagster takes the annotation for one of no value.
+        dagster_type=DagsterAny,
         code_version=asset.code_version,
         tags={"role": asset.role} if asset.role else {},
         metadata=code_reference(type(asset)),

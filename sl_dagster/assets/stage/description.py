@@ -107,7 +107,7 @@ def headline(key: StageKey, *said: str) -> dg.MarkdownMetadataValue:
     elif key.iteration is not None:
         place = f"Iteration {key.iteration}"
     else:
-        place, *said = said
+        place, said = said[0], said[1:]
     return dg.MetadataValue.md("  \n".join([f"**{place}**", *said]))
 
 
