@@ -75,6 +75,7 @@ class TerminalHandler(logging.Handler):
             completed=progress.done,
             total=progress.total,
             details=progress.details,
+            refresh=True,  # whatever else the machine has to do
         )
 
     def _end_bar(self) -> None:
