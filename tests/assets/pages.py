@@ -13,7 +13,7 @@ def assert_one_sees_what_matters(metadata: Mapping[str, dg.MetadataValue]) -> No
     """A headline in short lines, then a picture if there is one, and no more digits than needed."""
     first, *others = metadata
     assert first == "headline"
-    lines = str(metadata["headline"].value).splitlines()
+    lines = [line.rstrip() for line in str(metadata["headline"].value).splitlines()]
     assert lines[0].startswith("**"), "which iteration, which model, or what"
     assert max(map(len, lines)) <= _LINE, lines
     pictures = [key for key in others if str(metadata[key].value).startswith("![")]

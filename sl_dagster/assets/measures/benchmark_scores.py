@@ -110,10 +110,11 @@ class BenchmarkScores(MeasuredAnswers):
 
     def headline(self, stage: StoredStage) -> tuple[str, ...]:
         scores, rules = scores_of(self._benchmark, stage), BENCHMARKS[self._benchmark]
-        scale, written = _at_scale(self.section), np.mean(stage.column("words"))
+        written, scale = np.mean(stage.column("words")), self.section.scale
         return (
-            f"{rules.title}: {scores.overall:.3g} of {rules.best_score:g}{scale}",
+            f"{rules.title}: {scores.overall:.3g} of {rules.best_score:g}",
             f"{scores.mean_asked:,.0f} words asked for, {written:,.0f} written",
+            *((f"all lengths x {scale:g}",) if scale != 1 else ()),
         )
 
     def picture(self, stage: StoredStage) -> dict[str, dg.MetadataValue]:
@@ -203,9 +204,9 @@ def _best(table: list[Scores]) -> list[str]:
         if scores.benchmark not in best or scores.overall > best[scores.benchmark].overall:
             best[scores.benchmark] = scores
     return [
-        f"{len(table)} scores" if table else "No model has been measured yet",
+        f"{len(table)} scores; the best:" if table else "No model has been measured yet",
         *(
-            f"{BENCHMARKS[name].title}: best is {scores.model}, {scores.overall:.3g} of "
+            f"{BENCHMARKS[name].title}: {scores.model}, {scores.overall:.3g} of "
             f"{BENCHMARKS[name].best_score:g}"
             for name, scores in best.items()
         ),
