@@ -27,6 +27,13 @@ def test_the_first_page_shows_what_has_come_furthest(pages: TestClient) -> None:
     assert 'href="/record/e1"' in page.text
 
 
+def test_what_is_out_of_date_is_said_above_the_list(small: Path) -> None:
+    app = lineage_app(small, stale=lambda experiment: f"2 <results> of {experiment} are out")
+    page = TestClient(app, base_url="http://127.0.0.1").get("/").text
+    assert "2 &lt;results&gt; of e are out" in page
+    assert page.index("of e are out") < page.index("<form")
+
+
 def test_a_search_and_its_filters(pages: TestClient) -> None:
     asked = "/?experiment=e&iteration=1&stage=initial_responses"
     assert {"/record/r1", "/record/r2"} <= set(links(pages.get(asked).text))
