@@ -6,14 +6,7 @@ With that, the assets of the next iteration show as out of date, and a person de
 import dagster as dg
 
 from sl_dagster.experiment import Experiment
-
-_UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+from sl_dagster.jobs.runs_under_way import something_runs
 
 
 def previous_adapters_sensor(experiment: Experiment) -> dg.SensorDefinition:
@@ -34,7 +27,7 @@ def previous_adapters_sensor(experiment: Experiment) -> dg.SensorDefinition:
     def retrained(context: dg.SensorEvaluationContext) -> list[dg.RunRequest]:
         # A run that goes on to the next iteration looks the adapters up itself, and must not find
         # that iteration taken.
-        if context.instance.get_runs_count(dg.RunsFilter(statuses=_UNDER_WAY)):
+        if something_runs(context.instance):
             return []
         requests = []
         for role in experiment.roles:

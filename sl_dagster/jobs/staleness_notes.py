@@ -19,19 +19,13 @@ from sl_dagster.assets import assets_of
 from sl_dagster.assets.stage.asset import UP_TO_DATE
 from sl_dagster.experiment import Experiment
 from sl_dagster.jobs.asset_jobs import job_name
+from sl_dagster.jobs.runs_under_way import something_runs
 from sl_dagster.jobs.staleness import Staleness, Verdict
 from sl_dagster.resources.storage.io_managers import shown_to_the_user
 
 _COUNT = "all_up_to_date"
 _COUNTED_ON = "length_growth"  # the asset that shows the whole experiment
 _NAMED = 8  # more would fill the page
-_UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def all_up_to_date(
@@ -86,7 +80,7 @@ def staleness_sensor(
         ),
     )
     def staleness(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        if context.instance.get_runs_count(dg.RunsFilter(statuses=_UNDER_WAY)):
+        if something_runs(context.instance):
             return dg.SkipReason("waits until nothing runs")
         last = f"{context.instance.event_log_storage.get_maximum_record_id()} {loaded}"
         if context.cursor == last:

@@ -24,7 +24,7 @@ _Item = TypeVar("_Item")
 WIDTH = 280  # pixels, of every picture that a page shows without a click
 _WIDTH, _HEIGHT, _BINS = 260, 90, 20  # of what is drawn on the paper
 _POINTS = 30  # of a line; of more, each stands for the mean of several
-_ROW = 18  # pixels from bar to bar
+_ROW, _LINE = 18, 14  # pixels from bar to bar, and from one line of words to the next
 _ITERATIONS, _LABELS = 8, 4  # so many points have a place in the picture of growth, and labels
 _UNQUOTED = " '/:=.,()-_"
 
@@ -122,6 +122,7 @@ def lines_picture(
     everything = [point for _, points, _ in finite for point in points]
     left, right = (edge([x for x, _ in everything], default=0) for edge in (min, max))
     low, high = (edge([y for _, y in everything], default=0) for edge in (min, max))
+    top = 6 + _LINE * len(finite)  # below the names
     parts: list[str] = []
     for place, (name, points, color) in enumerate(finite):
         if not points:
@@ -129,13 +130,13 @@ def lines_picture(
         means = [
             (
                 _WIDTH * (x - left) / ((right - left) or 1),
-                20 + (_HEIGHT - 20) * (high - y) / ((high - low) or 1),
+                top + (_HEIGHT - top) * (high - y) / ((high - low) or 1),
             )
             for x, y in _thinned(points)
         ]
         parts.append(_line(means, color))
         label = f"{name} {points[0][1]:.3g} to {points[-1][1]:.3g}"
-        parts.append(_text(label, _WIDTH * place, 11, color, "end" if place else "start"))
+        parts.append(_text(label, 0, 11 + _LINE * place, color))
     parts.append(_text(f"{left:,g}", 0, _HEIGHT + 14))
     parts.append(_text(f"{along} {right:,g}", _WIDTH, _HEIGHT + 14, anchor="end"))
     return _small_picture(title, parts, _HEIGHT + 18)
@@ -221,14 +222,14 @@ def _rows(
         others: the colour of all bars but the first.
         best: what a bar of full width means; the longest one by default.
     """
-    x = min(200, 8 + 7 * max(map(len, labels)))  # a letter has 7 pixels, or fewer
+    x = min(200, 8 + round(6.5 * max(map(len, labels))))  # a letter has 6.5 pixels, or fewer
     scale = (_WIDTH - x) / (best or max([sum(bar) for bar in bars] or [0]) or 1)
     drawn = {MAIN: "", others: "", QUIET: ""}
     for place, (first, second) in enumerate(bars):
         here = x
         for value, color in ((first, others if place else MAIN), (second, QUIET)):
-            width = round(min(value * scale, _WIDTH - here))
-            if width > 0:
+            width = max(1, round(min(value * scale, _WIDTH - here))) if value > 0 else 0
+            if width:
                 drawn[color] += f"M{here} {_ROW * place}h{width}v14h-{width}"
             here += width
     parts = [f"<path d='{path}' fill='{color}'/>" for color, path in drawn.items() if path]
