@@ -68,7 +68,7 @@ def test_it_is_an_asset_with_form_documentation_checks_and_pool(project: Scripte
     checks = {
         one.name for one in job.asset_layer.asset_graph.asset_check_keys if one.asset_key == key
     }
-    assert checks == {"counts_agree", "nothing_truncated"}
+    assert checks == {"counts_agree", "nothing_truncated", "up_to_date"}
 
 
 def test_it_is_made_once_and_anew_with_other_settings(project: ScriptedProject) -> None:
