@@ -73,7 +73,7 @@ def look_at_the_extended_responses(ui: WebUI, page: Page, tmp_path: Path) -> Non
     page.goto(ui.asset("extended_responses"))
     histogram = page.get_by_alt_text("lengths", exact=True)
     expect(histogram).to_be_visible()
-    assert histogram.evaluate("image => image.complete && image.naturalWidth") > 400
+    assert histogram.evaluate("image => image.complete && image.naturalWidth") == 280
     histogram.scroll_into_view_if_needed()
     page.screenshot(path=tmp_path / "histogram.png")
     page.get_by_role("button", name="Plots").click()
