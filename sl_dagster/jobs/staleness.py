@@ -20,7 +20,7 @@ _INPUT = "dagster/input_event_pointer/"  # which materialization of an input was
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Finding:
     """Whether a result is out of date.
 
     Attributes:
@@ -64,24 +64,24 @@ class Staleness:
         """The names of an iteration's assets that are out of date, in the order of the loop."""
         return [one.name for one in self.verdicts(str(iteration)) if one.why]
 
-    def verdicts(self, partition: str) -> list[Verdict]:
+    def verdicts(self, partition: str) -> list[Finding]:
         """Of all that has been made of a partition, in the order of the loop.
 
         Args:
             partition: an iteration or a model; what has no partitions is looked at, too.
         """
-        found: dict[dg.AssetKey, Verdict] = {}
+        found: dict[dg.AssetKey, Finding] = {}
         for key in self.keys:
             made = self.made(key, partition)
             if made:
                 why = "; ".join(self._reasons(key, made, partition, found))
                 mine = None if self.partitions(key) is None else partition
-                found[key] = Verdict(key, mine, made, why)
+                found[key] = Finding(key, mine, made, why)
         return list(found.values())
 
-    def everything(self) -> list[Verdict]:
+    def everything(self) -> list[Finding]:
         """Of all that has been made of the experiment, partition by partition."""
-        found: dict[tuple[dg.AssetKey, str | None], Verdict] = {}
+        found: dict[tuple[dg.AssetKey, str | None], Finding] = {}
         for partition in dict.fromkeys(
             name for key in self.keys for name in self.partitions(key) or ()
         ):
@@ -134,7 +134,7 @@ class Staleness:
         key: dg.AssetKey,
         made: dg.EventLogRecord,
         partition: str,
-        found: dict[dg.AssetKey, Verdict],
+        found: dict[dg.AssetKey, Finding],
     ) -> Iterator[str]:
         if _tags(made).get(_CODE) != self._graph.get(key).code_version:
             yield "made by an earlier version of its code"

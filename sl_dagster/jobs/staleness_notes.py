@@ -20,7 +20,7 @@ from sl_dagster.assets.stage.asset import UP_TO_DATE
 from sl_dagster.experiment import Experiment
 from sl_dagster.jobs.asset_jobs import job_name
 from sl_dagster.jobs.runs_under_way import something_runs
-from sl_dagster.jobs.staleness import Staleness, Verdict
+from sl_dagster.jobs.staleness import Finding, Staleness
 from sl_dagster.resources.storage.io_managers import shown_to_the_user
 
 _COUNT = "all_up_to_date"
@@ -102,7 +102,7 @@ def note_staleness(
     """
     found = Staleness(instance, definitions, experiment).everything()
     found = [one for one in found if one.made.run_id]  # what no run has made has no place for it
-    by_partition: dict[str | None, list[Verdict]] = defaultdict(list)
+    by_partition: dict[str | None, list[Finding]] = defaultdict(list)
     for one in found:
         by_partition[one.partition].append(one)
     for partition, verdicts in by_partition.items():
@@ -133,7 +133,7 @@ def _count_key(experiment: str) -> dg.AssetCheckKey:
     return dg.AssetCheckKey(dg.AssetKey([experiment, _COUNTED_ON]), _COUNT)
 
 
-def _count(experiment: str, found: list[Verdict]) -> str:
+def _count(experiment: str, found: list[Finding]) -> str:
     """How much is out of date, and what to do; empty if nothing is."""
     stale = [one for one in found if one.why]
     if not stale:

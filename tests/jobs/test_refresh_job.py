@@ -9,16 +9,16 @@ import pytest
 
 from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import load_experiment
-from sl_dagster.jobs.staleness import Staleness, Verdict
+from sl_dagster.jobs.staleness import Finding, Staleness
 from sl_dagster.resources.named import resources_in
 
 
 def test_what_is_out_of_date_is_made_in_runs_of_the_same_history(
     write_experiment: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def verdicts(_: Staleness, partition: str) -> list[Verdict]:
+    def verdicts(_: Staleness, partition: str) -> list[Finding]:
         why = "" if partition == "1" else "made from its file of an earlier version"
-        return [Verdict(dg.AssetKey(["small", "seeds"]), None, Mock(), why)]
+        return [Finding(dg.AssetKey(["small", "seeds"]), None, Mock(), why)]
 
     monkeypatch.setattr(Staleness, "verdicts", verdicts)
     experiment = load_experiment(write_experiment(iterations=3))
