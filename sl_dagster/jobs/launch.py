@@ -300,7 +300,7 @@ def check_success(result: dg.ExecuteInProcessResult, where_to_look: str = "") ->
         for event in result.all_events
         if event.is_step_failure
     ):
-        _console.print(f"interrupted: what is finished is kept; {_CONTINUES}")
+        _console.print(f"interrupted: what is finished is kept; {CONTINUES}")
         raise KeyboardInterrupt
     if not result.success:
         raise UserError(f"{failure_of(result)}{where_to_look}")
