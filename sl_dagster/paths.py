@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sl_dagster.errors import UserError
+from sl_dagster.layout import check_layout
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 _HOME = "DAGSTER_HOME"
@@ -24,8 +25,14 @@ def experiments_dir() -> Path:
 
 
 def data_dir() -> Path:
-    """The folder that holds every artifact and ``lengths.duckdb`` (``SL_DAGSTER_DATA``)."""
-    return _folder("SL_DAGSTER_DATA")
+    """The folder that holds every artifact and ``lengths.duckdb`` (``SL_DAGSTER_DATA``).
+
+    Raises:
+        UserError: it can be no folder, or a later version of the project has stored in it.
+    """
+    folder = _folder("SL_DAGSTER_DATA")
+    check_layout(folder)
+    return folder
 
 
 def lineage_address() -> str:

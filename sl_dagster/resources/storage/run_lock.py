@@ -19,6 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sl_dagster.errors import UserError
+from sl_dagster.layout import check_layout, note_layout
 from sl_dagster.resources.storage.stage_store import disk_errors_explained
 
 _BEAT = 5.0  # seconds between two touches
@@ -88,7 +89,9 @@ class RunLock:
                 )
             return
         with disk_errors_explained(f"{data_dir}: cannot claim {what}"):
+            check_layout(data_dir)
             path.parent.mkdir(parents=True, exist_ok=True)
+            note_layout(data_dir)
             lock = _locked(path)
             other = Holder.read(note)
             if lock is None or (other and _lives_elsewhere(other, note, path)):
