@@ -47,6 +47,8 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Op
             "base_urls": list(urls),
             "model": MODEL,
             "repetition_detection": None,
+            # Seen once under load: an answer lay in its socket and the event loop never read it.
+            "request_timeout": 20,
         }
         opened = open_engine(mini_experiment(tmp_path, engine=engine).served)
         assert isinstance(opened, OpenAIEngine)
