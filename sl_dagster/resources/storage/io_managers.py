@@ -36,6 +36,8 @@ class StageIOManager(dg.ConfigurableIOManager):
             with disk_errors_explained(f"{obj.key}: cannot be stored"):
                 self.lengths.expect(obj.key)
                 self.stages.make_current(obj)
+                # Another run may have read the first note before the stage was there.
+                self.lengths.expect(obj.key)
             _catch_up(self.lengths, context)
 
     def load_input(self, context: dg.InputContext) -> StoredStage:

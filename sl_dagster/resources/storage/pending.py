@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sl_dagster import durable
+from sl_dagster.identity import fingerprint
 from sl_dagster.resources.storage.stage_store import StageKey
 
 _FOLDER = ".lengths-pending"
@@ -40,10 +41,11 @@ class Pending:
     def note(self, what: StageKey | KnownAdapter) -> None:
         """Remember that the database must be told of a stage or an adapter."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        file = self._folder / f"{uuid.uuid4().hex}.json"
-        draft = file.with_suffix(".new")
-        draft.write_text(json.dumps({type(what).__name__: asdict(what)}), encoding="utf-8")
-        durable.replace(draft, file)
+        content = {type(what).__name__: asdict(what)}
+        # One run at a time notes this; its name is the same again if that is killed here.
+        draft = self._folder / f"{fingerprint(content)}.new"
+        draft.write_text(json.dumps(content), encoding="utf-8")
+        durable.replace(draft, self._folder / f"{uuid.uuid4().hex}.json")
 
     def read(self) -> dict[Path, StageKey | KnownAdapter | None]:
         """All notes by their files; None for one that cannot be read any more."""

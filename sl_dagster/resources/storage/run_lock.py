@@ -102,7 +102,8 @@ class RunLock:
                     "has ended, or cancel it"
                 )
             me = Holder.this(run_id)
-            draft = note.with_suffix(f".{me.process}")
+            # This machine's lock guards its draft, of which a killed holder's is written over.
+            draft = note.with_name(f"{note.name}.{me.host}")
             draft.write_text(json.dumps(asdict(me)), encoding="utf-8")
             draft.replace(note)
         self._held[path] = (me, lock)

@@ -349,15 +349,18 @@ class StageStore(dg.ConfigurableResource):
     def make_current(self, draft: StoredStage) -> StoredStage:
         """Make a finished draft the stage's content, in place of what was there before.
 
-        The records appear in one atomic rename. A stage that is current already stays as it is.
+        The records appear in one atomic rename. A stage that is current already stays as it is; a
+        run that was killed behind that rename may have left what is removed here.
         """
-        folder = self.folder(draft.key)
+        folder, journals = self.folder(draft.key), "journal-*.jsonl"
         if draft.folder == folder:
-            return draft
-        (folder / _REJECTED).parent.mkdir(exist_ok=True)
-        durable.replace(draft.rejected_path, folder / _REJECTED)
-        durable.replace(draft.path, folder / _RECORDS)
-        for leftover in [*folder.glob(f"{_DRAFT}*"), *folder.glob("journal-*.jsonl")]:
+            # One of other settings may still be gone on with.
+            journals = f"journal-{draft.fingerprint}.jsonl"
+        else:
+            (folder / _REJECTED).parent.mkdir(exist_ok=True)
+            durable.replace(draft.rejected_path, folder / _REJECTED)
+            durable.replace(draft.path, folder / _RECORDS)
+        for leftover in [*folder.glob(f"{_DRAFT}*"), *folder.glob(journals)]:
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         return self.read(draft.key)
 

@@ -10,88 +10,21 @@ from pathlib import Path
 import pytest
 
 from sl_dagster.paths import PROJECT_ROOT
-from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.lengths import LengthsDatabase
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_store import StageStore
+from tests.resources.storage.storing import SEEDS, contents
 
-# Stores a stage and an adapter as a run does. From some step on, files may have so many bytes and
-# no more: it stands for a full disk, as a write beyond that fails in the same way.
-PROGRAM = """
-import resource, sys
-from pathlib import Path
-import dagster as dg
-from sl_dagster.errors import UserError
-from sl_dagster.resources.records import Text
-from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
-from sl_dagster.resources.storage.io_managers import AdapterIOManager, StageIOManager
-from sl_dagster.resources.storage.lengths import LengthsDatabase
-from sl_dagster.resources.storage.stage_store import *
-
-folder, fingerprint, full_at, limit = *sys.argv[1:4], int(sys.argv[4])
-key = StageKey("e", "seeds", None)
-stages, adapters = StageStore(data_dir=folder), AdapterStore(data_dir=folder)
-lengths = LengthsDatabase(data_dir=folder)
-
-def record(number):
-    return Text(record_id=f"{fingerprint}{number}", parents=("p",), experiment="e", iteration=0,
-                stage="seeds", position=number, language="en", text=f"{number * 7919} " * 90)
-
-class Context:
-    has_asset_partitions = False
-    asset_key = dg.AssetKey(["e", "generator_lora"])
-    log = type("Log", (), {"warning": lambda self, line: print("WARNING", line)})()
-
-def work():
-    stage = stages.find(key, fingerprint) or make()
-    StageIOManager(stages=stages, lengths=lengths).handle_output(Context(), stage)
-    adapter = StoredAdapter(Adapter("generator", fingerprint, None, 1), "made from " * 100)
-    AdapterIOManager(adapters=adapters, lengths=lengths).handle_output(Context(), adapter)
-
-def make():
-    with disk_errors_explained("the journal"):
-        journal = stages.journal(key, fingerprint, Text)
-        for number in range(40):
-            if f"{fingerprint}{number}" not in journal.outcomes:
-                print("ASKED", number)
-                journal.append(f"{fingerprint}{number}", [record(number)])
-    with stages.draft(key, fingerprint, Text) as draft:
-        for number in range(40):
-            draft.add(journal.read(f"{fingerprint}{number}")[0])
-        return draft.finish({})
-
-steps = {"journal": StageStore, "draft": StageStore, "expect": LengthsDatabase,
-         "catch_up": LengthsDatabase, "make_current": AdapterStore}
-if full_at:
-    step = getattr(steps[full_at], full_at)
-    def full(*arguments):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-        return step(*arguments)
-    setattr(steps[full_at], full_at, full)
-try:
-    work()
-    print("DONE")
-except (UserError, dg.Failure) as error:
-    print("FAILED", getattr(error, "description", None) or error)
-"""
-SEEDS, LORA = StageKey("e", "seeds", None), StageKey("e", "generator_lora", None)
+PROGRAM = [sys.executable, "-m", "tests.resources.storage.storing"]
 
 
 def run(folder: Path, fingerprint: str, full_at: str = "", limit: int = 0) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(folder), fingerprint, full_at, str(limit)],
+        [*PROGRAM, str(folder), fingerprint, *([full_at, str(limit)] if full_at else [])],
+        cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
-
-
-def contents(folder: Path) -> list:
-    """What is stored, as it is read."""
-    stages, lengths = StageStore(data_dir=str(folder)), LengthsDatabase(data_dir=str(folder))
-    adapter = AdapterStore(data_dir=str(folder)).read(LORA).adapter.fingerprint
-    return [list(stages.read(SEEDS).records()), lengths.stats(), adapter, set(lengths.adapters())]
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,17 @@ def test_publishing_replaces_and_cleans_up(store: StageStore) -> None:
     assert names == ["records.parquet", "rejected"]
 
 
+def test_what_a_kill_behind_the_rename_has_left_goes_with_the_next_run(store: StageStore) -> None:
+    current = store.make_current(drafted_responses(store, {"a": "One."}, "f1"))
+    (current.folder / ".draft-123").mkdir()
+    for fingerprint in ("f1", "f2"):
+        store.journal(RESPONSES, fingerprint, Text).close()
+    store.make_current(store.read(RESPONSES))
+    # That of other settings, which somebody may go back to, stays.
+    left = {path.name for path in current.folder.iterdir()}
+    assert left == {"records.parquet", "rejected", "journal-f2.jsonl"}
+
+
 def test_an_equal_result_is_found_by_its_fingerprint(store: StageStore) -> None:
     assert store.find(RESPONSES, "f1") is None
     published = store.make_current(drafted_responses(store, {"a": "One."}))
