@@ -152,6 +152,11 @@ class Endpoint:
             return True
         return False
 
+    async def say_hello(self) -> None:
+        """Have it write one token; who only refuses what is wrong may still be ill."""
+        hello: Any = [{"role": "user", "content": "Hello."}]
+        await self._client.chat.completions.create(model=self._model, messages=hello, max_tokens=1)
+
     async def fault_with_adapter(self, name: str) -> str | None:
         """Why it cannot write with the adapter of this name; None if it can."""
         hello: Any = [{"role": "user", "content": "Hello."}]

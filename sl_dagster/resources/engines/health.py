@@ -1,4 +1,4 @@
-"""How an endpoint does: who fails is left alone for a while, and then asked again."""
+"""How an endpoint does: who fails is left alone for a while, and then looked after."""
 
 import time
 
@@ -11,13 +11,17 @@ class Health:
     """What is known of an endpoint from its answers.
 
     Attributes:
-        examined: it is known to do what will be needed. It must be asked again after it was away.
-        left_alone_until: a time of the monotonic clock; before it, others are asked if there are.
+        well: it is known to do what will be needed, and may be asked. Who fails must be looked
+            after first.
+        left_alone_until: a time of the monotonic clock; before it, nobody looks after it if there
+            are others.
+        rests: how often in a row it was left alone in vain.
     """
 
     def __init__(self) -> None:
-        self.examined = False
+        self.well = False
         self.left_alone_until = 0.0
+        self.rests = 0
         self._pause = 0.0
         self._stumbles = 0
 
@@ -31,19 +35,21 @@ class Health:
         """Whether its pause, if it had one, is over."""
         return not self.seconds_to_rest
 
-    @property
-    def well(self) -> bool:
-        """Whether it is as good as any."""
-        return self.examined and self.rested
+    def recovered(self) -> None:
+        """It was looked after, and can do what will be needed.
+
+        Its next pause is longer all the same, until it has answered a request.
+        """
+        self.well, self.rests, self._stumbles = True, 0, 0
 
     def succeeded(self) -> None:
         """It has answered."""
-        self._pause, self._stumbles, self.left_alone_until = 0.0, 0, 0.0
+        self._pause, self._stumbles, self.rests, self.left_alone_until = 0.0, 0, 0, 0.0
 
     def stumbled(self) -> float:
         """It has answered with an error; returns as ``failed``."""
         self._stumbles += 1
-        return self._rest() if self._stumbles >= _STUMBLES else 0.0
+        return self.failed() if self._stumbles >= _STUMBLES else 0.0
 
     def failed(self) -> float:
         """It does not answer.
@@ -51,14 +57,10 @@ class Health:
         Returns:
             How many seconds it is left alone for from now on; 0 if it is already.
         """
-        pause = self._rest()
-        self.examined = False
-        return pause
-
-    def _rest(self) -> float:
+        self.well = False
         if not self.rested:
             return 0.0  # another one of the requests that were under way
-        self._stumbles = 0
+        self.rests += 1
         self._pause = min(_LONGEST_PAUSE, self._pause * 2 or _FIRST_PAUSE)
         self.left_alone_until = time.monotonic() + self._pause
         return self._pause

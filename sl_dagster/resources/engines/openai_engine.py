@@ -29,6 +29,7 @@ from sl_dagster.resources.engines.published_place import PublishedPlace
 _IN_FLIGHT_PER_ENDPOINT = 128
 _STOP_STRINGS = 4  # which every endpoint takes
 _ATTEMPTS = 6
+_SECONDS_TO_COME_BACK = 120.0
 _TWO_RULES = {"choice": ["yes"], "regex": "yes"}  # only one is allowed
 _NO_FORMAT = {"type": "nonsense"}
 
@@ -101,23 +102,17 @@ class RemoteEngine(Engine):
         only its own share of the prompts moves (rendezvous hashing).
         """
 
-        def weight(endpoint: Endpoint) -> tuple[bool, bool, int, float, bytes]:
-            health = endpoint.health
-            until = 0.0 if health.well else -health.left_alone_until
+        def weight(endpoint: Endpoint) -> tuple[bool, int, bytes]:
             name = f"{endpoint.url}\n{request.message['content']}".encode()
             rank = hashlib.sha256(name).digest()
-            return health.examined, health.well, -asked.count(endpoint), until, rank
+            return endpoint.health.well, -asked.count(endpoint), rank
 
         return max(self._endpoints, key=weight)
 
     def _pause(self, asked: list[Endpoint], patience: float) -> float:
         """Seconds until a request that was asked in vain is worth asking again."""
-        if any(one.health.well and one not in asked for one in self._endpoints):
-            return 0
-        if len(self._endpoints) < 2:
-            return patience
-        # Where all are left alone, an attempt before the first has rested would be a wasted one.
-        return patience + min(one.health.seconds_to_rest for one in self._endpoints)
+        another = any(one.health.well and one not in asked for one in self._endpoints)
+        return 0 if another else patience
 
     def _stumbled(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()
@@ -165,15 +160,30 @@ class OpenAIEngine(RemoteEngine):
             endpoints = [self._client(url, key) for url in self._settings.base_urls]
             found = await asyncio.gather(*map(self._examine, endpoints), return_exceptions=True)
             self._begin_with(endpoints, found)
-        away = [one for one in self._endpoints if not one.health.examined]
-        all_away = len(away) == len(self._endpoints)
-        looking = [self._looked_after(one) for one in away if all_away or one.health.rested]
-        if any(one.health.well for one in self._endpoints):
-            return
-        # Those that are there stumble, if there are any: better wait for who may be well again.
-        errors = await asyncio.gather(*looking)
-        if all_away and all(errors):
-            raise StumbleError(f"no endpoint answers any more: {errors[0]}")
+        for endpoint in self._endpoints:
+            if not endpoint.health.well and endpoint.health.rested:
+                self._looked_after(endpoint)
+        if not any(one.health.well for one in self._endpoints):
+            await self._wait_until_one_is_well()
+
+    async def _wait_until_one_is_well(self) -> None:
+        """Look after all at once, for it may be a connection only, and then as they have rested.
+
+        One request at a time gets ready, so that one waits here for all, and none loses an attempt.
+        """
+        errors = await asyncio.gather(*map(self._looked_after, self._endpoints))
+        while not any(one.health.well for one in self._endpoints):
+            reason = next(error for error in errors if error)
+            if not self._endpoints:
+                raise reason
+            if min(one.health.rests for one in self._endpoints) >= _ATTEMPTS:
+                urls = ", ".join(endpoint.url for endpoint in self._endpoints)
+                raise UserError(f"no endpoint answers any more ({urls}): {reason}") from reason
+            pause = min(one.health.seconds_to_rest for one in self._endpoints)
+            self.say(f"no endpoint answers: asking again in {pause:.0f} s: {reason}")
+            await asyncio.sleep(pause)
+            rested = [one for one in self._endpoints if one.health.rested]
+            errors = await asyncio.gather(*map(self._looked_after, rested))
 
     def _looked_after(self, endpoint: Endpoint) -> "asyncio.Task[Exception | None]":
         """Taking it back, if it is what it was; under way while the others go on."""
@@ -199,7 +209,9 @@ class OpenAIEngine(RemoteEngine):
             urls = ", ".join(endpoint.url for endpoint in endpoints)
             raise UserError(f"engine.base_urls: {urls} cannot be used: {silent[0]}") from silent[0]
         for endpoint, error in zip(endpoints, found, strict=True):
-            if error:
+            if error is None:
+                endpoint.health.recovered()
+            else:
                 pause = endpoint.health.failed()
                 self.say(f"{endpoint.url} does not answer: it is asked again in {pause:.0f} s")
         self._endpoints = endpoints
@@ -207,15 +219,21 @@ class OpenAIEngine(RemoteEngine):
     async def _take_back(self, endpoint: Endpoint) -> Exception | None:
         """Ask an endpoint that was away whether it is what it was; return what is against it."""
         try:
-            await self._examine(endpoint)
+            async with asyncio.timeout(_SECONDS_TO_COME_BACK):
+                await self._examine(endpoint)
+                await endpoint.say_hello()
         except PASSING_ERRORS as error:
             endpoint.health.failed()
             return error
+        except TimeoutError:
+            endpoint.health.failed()
+            return StumbleError(f"it has said nothing for {_SECONDS_TO_COME_BACK:.0f} s")
         except UserError as error:
             self.say(f"{error}. It is asked nothing any more")
             self._endpoints = [one for one in self._endpoints if one is not endpoint]
             return error
         endpoint.forget_adapters()
+        endpoint.health.recovered()
         self.say(f"{endpoint.url} answers again")
         return None
 
@@ -255,7 +273,6 @@ class OpenAIEngine(RemoteEngine):
             raise
         except openai.OpenAIError as error:
             raise UserError(f"engine.base_urls: {endpoint.url} cannot be used: {error}") from error
-        endpoint.health.examined = True
 
     async def _examine_forms(self, endpoint: Endpoint) -> None:
         """Mention the forms of answers to which it cannot be held; other answers are dropped."""

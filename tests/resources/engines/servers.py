@@ -33,6 +33,9 @@ class Server(ThreadingHTTPServer):
     Attributes:
         replies: to the next requests, first to last; afterwards the model answers.
         asked: bodies of the requests, without those that only examine it.
+        examined: how often it was.
+        ill: the status of all its answers, if it is.
+        silent: it lets those wait for ever who examine it.
         adapters: that are loaded.
         model: what it serves.
         slowness: seconds that the model takes.
@@ -48,6 +51,9 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.replies: list[Reply] = []
         self.asked: list[dict[str, Any]] = []
+        self.examined = 0
+        self.ill: int | None = None
+        self.silent = False
         self.adapters: set[str] = set()
         self.model = MODEL
         self.slowness = 0.0
@@ -72,19 +78,27 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        self.server.examined += 1
+        if self.server.silent:
+            threading.Event().wait()
+        if self.server.ill:
+            return self.error(self.server.ill, "not today")
         models = [{"id": self.server.model, "object": "model", "owned_by": "vllm"}]
         models[0] |= {"root": self.server.root} if self.server.root else {}
-        self.send(200, {"object": "list", "data": models})
+        return self.send(200, {"object": "list", "data": models})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path.endswith("load_lora_adapter"):
             return self.change_adapters(body)
-        if body["messages"][0]["content"] == "Hello." and body["model"] == self.server.model:
-            return self.error(400, "impossible")
-        if body["messages"][0]["content"] == "Hello.":  # a trial of an adapter
-            return self.answered(body, "")
-        self.server.asked.append(body)
+        hello = body["messages"][0]["content"] == "Hello."
+        if hello and not self.server.ill:  # what is more than that is impossible
+            plain = body.keys() <= {"messages", "model", "max_tokens"}
+            return self.answered(body, "") if plain else self.error(400, "impossible")
+        if not hello:
+            self.server.asked.append(body)
+        if self.server.ill:
+            return self.error(self.server.ill, "not today")
         if len(self.server.asked) > self.server.answers:
             threading.Event().wait()
         reply = self.server.replies.pop(0) if self.server.replies else None

@@ -14,7 +14,7 @@ import tenacity
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
-from sl_dagster.resources.engines import Engine, open_engine
+from sl_dagster.resources.engines import Engine, health, open_engine
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
 from tests.conftest import DEMO_MODEL
 from tests.resources.engines.conftest import SAMPLED, TOPICS, complete, mini_experiment, request
@@ -129,12 +129,17 @@ def test_passing_errors_are_asked_again(
     assert len(said) == len(status)
 
 
-def test_who_never_answers_is_named(endpoint: Endpoint, connect: Callable[..., Engine]) -> None:
+def test_who_never_answers_is_named(
+    endpoint: Endpoint, connect: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "_FIRST_PAUSE", 0.01)
     engine = connect()
     endpoint.status = [500] * 50
-    with pytest.raises(UserError, match=rf"no answer after 6 attempts: .*{endpoint.url}"):
+    with pytest.raises(UserError, match=rf"no endpoint answers any more \({endpoint.url}\): .*oh"):
         complete(engine, request(TOPICS[0], PLAIN))
-    assert len(endpoint.asked) == 6
+    words = [body["messages"][0]["content"] for body in endpoint.asked]
+    assert words.index("Hello.") == 3, "after three stumbles it is only looked after"
+    assert set(words[3:]) == {"Hello."}
 
 
 def test_a_refusal_is_not_asked_again(endpoint: Endpoint, connect: Callable[..., Engine]) -> None:

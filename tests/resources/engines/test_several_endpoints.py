@@ -15,13 +15,14 @@ import tenacity
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.engines import Request, health, open_engine
+from sl_dagster.resources.engines import Request, health, open_engine, openai_engine
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
 from sl_dagster.resources.engines.vllm_server import free_port
 from tests.resources.engines.conftest import LOOP, complete, mini_experiment, request
 from tests.resources.engines.servers import MODEL, Server, dropped, expected_text
 
 PLAIN = Sampling(temperature=1.0, top_k=0, repetition_penalty=1.0, max_tokens=9, stop=())
+PAUSE = 0.3  # seconds that an endpoint is left alone in these tests
 REQUESTS = [request(f"number {n}", PLAIN, seed=n) for n in range(60)]
 
 
@@ -38,8 +39,8 @@ def servers() -> Iterator[list[Server]]:
 def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., OpenAIEngine]:
     """Opens an engine on endpoints that waits neither before asking again nor for the ill."""
     monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_fixed(0.05))
-    monkeypatch.setattr(health, "_FIRST_PAUSE", 0.3)
-    monkeypatch.setattr(health, "_LONGEST_PAUSE", 0.3)
+    monkeypatch.setattr(health, "_FIRST_PAUSE", PAUSE)
+    monkeypatch.setattr(health, "_LONGEST_PAUSE", PAUSE)
 
     def opened(*urls: str) -> OpenAIEngine:
         engine = {
@@ -240,6 +241,89 @@ def test_who_is_busy_is_not_left_alone(
     assert not any("left alone" in line for line in said)
 
 
+def test_who_is_ill_is_asked_nothing_until_one_look_finds_it_well(
+    servers: list[Server], connect: Callable[..., OpenAIEngine]
+) -> None:
+    ill, well = servers[:2]
+    engine = connect(ill.url, well.url)
+    complete(engine, REQUESTS[0])
+    ill.ill = 503
+    begin = time.monotonic()
+    complete(engine, *REQUESTS)
+    ill.asked.clear()
+    ill.examined = 0
+    while time.monotonic() < begin + 2:
+        assert [answer.text for answer in complete(engine, *REQUESTS)] == [*map(text_of, REQUESTS)]
+    assert ill.asked == []
+    assert 1 <= ill.examined <= 2 / PAUSE + 1, "one look for each time that it has rested"
+    ill.ill = None
+    while not ill.asked:
+        assert time.monotonic() < begin + 20
+        complete(engine, *REQUESTS)
+        time.sleep(0.05)
+
+
+def test_while_nobody_answers_one_looks_for_all_and_no_attempt_is_lost(
+    servers: list[Server], connect: Callable[..., OpenAIEngine]
+) -> None:
+    """However many wait, and for longer than the attempts of a request would last."""
+    ill = servers[:2]
+    engine = connect(*(server.url for server in ill))
+    complete(engine, REQUESTS[0])
+    for server in ill:
+        server.asked.clear()
+        server.ill, server.examined = 503, 0
+
+    async def well_again() -> None:
+        await asyncio.sleep(4 * PAUSE)
+        for server in ill:
+            server.ill = None
+
+    async def ask_all() -> list[str]:
+        recovery = asyncio.create_task(well_again())
+        answers = await asyncio.gather(*map(engine.complete, REQUESTS))
+        await recovery
+        return [answer.text for answer in answers]
+
+    assert LOOP.run(ask_all()) == [*map(text_of, REQUESTS)]
+    in_vain = sum(len(server.asked) for server in ill) - len(REQUESTS)
+    assert in_vain <= 2 * len(REQUESTS), "what was under way when they fell ill"
+    assert all(server.examined <= 7 for server in ill), "at once, and when they have rested"
+
+
+def test_a_look_at_who_says_nothing_ends(
+    servers: list[Server], connect: Callable[..., OpenAIEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_engine, "_SECONDS_TO_COME_BACK", 1)
+    engine = connect(servers[0].url)
+    complete(engine, REQUESTS[0])
+    servers[0].replies, servers[0].silent = [dropped], True
+
+    def speak(line: str) -> None:
+        servers[0].silent = not line.startswith("no endpoint answers: asking again")
+
+    engine.say = speak
+    begin = time.monotonic()
+    assert complete(engine, REQUESTS[1])[0].text == text_of(REQUESTS[1])
+    assert time.monotonic() - begin < 15, "and not when the time for an answer is over"
+
+
+def test_where_nobody_comes_back_the_run_ends_and_says_why(
+    servers: list[Server], connect: Callable[..., OpenAIEngine]
+) -> None:
+    engine = connect(servers[0].url, servers[1].url)
+    said: list[str] = []
+    engine.say = said.append
+    complete(engine, REQUESTS[0])
+    for server in servers:
+        server.ill, server.examined = 503, 0
+    expected = rf"no endpoint answers any more \({servers[0].url}, {servers[1].url}\): .*not today"
+    with pytest.raises(UserError, match=expected):
+        complete(engine, *REQUESTS)
+    assert all(server.examined >= 6 for server in servers[:2])
+    assert sum(line.startswith("no endpoint answers: asking again in") for line in said) >= 5
+
+
 def asked_in_vain() -> list[float]:
     """The pauses of an endpoint that fails whenever it is asked."""
     well = health.Health()
@@ -254,9 +338,14 @@ def asked_in_vain() -> list[float]:
 def test_pauses_grow_until_it_answers() -> None:
     assert asked_in_vain() == [5, 10, 20, 40, 60, 60]
     one = health.Health()
-    one.examined = True
+    one.recovered()
     assert [one.stumbled() for _ in range(3)] == [0, 0, 5]
-    assert (one.well, one.examined) == (False, True)
+    assert (one.well, one.rests) == (False, 1)
+    one.left_alone_until = 0.0
+    one.recovered()
+    assert (one.well, one.rests) == (True, 0)
+    assert [one.stumbled() for _ in range(3)] == [0, 0, 10], "it has answered no request yet"
     one.succeeded()
-    assert one.well
+    assert (one.well, one.rested) == (False, True), "a late answer: it may be looked after"
+    one.recovered()
     assert [one.stumbled() for _ in range(3)] == [0, 0, 5]
