@@ -145,6 +145,10 @@ class OpenAIEngine(RemoteEngine):
         model, adapters = settings.model or served.model, settings.adapters
         by_name = adapters if served.lora_rank else None
         self._place = by_name and PublishedPlace(by_name, served, model)
+        # Also those that are asked nothing any more: a client that is collected while the event
+        # loop runs closes its connections twice, and so stops the reading of new ones that have got
+        # their file numbers (CPython's issue 130141). Their answers would never be read.
+        self._clients: list[Endpoint] = []
         # After endpoints that were away, by their URLs.
         self._looking: dict[str, asyncio.Task[Exception | None]] = {}
 
@@ -347,7 +351,9 @@ class OpenAIEngine(RemoteEngine):
         model = settings.model or self._served.model
         detection = settings.repetition_detection
         chat = self._served.chat
-        return Endpoint(url, key, model, settings.request_timeout, detection, chat, self._place)
+        timeout = settings.request_timeout
+        self._clients.append(Endpoint(url, key, model, timeout, detection, chat, self._place))
+        return self._clients[-1]
 
     def _key(self) -> str | None:
         variable = self._settings.api_key_env

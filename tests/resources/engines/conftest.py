@@ -14,6 +14,7 @@ from sl_dagster.experiment import Experiment, Sampling, load_experiment
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.adapters import Adapter, adapter_fingerprint
 from sl_dagster.resources.engines import Completion, Engine, Request, open_engine
+from sl_dagster.resources.engines.openai_engine import OpenAIEngine
 from tests.conftest import DEMO_MODEL
 
 LOOP = asyncio.Runner()  # engines want all their requests from one event loop
@@ -119,8 +120,26 @@ def request(topic: str, sampling: Sampling = SAMPLED, seed: int = 1, **more) -> 
     return Request(message, sampling, seed, **({"adapter": BASE} | more))  # pyright: ignore
 
 
+_ASKED: list[OpenAIEngine] = []
+
+
+@pytest.fixture(autouse=True)
+def connections_are_closed() -> Iterator[None]:
+    """Those of a test's engines, as they must be before their event loop goes on without them."""
+    yield
+
+    async def close() -> None:
+        while _ASKED:
+            for endpoint in _ASKED.pop()._clients:
+                await endpoint.close()
+
+    LOOP.run(close())
+
+
 def complete(engine: Engine, *requests: Request) -> list[Completion]:
     """All requests at the same time; answers in their order."""
+    if isinstance(engine, OpenAIEngine):
+        _ASKED.append(engine)
 
     async def all_of_them() -> list[Completion]:
         return await asyncio.gather(*(engine.complete(one) for one in requests))

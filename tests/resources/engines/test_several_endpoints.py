@@ -1,9 +1,11 @@
 """Several endpoints: who is asked, who is left alone, and what a death in the middle costs."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -48,7 +50,6 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Op
             "base_urls": list(urls),
             "model": MODEL,
             "repetition_detection": None,
-            # Seen once under load: an answer lay in its socket and the event loop never read it.
             "request_timeout": 20,
         }
         opened = open_engine(mini_experiment(tmp_path, engine=engine).served)
@@ -186,6 +187,10 @@ def test_one_that_comes_back_as_another_model_is_asked_nothing(
             assert time.monotonic() < deadline
             complete(engine, REQUESTS[0])
             time.sleep(0.05)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ResourceWarning)
+            gc.collect()
+        assert not [one for one in caught if "unclosed transport" in str(one.message)]
         assert [answer.text for answer in complete(engine, *REQUESTS)] == [*map(text_of, REQUESTS)]
 
 
