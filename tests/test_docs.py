@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.commands.config.config_args import ClusterConfig, load_config_from_file
 from accelerate.commands.launch import launch_command_parser
 from dagster._core.instance.config import dagster_instance_config, dagster_instance_config_schema
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
@@ -99,9 +99,9 @@ def test_experiments_are_shown() -> None:
 def test_accelerate_reads_its_file(place: str, tmp_path: Path) -> None:
     (tmp_path / "shown.yaml").write_text(of_kind("accelerate")[place], encoding="utf-8")
     config = load_config_from_file(str(tmp_path / "shown.yaml"))
-    assert config.distributed_type == "FSDP"
+    assert isinstance(config, ClusterConfig) and config.distributed_type == "FSDP"
     launcher = {action.dest for action in launch_command_parser()._actions}
-    assert config.fsdp_config.keys() <= launcher
+    assert (config.fsdp_config or {}).keys() <= launcher
 
 
 @needs_vllm

@@ -302,7 +302,8 @@ def test_a_look_at_who_says_nothing_ends(
     monkeypatch.setattr(openai_engine, "_SECONDS_TO_COME_BACK", 1)
     engine = connect(servers[0].url)
     complete(engine, REQUESTS[0])
-    servers[0].replies, servers[0].silent = [dropped], True
+    servers[0].replies = [dropped]
+    servers[0].silent = True
 
     def speak(line: str) -> None:
         servers[0].silent = not line.startswith("no endpoint answers: asking again")
