@@ -22,7 +22,8 @@ from typing import Any
 
 from asking import CountingEngine, Response, initial_responses
 
-from sl_dagster.assets.loop.extension_rounds import ExtendHalf, ExtendWhole
+from sl_dagster.assets.loop.round_stage1 import ExtendHalf
+from sl_dagster.assets.loop.round_stage2 import ExtendWhole
 from sl_dagster.assets.stage.run import base_model
 from sl_dagster.assets.stage.slot import Slot
 from sl_dagster.experiment import Experiment, load_experiment

@@ -26,7 +26,8 @@ import psutil
 from openai import OpenAI
 from transformers import AutoTokenizer
 
-from sl_dagster.assets.loop.extension_rounds import ExtendHalf, ExtendWhole
+from sl_dagster.assets.loop.round_stage1 import ExtendHalf
+from sl_dagster.assets.loop.round_stage2 import ExtendWhole
 from sl_dagster.assets.stage.run import StageRun, base_model
 from sl_dagster.experiment import Experiment, Sampling, VllmSettings, load_experiment
 from sl_dagster.inputs.instructions import read_instructions

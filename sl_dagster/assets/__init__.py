@@ -3,7 +3,8 @@
 What belongs here: what is asked of the model, what becomes of the answer, and what an asset's page
 shows. Rules live in ``method``, files and processes in ``resources``. ``stage`` has what all stages
 share, ``loop`` the stages of an iteration, ``baselines`` other ways to long responses, ``final``
-what is made of all iterations, and ``measures`` what says how good it is.
+what is made of all iterations, ``measures`` what says how good it is, and ``checks`` what must hold
+of all these.
 """
 
 from itertools import chain
@@ -21,11 +22,12 @@ from sl_dagster.assets.final.collected import MoreInstructions, MoreResponses
 from sl_dagster.assets.final.dataset import Dataset
 from sl_dagster.assets.final.length_controlled import LengthControlled
 from sl_dagster.assets.loop.extended_responses import ExtendedResponses
-from sl_dagster.assets.loop.extension_rounds import ExtendHalf, ExtendWhole
 from sl_dagster.assets.loop.initial_responses import InitialResponses
 from sl_dagster.assets.loop.instructions import Instructions
 from sl_dagster.assets.loop.lora_adapters import LoraAdapter
 from sl_dagster.assets.loop.previous_adapters import PreviousAdapter
+from sl_dagster.assets.loop.round_stage1 import ExtendHalf
+from sl_dagster.assets.loop.round_stage2 import ExtendWhole
 from sl_dagster.assets.loop.seeds import Seeds
 from sl_dagster.assets.loop.sft_sets import ExtenderSft, GeneratorSft
 from sl_dagster.assets.measures.benchmark_scores import BenchmarkScores, ModelScores

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from sl_dagster.method.diversity import SimilarTexts
-from sl_dagster.method.filters import CutOff, cut_off
+from sl_dagster.method.filters import CutOff, Preset, cut_off
 from sl_dagster.method.language import Language, is_written_in
 from sl_dagster.method.lengths import length_named_in
 from sl_dagster.method.words import count_words
@@ -74,13 +74,19 @@ class CutInstruction(NamedTuple):
     cut: str
 
 
-def without_chatter(text: str) -> CutInstruction:
+def instruction_in(output: str, preset: Preset = "default") -> CutInstruction:
     """The instruction at the beginning of what a model has written, without what it adds.
 
     Models go on after an instruction: with a list of more, with a note about what they have
     written, with an offer of help, with an answer. Lists and paragraphs of its own stay.
+
+    Args:
+        output: what the model wrote.
+        preset: the reference cuts nothing, so with ``reference`` the instruction is all of it.
     """
-    text = text.strip()
+    text = output.strip()
+    if preset == "reference":
+        return CutInstruction(text, "")
     places = [match.start() for match in _CHATTER.finditer(text)]
     numbers = [(match.start(), int(match[1])) for match in _NUMBERED_LINE.finditer(text)]
     if numbers and numbers[0][1] == _THIRD + 1 and numbers[0][0] > 0:

@@ -8,7 +8,7 @@ from sl_dagster.method.diversity import SimilarTexts
 from sl_dagster.method.instructions import (
     duplicate_reason,
     instruction_drop_reason,
-    without_chatter,
+    instruction_in,
 )
 
 
@@ -120,7 +120,7 @@ ADDED = [
 
 @pytest.mark.parametrize("text", WHOLE)
 def test_an_instruction_stays_whole(text: str) -> None:
-    assert without_chatter(f" {text}\n") == (text, "")
+    assert instruction_in(f" {text}\n") == (text, "")
 
 
 @given(
@@ -128,13 +128,15 @@ def test_an_instruction_stays_whole(text: str) -> None:
     st.lists(st.sampled_from(ADDED), min_size=1, max_size=3),
 )
 def test_what_follows_an_instruction_is_cut_off(text: str, added: list[str]) -> None:
-    found = without_chatter(text + "".join(added))
+    whole = text + "".join(added)
+    found = instruction_in(whole)
     assert found.instruction == text
-    assert found.cut and without_chatter(found.instruction).cut == ""
+    assert found.cut and instruction_in(found.instruction).cut == ""
+    assert instruction_in(whole, "reference") == (whole.strip(), "")
 
 
 def test_a_list_that_goes_on_is_cut_off_where_the_instruction_has_none_of_its_own() -> None:
-    assert without_chatter(f"{STORY}\n\n4. Write a poem.\n5. Write a play.").instruction == STORY
-    assert without_chatter("写一篇散文。\n4、写一首诗").instruction == "写一篇散文。"
+    assert instruction_in(f"{STORY}\n\n4. Write a poem.\n5. Write a play.").instruction == STORY
+    assert instruction_in("写一篇散文。\n4、写一首诗").instruction == "写一篇散文。"
     own = f"{STORY} Tell:\n1. how\n2. when\n3. why\n4. where"
-    assert without_chatter(own).cut == ""
+    assert instruction_in(own).cut == ""

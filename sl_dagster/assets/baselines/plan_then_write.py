@@ -3,7 +3,8 @@
 The base model plans a text for each instruction, and then writes it section by section, seeing the
 plan and what it has written so far. It does so in every iteration: what a Generator has learned is
 to answer at one go. What it says about its writing, before or after a section, is cut off. The
-whole text is judged by the response filter.
+whole text is judged by the response filter. ``plan_then_write`` in the experiment file says how
+often and how the model is asked.
 """
 
 from dataclasses import replace

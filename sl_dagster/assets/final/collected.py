@@ -6,6 +6,7 @@ The paper's code, too, has the last Generator answer further instructions for th
 from functools import cached_property
 
 from sl_dagster.assets.loop.initial_responses import InitialResponses
+from sl_dagster.assets.loop.instruction_pool import earlier_instructions
 from sl_dagster.assets.loop.instructions import Instructions
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.errors import UserError
@@ -41,8 +42,8 @@ class MoreInstructions(Instructions):
 
     @cached_property
     def sources(self) -> list[StoredStage]:
-        finished = finished_iterations(self.run)
-        return [self.run.read("seeds"), *self.earlier(finished)]
+        earlier = earlier_instructions(self.run, finished_iterations(self.run))
+        return [self.run.read("seeds"), *earlier]
 
 
 class MoreResponses(InitialResponses):

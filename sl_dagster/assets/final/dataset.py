@@ -1,4 +1,8 @@
-"""``dataset``: all responses of all iterations as (query, response) pairs (paper, section 3.5)."""
+"""``dataset``: all responses of all iterations as (query, response) pairs (paper, section 3.5).
+
+No model is asked. No pair stands in it twice, and all that answer one instruction are on one side
+of the split (``dataset.validation_split``).
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,8 @@
-"""``length_controlled``: pairs whose query says how long the response is (paper, section 3.5)."""
+"""``length_controlled``: pairs whose query says how long the response is (paper, section 3.5).
+
+The base model is asked to weave that length into the query; what does not say it is asked for again
+(``length_control`` in the experiment file).
+"""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,7 +1,8 @@
 """``extended_responses``: the responses to train on, the longest preferred.
 
 With Self-Lengthen, those that have grown enough (paper, section 3.3). A baseline has other long
-responses in their place: texts written to a plan, or (in ``back_translation.py``) documents.
+responses in their place: texts written to a plan, or (in ``back_translation.py``) documents. No
+model is asked: ``extension.growth`` says what is enough, ``length_selection`` chooses among those.
 """
 
 from collections.abc import Iterator, Sequence

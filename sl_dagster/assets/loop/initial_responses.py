@@ -68,8 +68,6 @@ class InitialResponses(Task):
             finish_reason=completion.finish_reason,
             preset=self.experiment.filter.preset,
         )
-        if cut:
-            completion = completion.cut_to(text)
         return slot.judged(completion, text, reason, cut, instruction=slot.source.text)
 
     def choose(self, outcomes: Sequence[Outcome], texts: Iterable[str]) -> list[str | None] | None:

@@ -5,18 +5,18 @@ much like another one, or in the model's own judgement asks for no long text, is
 """
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
+from sl_dagster.assets.loop.instruction_pool import InstructionPool, earlier_instructions
 from sl_dagster.assets.loop.new_instructions import NewInstructions
 from sl_dagster.assets.stage.config import sampling_identity, section_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import fingerprint
 from sl_dagster.method.commentary import Cut
-from sl_dagster.method.diversity import distinct_n, kinds_by_origin, mean_shares
-from sl_dagster.method.instructions import instruction_drop_reason, without_chatter
+from sl_dagster.method.instructions import instruction_drop_reason, instruction_in
 from sl_dagster.resources.engines import Request
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StoredStage
@@ -58,7 +58,7 @@ class Instructions(NewInstructions):
         settings = section_identity(
             experiment.instructions, "count", "tries", "pool", "max_similarity", "sampling"
         )
-        rules = {} if self.to_the_letter else {"rules": _RULES}
+        rules = {} if experiment.filter.preset == "reference" else {"rules": _RULES}
         return [
             settings | {"count": self.count} | rules,
             sampling_identity(experiment.sampling_of("instructions")),
@@ -66,43 +66,28 @@ class Instructions(NewInstructions):
             self.heldout,
         ]
 
-    @property
-    def to_the_letter(self) -> bool:
-        """Whether an instruction is all that the model has written, as in the paper's code."""
-        return self.experiment.filter.preset == "reference"
-
     @cached_property
     def sources(self) -> list[StoredStage]:
-        return [self.run.stage("seeds"), *self.earlier(range(1, self.run.iteration))]
-
-    def earlier(self, iterations: Iterable[int]) -> list[StoredStage]:
-        """The instructions of these iterations, if the pool grows.
-
-        Looked up and not declared, because Dagster lets no asset depend on its own earlier
-        iterations. If they are made anew this stage's fingerprint changes, and it shows as out of
-        date once their iteration has been run to its end, through ``previous_generator``.
-        """
-        if self.experiment.instructions.pool == "seeds":
-            return []
-        return [self.run.read("instructions", iteration) for iteration in iterations]
+        earlier = earlier_instructions(self.run, range(1, self.run.iteration))
+        return [self.run.stage("seeds"), *earlier]
 
     @property
     def count(self) -> int:
         return self.experiment.instructions.count
 
     @cached_property
-    def pool(self) -> list[Text]:
-        """What examples are drawn from, and what must not be repeated."""
-        return [record for source in self.sources for record in source.records(Text)]
+    def pool(self) -> InstructionPool:
+        """What examples are drawn from."""
+        return InstructionPool(self.sources)
 
     @property
     def known_texts(self) -> list[str]:
-        return [record.text for record in self.pool]
+        return self.pool.texts
 
     def slots(self) -> Iterator[Slot[list[Text]]]:
         """As many as instructions are wanted, the languages taking turns; each has its pool."""
         languages = self.experiment.languages
-        pools = {one: [r for r in self.pool if r.language == one] for one in languages}
+        pools = {language: self.pool.in_language(language) for language in languages}
         for position in range(self.count):
             language = languages[position % len(languages)]
             record_id = fingerprint(self.fingerprint, position)
@@ -116,34 +101,29 @@ class Instructions(NewInstructions):
         sampling = self.experiment.sampling_of("instructions")
         stop = (*sampling.stop, prompts.self_instruct_stop)
         sampling = sampling.model_copy(update={"stop": stop})
-        request = Request(message, sampling, slot.seed(number), self.writer, begun=turn)
-        completion = await ask(request)
-        text, cut = completion.text.strip(), ""
-        if not self.to_the_letter:
-            text, cut = without_chatter(text)
+        completion = await ask(Request(message, sampling, slot.seed(number), self.writer, turn))
+        preset = self.experiment.filter.preset
+        text, cut = instruction_in(completion.text, preset)
         reason = instruction_drop_reason(
             text,
             # What was cut off may have ended in mid-sentence.
             finish_reason="stop" if cut else completion.finish_reason,
             language=slot.language,
-            may_name_length=self.to_the_letter,
+            may_name_length=preset == "reference",
         )
         reason = reason or self.reason_against(text)
-        if reason is None and not await self._suits(slot, number, text, ask):
+        if not reason and not await self._suits(slot, number, text, ask):
             reason = "judged_no"
         parents = tuple(example.record_id for example in shown)
-        if cut:
-            completion = completion.cut_to(text)
         return slot.judged(completion, text, reason, Cut(after=cut), parents=parents)
 
     async def _suits(self, slot: Slot, number: int, instruction: str, ask: Ask) -> bool:
         """Whether the model itself takes the instruction for one that asks for a long text."""
         prompts = self.experiment.prompts_by_language[slot.language]
-        sampling = self.experiment.sampling_of("instructions").model_copy(update=_JUDGEMENT)
         threshold = self.experiment.instructions.judge_threshold
         request = Request(
             prompts.judgement(instruction),
-            sampling,
+            self.experiment.sampling_of("instructions").model_copy(update=_JUDGEMENT),
             slot.seed(number, "judgement"),
             self.writer,
             choices=prompts.judge_answers,
@@ -153,13 +133,4 @@ class Instructions(NewInstructions):
         return prompts.approves(answer.text, answer.probability, threshold)
 
     def facts(self, stage: StoredStage) -> dict[str, Any]:
-        """Distinct-n of the new instructions, and of what kinds their examples were."""
-        new = list(stage.records(Text))
-        texts = [record.text for record in new]
-        kinds = kinds_by_origin(
-            (one.record_id, one.parents, one.kind) for one in [*self.pool, *new]
-        )
-        shares = mean_shares([kinds[record.record_id] for record in new])
-        return {f"distinct_{n}": round(distinct_n(texts, n), 3) for n in (1, 2)} | {
-            f"share_{kind}": round(share, 3) for kind, share in sorted(shares.items())
-        }
+        return self.pool.variety_of(list(stage.records(Text)))

@@ -1,7 +1,9 @@
-"""``previous_generator`` and ``previous_extender``: the adapters that an iteration starts from.
+"""``previous_generator``, ``previous_extender``: what an iteration starts from (paper, 3.4).
 
-Here the loop closes. Dagster refuses a cycle between assets, even one that goes from iteration to
-iteration, so these two look up what the iteration before has made instead of depending on it.
+No model is asked, and no setting counts: iteration 1 starts from the bare base model, every other
+one from the adapters of the one before. Here the loop closes. Dagster refuses a cycle between
+assets, even one that goes from iteration to iteration, so these two look up what the iteration
+before has made instead of depending on it.
 """
 
 import dagster as dg

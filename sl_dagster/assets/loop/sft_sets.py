@@ -1,6 +1,8 @@
 """``generator_sft`` and ``extender_sft``: what both roles learn from (paper, section 3.3).
 
-No model is asked; every extended response becomes an example of each role.
+No model is asked. Every extended response becomes an example of each role: for the Generator it
+answers its instruction, for the Extender it follows its initial response, some of whose lines are
+left out (``extension.line_dropout``).
 """
 
 from abc import abstractmethod

@@ -1,7 +1,7 @@
 """``longen_scores``, ``longbench_scores``: benchmarks of length; ``model_scores`` compares models.
 
 One class serves every benchmark of ``sl_dagster.benchmarks``: a model answers its queries, and
-each answer is stored with its score.
+each answer is stored with its score (``benchmarks`` in the experiment file).
 """
 
 from functools import cached_property

@@ -61,12 +61,13 @@ class Slot(Generic[Source]):
             completion: the model's answer.
             text: what is stored of it.
             reason: why it is not good enough, if it is not.
-            cut: the model's remarks about it that were cut off.
+            cut: the model's remarks about it that were cut off; without them it has fewer tokens.
             columns: the record's further columns.
         """
-        wrote = {"tokens": completion.tokens, "finish_reason": completion.finish_reason}
         if cut:
-            wrote["commentary"] = asdict(cut)
+            completion = completion.cut_to(text)
+            columns["commentary"] = asdict(cut)
+        wrote = {"tokens": completion.tokens, "finish_reason": completion.finish_reason}
         return self.made(Text, reason, text=text, **wrote, **columns)
 
     def made(

@@ -6,40 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sl_dagster.assets.loop.extension_rounds import ExtendHalf, ExtendWhole
+from sl_dagster.assets.loop.round_stage2 import ExtendWhole
 from sl_dagster.assets.stage.slot import Slot
 from sl_dagster.experiment import load_experiment
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Text
-
-RESPONSE = "The bridge is old.\n\nThe mill is older.\n\nNobody knows why."
-IDENTITY = {
-    "record_id": "a",
-    "experiment": "e",
-    "iteration": 1,
-    "stage": "round1_stage2",
-    "position": 0,
-    "language": "en",
-}
-
-
-class Extender:
-    """Writes what it is told to, prefixes and continuations apart, and notes what it is asked."""
-
-    def __init__(self, prefixes: list[str], continuations: list[str]) -> None:
-        self.asked: list[Request] = []
-        self._prefixes, self._continuations = iter(prefixes), iter(continuations)
-
-    async def __call__(self, request: Request) -> Completion:
-        self.asked.append(request)
-        text = next(self._continuations if request.begun else self._prefixes)
-        return Completion(text, len(text.split()), 10, "stop")
-
-    @property
-    def begun(self) -> list[str]:
-        """How each turn began: with nothing where a prefix was asked for."""
-        return [request.begun for request in self.asked]
+from tests.assets.loop.extender import AFTER, BEFORE, IDENTITY, RESPONSE, Extender
 
 
 @pytest.fixture
@@ -132,22 +104,6 @@ def test_on_request_a_later_attempt_begins_with_the_same_prefix(write_experiment
     assert ask.begun == ["The bridge is very old."] * 2
 
 
-BEFORE, AFTER = "Here is the expanded text:", "I removed repetitive words from the text."
-
-
-def test_remarks_on_a_prefix_are_cut_off(write_experiment):
-    task = ExtendHalf(load_experiment(write_experiment()), 1)
-    task.writer = Adapter("extender", "base-1")
-    enriched = "The bridge is very old.\n\nIt is of stone.\n\nIt stands."
-    source = Text(**IDENTITY, instruction="Write.", text=RESPONSE)
-    ask = Extender([f"{BEFORE}\n\n{enriched}\n\n{AFTER}"], [])
-    record = asyncio.run(task.attempt(Slot(IDENTITY, source), 1, ask))
-    assert record.kept
-    assert record.text == "The bridge is very old.\n\nIt is of stone."
-    assert record.commentary == {"before": BEFORE, "after": AFTER}
-    assert task.carry(Slot(IDENTITY, source), record).commentary is None
-
-
 def test_remarks_on_an_extended_response_are_cut_off(whole):
     prefix = "The bridge is very old."
     said = f" It spans the river, and the mill is older still, as nobody knows why.\n\n{AFTER}"
@@ -180,11 +136,3 @@ def test_a_second_prefix_keeps_what_was_cut_off_when_it_fails(whole):
     records = attempts(whole, slot("The bridge is very old."), ask, 2)
     assert records[1].drop_reason == "repetition"
     assert records[1].commentary == {"before": BEFORE, "after": ""}
-
-
-@pytest.mark.parametrize(("temperature", "tries"), [(0.7, 4), (0.0, 1)])
-def test_what_is_not_drawn_is_tried_once(write_experiment, temperature, tries):
-    sampling = {"temperature": temperature}
-    path = write_experiment(extension={"tries": 4, "sampling": sampling})
-    for stage in (ExtendHalf, ExtendWhole):
-        assert stage(load_experiment(path), 1).tries == tries

@@ -1,0 +1,65 @@
+"""``loss_fell``: a training has converged, and learned something."""
+
+import math
+from statistics import fmean
+
+import dagster as dg
+
+from sl_dagster.assets.checks.check import Check, Stores
+from sl_dagster.experiment import Experiment
+from sl_dagster.resources.adapters import Role
+from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.training.job import LossPoint, TrainingOutcome
+
+
+class LossFell(Check):
+    """See ``loss_verdict``."""
+
+    name = "loss_fell"
+    description = (
+        "The training loss is finite and fell, and so did the loss on the examples held back."
+    )
+
+    def __init__(self, experiment: Experiment, role: Role) -> None:
+        super().__init__(experiment)
+        self.asset = f"{role}_lora"
+
+    def verdict(self, key: StageKey, stores: Stores) -> dg.AssetCheckResult:
+        outcome = stores.adapters.read(key).outcome
+        assert outcome, "every trained adapter has its outcome"
+        return loss_verdict(outcome)
+
+
+def loss_verdict(outcome: TrainingOutcome) -> dg.AssetCheckResult:
+    """Judge a training by its loss curves: ERROR if not finite, WARN if one did not fall."""
+    curves = {"training": outcome.losses, "evaluation": outcome.evaluation_losses}
+    ends = {name: _ends(curve) for name, curve in curves.items() if len(curve) > 1}
+    endless = [
+        name
+        for name, curve in curves.items()
+        if not all(math.isfinite(point.loss) for point in curve)
+    ]
+    risen = [name for name, (first, last) in ends.items() if not last < first]
+    if endless:
+        wrong = f"the {' and the '.join(endless)} loss is not finite: lower the learning rate"
+    elif risen:
+        change = (f"{name} loss from {ends[name][0]:.3f} to {ends[name][1]:.3f}" for name in risen)
+        wrong = f"did not fall: {', '.join(change)}"
+    else:
+        wrong = None
+    return dg.AssetCheckResult(
+        passed=wrong is None,
+        severity=dg.AssetCheckSeverity.ERROR if endless else dg.AssetCheckSeverity.WARN,
+        description=wrong,
+        metadata={
+            f"{end}_{name}_loss": value
+            for name, pair in ends.items()
+            for end, value in zip(("first", "last"), pair, strict=True)
+        },
+    )
+
+
+def _ends(curve: list[LossPoint]) -> tuple[float, float]:
+    """The means of the curve's first and last tenth, because single batches scatter."""
+    losses, tenth = [point.loss for point in curve], max(1, len(curve) // 10)
+    return fmean(losses[:tenth]), fmean(losses[-tenth:])
