@@ -1,9 +1,12 @@
 """A sensor that starts an iteration when the one before it is complete."""
 
+from functools import partial
+
 import dagster as dg
 
 from sl_dagster.experiment import Experiment
 from sl_dagster.jobs.asset_jobs import job_name
+from sl_dagster.jobs.history import latest_materialization
 
 _LAST_ASSET = "length_report"
 
@@ -21,11 +24,12 @@ def next_iteration_sensor(experiment: Experiment) -> dg.SensorDefinition:
         ),
     )
     def next_iteration(context: dg.SensorEvaluationContext) -> list[dg.RunRequest]:
+        completed = partial(latest_materialization, context.instance, experiment.name, _LAST_ASSET)
         for iteration in range(1, experiment.iterations):
-            complete = _completion(context, experiment, iteration)
+            complete = completed(iteration)
             if complete is None:
                 return []
-            if _completion(context, experiment, iteration + 1) is None:
+            if completed(iteration + 1) is None:
                 # With the completion in its key: an iteration that failed is not started again
                 # and again, but once more when the one before it has been made anew.
                 run_key = f"{iteration + 1}-{complete.storage_id}"
@@ -33,16 +37,3 @@ def next_iteration_sensor(experiment: Experiment) -> dg.SensorDefinition:
         return []
 
     return next_iteration
-
-
-def _completion(
-    context: dg.SensorEvaluationContext, experiment: Experiment, iteration: int
-) -> dg.EventLogRecord | None:
-    """The event that completed an iteration."""
-    records = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(
-            asset_key=dg.AssetKey([experiment.name, _LAST_ASSET]), asset_partitions=[str(iteration)]
-        ),
-        limit=1,
-    ).records
-    return records[0] if records else None

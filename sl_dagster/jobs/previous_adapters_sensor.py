@@ -3,10 +3,12 @@
 With that, the assets of the next iteration show as out of date, and a person decides what to rerun.
 """
 
+from functools import partial
+
 import dagster as dg
 
 from sl_dagster.experiment import Experiment
-from sl_dagster.jobs.runs_under_way import something_runs
+from sl_dagster.jobs.history import latest_materialization, something_runs
 
 
 def previous_adapters_sensor(experiment: Experiment) -> dg.SensorDefinition:
@@ -29,11 +31,12 @@ def previous_adapters_sensor(experiment: Experiment) -> dg.SensorDefinition:
         # that iteration taken.
         if something_runs(context.instance):
             return []
+        made = partial(latest_materialization, context.instance, experiment.name)
         requests = []
         for role in experiment.roles:
             for iteration in range(1, experiment.iterations):
-                lora = _latest(context, experiment, f"{role}_lora", iteration)
-                previous = _latest(context, experiment, f"previous_{role}", iteration + 1)
+                lora = made(f"{role}_lora", iteration)
+                previous = made(f"previous_{role}", iteration + 1)
                 if lora and previous and lora.storage_id > previous.storage_id:
                     requests.append(
                         dg.RunRequest(
@@ -45,15 +48,3 @@ def previous_adapters_sensor(experiment: Experiment) -> dg.SensorDefinition:
         return requests
 
     return retrained
-
-
-def _latest(
-    context: dg.SensorEvaluationContext, experiment: Experiment, asset: str, iteration: int
-) -> dg.EventLogRecord | None:
-    records = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(
-            asset_key=dg.AssetKey([experiment.name, asset]), asset_partitions=[str(iteration)]
-        ),
-        limit=1,
-    ).records
-    return records[0] if records else None

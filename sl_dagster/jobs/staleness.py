@@ -60,10 +60,6 @@ class Staleness:
         self._graph = definitions.resolve_asset_graph()
         self._experiment = experiment
 
-    def out_of_date(self, iteration: int) -> list[str]:
-        """The names of an iteration's assets that are out of date, in the order of the loop."""
-        return [one.name for one in self.verdicts(str(iteration)) if one.why]
-
     def verdicts(self, partition: str) -> list[Finding]:
         """Of all that has been made of a partition, in the order of the loop.
 

@@ -19,7 +19,7 @@ from sl_dagster.assets import assets_of
 from sl_dagster.assets.stage.asset import UP_TO_DATE
 from sl_dagster.experiment import Experiment
 from sl_dagster.jobs.asset_jobs import job_name
-from sl_dagster.jobs.runs_under_way import something_runs
+from sl_dagster.jobs.history import something_runs
 from sl_dagster.jobs.staleness import Finding, Staleness
 from sl_dagster.resources.storage.io_managers import shown_to_the_user
 

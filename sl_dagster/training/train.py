@@ -7,7 +7,6 @@ Dagster Pipes. A training that was killed goes on from its last checkpoint.
 
 import contextlib
 import dataclasses
-import json
 import logging
 import os
 import sys
@@ -20,21 +19,20 @@ from typing import Any
 import datasets
 import psutil
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from dagster_pipes import PipesContext, open_dagster_pipes
-from peft import LoraConfig, PeftConfig, PeftModel
-from transformers import BitsAndBytesConfig, PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 from transformers.utils import logging as transformers_logging
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from sl_dagster import durable
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Training
 from sl_dagster.experiment.base import read_yaml
 from sl_dagster.experiment.chat import stop_tokens
-from sl_dagster.models.base_model import load_model, load_tokenizer
+from sl_dagster.models.base_model import load_tokenizer
 from sl_dagster.progress import Pace, Progress, duration
+from sl_dagster.training.checkpoints import CheckpointsNoted, last_checkpoint, step_of
 from sl_dagster.training.examples import TokenizedExamples, tokenized
 from sl_dagster.training.job import (
     CHECKPOINTS,
@@ -46,8 +44,7 @@ from sl_dagster.training.job import (
     TrainingJob,
     TrainingOutcome,
 )
-
-_WHOLE = "whole.json"  # beside a checkpoint: the sizes of its files
+from sl_dagster.training.weights import adapted, base_model_to_train
 
 
 def main() -> None:
@@ -88,10 +85,10 @@ def train(job: TrainingJob, pipes: PipesContext | None) -> TrainingOutcome:
         UserError: the settings do not fit the model, its template, the data or the adapter that
             is continued.
     """
-    model = _base_model(job)
+    model = base_model_to_train(job)
     tokenizer = load_tokenizer(job.base_model, job.revision)
     examples = tokenized(job, tokenizer, stop_tokens(model.generation_config, tokenizer))
-    checkpoint = _last_checkpoint(job.output / CHECKPOINTS)
+    checkpoint = last_checkpoint(job.output / CHECKPOINTS)
     trainer = make_trainer(job, model, tokenizer, examples, resumes=checkpoint is not None)
     if pipes:
         _announce(job, examples, checkpoint, pipes)
@@ -115,7 +112,7 @@ def train(job: TrainingJob, pipes: PipesContext | None) -> TrainingOutcome:
         longest=examples.longest,
         tokens=int(examples.train_tokens * job.training.epochs),
         steps=trainer.state.global_step,
-        resumed_at=_step_of(checkpoint) if checkpoint else 0,
+        resumed_at=step_of(checkpoint) if checkpoint else 0,
         seconds=seconds,
         gpus=0 if accelerator.device.type == "cpu" else accelerator.num_processes,
         losses=[LossPoint(step=e["step"], loss=e["loss"]) for e in log if "loss" in e],
@@ -142,7 +139,7 @@ def make_trainer(
     Raises:
         UserError: see ``train``.
     """
-    model, new_adapter = _adapted(job, model)
+    model, new_adapter = adapted(job, model)
     trainer = SFTTrainer(
         model=model,
         args=_arguments(job, examples, resumes),
@@ -152,7 +149,7 @@ def make_trainer(
         peft_config=new_adapter,
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(_Finished)
+    trainer.add_callback(CheckpointsNoted)
     check_launch(trainer.accelerator, job.training)
     return trainer
 
@@ -193,84 +190,6 @@ def _asked_way(config: dict[str, Any]) -> str | None:
         if launched or config.get("distributed_type") == way:
             return way
     return None
-
-
-def _base_model(job: TrainingJob) -> Any:
-    training = job.training
-    gpu = torch.cuda.is_available()
-    settings: dict[str, Any] = {}
-    if training.quantization:
-        settings["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.bfloat16,
-        )
-        # Each process quantizes its own copy, on its own GPU.
-        settings["device_map"] = {"": PartialState().device}
-    # Weights that change by small steps need the full precision; only the arithmetic is bfloat16.
-    low = gpu and training.precision == "bf16" and not job.all_weights
-    settings["dtype"] = torch.bfloat16 if low else torch.float32
-    return load_model(job.base_model, job.revision, **settings)
-
-
-def _adapted(job: TrainingJob, model: Any) -> tuple[Any, LoraConfig | None]:
-    """The model to train and, when a new adapter is to be trained, its shape."""
-    lora = job.training.lora
-    if job.all_weights:
-        return model, None
-    if job.previous_adapter:
-        shape = PeftConfig.from_pretrained(str(job.previous_adapter))
-        assert isinstance(shape, LoraConfig)
-        _check_unchanged(job, shape)
-        shape.lora_dropout = lora.dropout
-        return PeftModel.from_pretrained(
-            model, job.previous_adapter, config=shape, is_trainable=True
-        ), None
-    layers = [name for name, _ in model.named_modules()]
-    for target in lora.target_modules or ():
-        if not any(name == target or name.endswith(f".{target}") for name in layers):
-            linear = (name for name, part in model.named_modules() if hasattr(part, "in_features"))
-            known = sorted({name.rpartition(".")[2] for name in linear} - {"lm_head"})
-            raise UserError(
-                f"training.lora.target_modules: {job.base_model} has no layer {target!r}; its "
-                f"linear layers are {', '.join(known)}"
-            )
-    return model, LoraConfig(
-        r=lora.rank,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=list(lora.target_modules) if lora.target_modules else "all-linear",
-        exclude_modules=_blind_layers(model) or None,
-        task_type="CAUSAL_LM",
-    )
-
-
-def _blind_layers(model: Any) -> list[str]:
-    """Linear layers that texts never reach, such as those of a part that sees pictures."""
-    reached = set(model.get_decoder().modules()) | {model.get_output_embeddings()}
-    return [
-        name
-        for name, part in model.named_modules()
-        if hasattr(part, "in_features") and part not in reached
-    ]
-
-
-def _check_unchanged(job: TrainingJob, shape: LoraConfig) -> None:
-    """An adapter keeps its shape for life."""
-    lora = job.training.lora
-    asked: dict[str, Any] = {"rank": lora.rank, "alpha": lora.alpha}
-    found: dict[str, Any] = {"rank": shape.r, "alpha": shape.lora_alpha}
-    if lora.target_modules:
-        asked["target_modules"] = sorted(lora.target_modules)
-        found["target_modules"] = sorted(shape.target_modules or ())
-    for field, value in asked.items():
-        if value != found[field]:
-            raise UserError(
-                f"training.lora.{field}: {value}, but the adapter of the iteration before, which "
-                f"this training continues, has {found[field]}: set it back, or run again from "
-                "iteration 1"
-            )
 
 
 def _arguments(job: TrainingJob, examples: TokenizedExamples, resumes: bool) -> SFTConfig:
@@ -315,44 +234,6 @@ def _name_for_trackers(job: TrainingJob) -> None:
     """What the trackers' own settings, where the user has made none, say instead."""
     os.environ.setdefault("WANDB_PROJECT", job.project)
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(job.output / "tensorboard"))
-
-
-def _last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that is whole."""
-    found = sorted(folder.glob("checkpoint-*"), key=_step_of, reverse=True)
-    return next((checkpoint for checkpoint in found if _is_whole(checkpoint)), None)
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    """Whether all files have the sizes that they had when the checkpoint was finished."""
-    with contextlib.suppress(OSError, ValueError):
-        return json.loads((checkpoint / _WHOLE).read_text(encoding="utf-8")) == _sizes(checkpoint)
-    return False
-
-
-def _sizes(checkpoint: Path) -> dict[str, int]:
-    return {
-        str(path.relative_to(checkpoint)): path.stat().st_size
-        for path in sorted(checkpoint.rglob("*"))
-        if path.is_file() and path.name != _WHOLE
-    }
-
-
-class _Finished(TrainerCallback):
-    """Notes of a checkpoint, once it is on the disk, what belongs to it."""
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        PartialState().wait_for_everyone()  # each process has written files of its own
-        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        if state.is_world_process_zero:
-            durable.settle(checkpoint)
-            new = checkpoint / f"{_WHOLE}.new"
-            new.write_text(json.dumps(_sizes(checkpoint)), encoding="utf-8")
-            durable.replace(new, checkpoint / _WHOLE)
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])
 
 
 def _announce(

@@ -32,7 +32,8 @@ def run(project: Project, *arguments: str) -> str:
 
 def out_of_date(project: Project, instance: dg.DagsterInstance, iteration: int) -> list[str]:
     definitions = build_definitions([project.experiment], resources_in(project.data))
-    return Staleness(instance, definitions, "small").out_of_date(iteration)
+    found = Staleness(instance, definitions, "small").verdicts(str(iteration))
+    return [one.name for one in found if one.why]
 
 
 def contents(project: Project, iteration: int) -> dict[str, bytes]:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +21,13 @@ from typing import Any, TypeVar, overload
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from sl_dagster import durable
 from sl_dagster.errors import UserError
 from sl_dagster.method.plain_text import REPLACEMENT
 from sl_dagster.resources.records import Record, kind_of
 from sl_dagster.resources.storage.journal import Journal
+from sl_dagster.resources.storage.records_file import RecordsFile, manifest_of, opened, rows_at
 
 _RecordType = TypeVar("_RecordType", bound=Record)
 
@@ -35,10 +35,7 @@ _RECORDS = "records.parquet"
 _REJECTED = "rejected/records.parquet"
 _DRAFT = ".draft-"
 _MODEL = "/model="
-_MANIFEST_KEY = "sl_dagster"
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
-_BATCH_CHARACTERS = 8_000_000
-_BATCH_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ class StoredStage:
         if not self.path.is_file():
             raise UserError(f"{key} has not been made yet (no {self.path}): materialize it first")
         with self._explained():
-            self.manifest: dict[str, Any] = _manifest(self.path)
+            self.manifest: dict[str, Any] = manifest_of(self.path)
 
     @property
     def path(self) -> Path:
@@ -154,7 +151,7 @@ class StoredStage:
         return self._read(self.rejected_path) if self.rejected_path.exists() else iter(())
 
     def _read(self, path: Path) -> Iterator[Record]:
-        with self._explained(), _opened(path) as file:
+        with self._explained(), opened(path) as file:
             kind = kind_of(file.schema_arrow.names)
             for group in range(file.num_row_groups):
                 for row in file.read_row_group(group).to_pylist():
@@ -166,8 +163,8 @@ class StoredStage:
         Raises:
             UserError: the file is damaged.
         """
-        with self._explained(), _opened(self.path) as file:
-            kind, rows = kind_of(file.schema_arrow.names), _rows_at(file, positions)
+        with self._explained(), opened(self.path) as file:
+            kind, rows = kind_of(file.schema_arrow.names), rows_at(file, positions)
             return [kind.from_row(rows[position]) for position in positions]
 
     def verify(self) -> None:
@@ -176,11 +173,11 @@ class StoredStage:
         Raises:
             UserError: it is damaged, or they belong to another attempt at this stage.
         """
-        with self._explained(), _opened(self.path) as file:
+        with self._explained(), opened(self.path) as file:
             for group in range(file.num_row_groups):
                 file.read_row_group(group)
             rejected = self.rejected_path
-            if rejected.exists() and _manifest(rejected)["fingerprint"] != self.fingerprint:
+            if rejected.exists() and manifest_of(rejected)["fingerprint"] != self.fingerprint:
                 raise ValueError("a later attempt was killed when its first file was in place")
 
     def pick(self, record_ids: set[str]) -> list[Record]:
@@ -192,11 +189,11 @@ class StoredStage:
         found: list[Record] = []
         for path in (self.path, self.rejected_path):
             if path.exists():
-                with self._explained(), _opened(path) as file:
+                with self._explained(), opened(path) as file:
                     ids = file.read(columns=["record_id"])["record_id"].to_pylist()
                     places = {place for place, one_id in enumerate(ids) if one_id in record_ids}
                     kind = kind_of(file.schema_arrow.names)
-                    found += map(kind.from_row, _rows_at(file, places).values())
+                    found += map(kind.from_row, rows_at(file, places).values())
         return found
 
     def column(self, name: str) -> list[Any]:
@@ -205,7 +202,7 @@ class StoredStage:
         Raises:
             UserError: the file is damaged.
         """
-        with self._explained(), _opened(self.path) as file:
+        with self._explained(), opened(self.path) as file:
             return file.read(columns=[name])[name].to_pylist()
 
     def table(self, columns: list[str]) -> pa.Table:
@@ -217,7 +214,7 @@ class StoredStage:
         paths = [path for path in (self.path, self.rejected_path) if path.exists()]
         parts = []
         for path in paths:
-            with self._explained(), _opened(path) as file:
+            with self._explained(), opened(path) as file:
                 parts.append(file.read(columns=columns).select(columns))
         return pa.concat_tables(parts)
 
@@ -240,8 +237,8 @@ class StageDraft:
         self.folder = folder / f"{_DRAFT}{os.getpid()}"
         (self.folder / _REJECTED).parent.mkdir(parents=True, exist_ok=True)
         self._fingerprint = fingerprint
-        self._flowing_on = _ParquetFile(self.folder / _RECORDS, kind.schema)
-        self._rejected = _ParquetFile(self.folder / _REJECTED, kind.schema)
+        self._flowing_on = RecordsFile(self.folder / _RECORDS, kind.schema)
+        self._rejected = RecordsFile(self.folder / _REJECTED, kind.schema)
         self._replaced = 0
         self._digest = hashlib.sha256()
 
@@ -363,70 +360,6 @@ class StageStore(dg.ConfigurableResource):
         for leftover in [*folder.glob(f"{_DRAFT}*"), *folder.glob(journals)]:
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         return self.read(draft.key)
-
-
-class _ParquetFile:
-    """A Parquet file written in batches of bounded size."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self.rows = 0
-        self._schema = schema
-        self._pending: list[dict[str, Any]] = []
-        self._pending_characters = 0
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
-
-    def append(self, record: Record) -> None:
-        row = record.as_row()
-        self._pending.append(row)
-        self._pending_characters += _characters(row)
-        self.rows += 1
-        full = self._pending_characters > _BATCH_CHARACTERS
-        if full or len(self._pending) == _BATCH_ROWS:
-            self._flush()
-
-    def close(self, manifest: dict[str, Any]) -> None:
-        self._flush()
-        self._writer.add_key_value_metadata(
-            {_MANIFEST_KEY: json.dumps(manifest, ensure_ascii=False)}
-        )
-        self._writer.close()
-
-    def _flush(self) -> None:
-        if self._pending:
-            self._writer.write_table(pa.Table.from_pylist(self._pending, schema=self._schema))
-        self._pending.clear()
-        self._pending_characters = 0
-
-
-def _manifest(path: Path) -> dict[str, Any]:
-    metadata = pq.read_metadata(path).metadata or {}
-    return json.loads(metadata[_MANIFEST_KEY.encode()])
-
-
-def _opened(path: Path) -> pq.ParquetFile:
-    # Pre-buffering would keep everything that was read in memory until the file is closed.
-    return pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
-
-
-def _rows_at(file: pq.ParquetFile, positions: Collection[int]) -> dict[int, dict[str, Any]]:
-    """The rows at these positions, by position, reading only the row groups that hold them."""
-    found: dict[int, dict[str, Any]] = {}
-    first = 0
-    for group in range(file.num_row_groups):
-        after = first + file.metadata.row_group(group).num_rows
-        wanted = sorted(position for position in positions if first <= position < after)
-        if wanted:
-            rows = file.read_row_group(group).take([position - first for position in wanted])
-            found.update(zip(wanted, rows.to_pylist(), strict=True))
-        first = after
-    return found
-
-
-def _characters(row: dict[str, Any]) -> int:
-    """How much text a row holds, its own and what it was made from."""
-    texts = [value for value in row.values() if isinstance(value, str)]
-    messages = [*row.get("prompt", ()), *row.get("completion", ())]
-    return sum(map(len, texts)) + sum(len(message["content"]) for message in messages)
 
 
 @contextmanager
