@@ -54,8 +54,9 @@ def test_links_to_dagster_name_assets_that_there_are(
         key: asset.partitions_def for asset in experiment_assets(everything) for key in asset.keys
     }
     outward = {link for page in crawled.values() for link in links(page) if link[0] != "/"}
-    assert all(link.startswith(f"{WEB_UI}/assets/") for link in outward)
+    assert outward
     for link in outward:
+        assert link.startswith(f"{WEB_UI}/assets/")
         parts = urlsplit(link)
         partitions = assets[dg.AssetKey(parts.path.split("/")[2:])]
         [partition] = parse_qs(parts.query).get("partition", [None])
@@ -71,7 +72,9 @@ def test_every_page_of_a_stage_and_of_a_record_leads_back_to_dagster(
 
 
 def test_what_asset_pages_link_to_shows_the_records(pages: TestClient, whole: Path) -> None:
-    for key in StageStore(data_dir=str(whole)).complete():
+    complete = StageStore(data_dir=str(whole)).complete()
+    assert complete
+    for key in complete:
         parts = urlsplit(stage_address(key))
         page = pages.get(f"{parts.path}?{parts.query}")
         assert page.status_code == 200
@@ -80,10 +83,11 @@ def test_what_asset_pages_link_to_shows_the_records(pages: TestClient, whole: Pa
 
 
 def test_a_choice_is_named_once(crawled: dict[str, str]) -> None:
-    for address, page in crawled.items():
-        for row in page.split("<nav>")[1:]:
-            labels = [part.split("<")[0] for part in row.split("</nav>")[0].split('">')[1:]]
-            assert len(labels) == len(set(labels)), (address, labels)
+    rows = [(where, row) for where, page in crawled.items() for row in page.split("<nav>")[1:]]
+    assert rows
+    for address, row in rows:
+        labels = [part.split("<")[0] for part in row.split("</nav>")[0].split('">')[1:]]
+        assert labels and len(labels) == len(set(labels)), (address, labels)
 
 
 def test_choices_are_grouped_by_when_they_are_made(pages: TestClient) -> None:

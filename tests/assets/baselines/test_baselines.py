@@ -101,7 +101,9 @@ def test_remarks_on_sections_are_cut_off(planned: ScriptedProject) -> None:
         return f"{before}\n\n{written}\n\n{after}"
 
     planned.make("plans", "planned_responses", answer=chatty, iteration=1)
-    for record in planned.records("planned_responses", 1):
+    records = planned.records("planned_responses", 1)
+    assert len(records) == 2
+    for record in records:
         assert record.text.count("\n\n") == 2
         assert before not in record.text
         assert record.commentary == {
