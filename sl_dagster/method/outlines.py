@@ -8,10 +8,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from sl_dagster.method.filters import CutOff, cut_off
+from sl_dagster.method.commentary import Cut
+from sl_dagster.method.filters import CutOff, Preset, cut_off
 from sl_dagster.method.language import Language, is_written_in
 from sl_dagster.method.lengths import lengths_in
 from sl_dagster.method.repetition import repeats_itself
+from sl_dagster.method.responses import response_in
 
 OutlineDropReason = (
     CutOff
@@ -60,6 +62,15 @@ _HEADING = re.compile(r"(#{1,6})\s+")
 _BOLD = re.compile(r"\*\*|__")
 _ITALIC = re.compile(r"^[*_](?=\S)|(?<=\S)[*_]$")
 _ESCAPE = re.compile(r"\\(?=[.)\]\-*#])")
+# "Sure! Here is the introduction:", "Below is the next section of the essay:", 下面是第二部分：
+_HANDED_OVER = re.compile(
+    r"\W*(?:(?:sure|certainly|of course|absolutely)\b[^\n]{0,40}?)?"
+    r"(?:here(?:['’]s| is)|below is|this is|the following is)\b[^.!?:\n]*"
+    r"\b(?:section|part|introduction|conclusion)\b[^.!?:\n]*:\W*\n"
+    r"|\W*(?:好的\W*)?(?:以下|下面|这)(?:就?是|为)[^。：:\n]*"
+    r"(?:部分|章节|段落|引言|开头|结尾|结论)[^。：:\n]*[：:]\W*\n",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -237,6 +248,20 @@ def outline_drop_reason(
     if len(set(sections)) < len(sections):
         return "repeated_section"
     return None if is_written_in(outline, language) else "wrong_language"
+
+
+def section_in(output: str, preset: Preset) -> tuple[str, Cut]:
+    """The section in what a model wrote, and its remarks about the writing, which are cut off.
+
+    As ``responses.response_in``; but who writes section by section hands sections over ("Here is
+    the introduction:"), and no whole text.
+
+    Args:
+        output, preset: see ``responses.response_in``.
+    """
+    found = None if preset == "reference" else _HANDED_OVER.match(output)
+    section, cut = response_in(output[found.end() :] if found else output, preset)
+    return section, Cut(before=found[0].strip()) + cut if found else cut
 
 
 def section_drop_reason(

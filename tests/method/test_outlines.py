@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sl_dagster.method.commentary import Cut
 from sl_dagster.method.outlines import (
     Section,
     outline_drop_reason,
     parse_outline,
     section_drop_reason,
+    section_in,
 )
 from tests.method.texts import texts
 
@@ -194,6 +196,37 @@ def test_outlines_that_cannot_be_used(outline: str, reason: str | None) -> None:
 def test_an_outline_that_was_cut_off() -> None:
     outline = "1. The old bridge\n2. The st"
     assert outline_drop_reason(outline, "en", finish_reason="length", max_sections=9) == "truncated"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "Here is the final section:",
+        "**Here's the introduction:**",
+        "Sure! Below is the next section of the essay:",
+        "This is the second part of the story:",
+        "Here is the revised text:",
+        "好的，下面是第二部分：",
+    ],
+)
+def test_what_hands_a_section_over_is_cut_off(before: str) -> None:
+    section, after = "The old bridge stood over the river.", "Word count: 40"
+    output = f"{before}\n\n{section}\n\n{after}"
+    assert section_in(output, "default") == (section, Cut(before, after))
+    assert section_in(output, "reference") == (output, Cut())
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "Here is the river, and here is the part of it: the mill race.",
+        "Below is the list of all parts:\n\n- the wheel\n- the race",
+        "Part of the bridge fell:\n\nNobody was hurt.",
+        "这是桥的一部分。\n\n没有人受伤。",
+    ],
+)
+def test_a_section_that_hands_nothing_over_stays_whole(section: str) -> None:
+    assert section_in(section, "default") == (section, Cut())
 
 
 def test_sections_after_which_a_text_is_lost() -> None:

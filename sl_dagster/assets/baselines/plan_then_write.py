@@ -15,9 +15,14 @@ from sl_dagster.assets.stage.config import filter_identity, prompts_identity, sa
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
 from sl_dagster.method.commentary import Cut
-from sl_dagster.method.outlines import outline_drop_reason, parse_outline, section_drop_reason
+from sl_dagster.method.outlines import (
+    outline_drop_reason,
+    parse_outline,
+    section_drop_reason,
+    section_in,
+)
 from sl_dagster.method.prompts import Message
-from sl_dagster.method.responses import response_drop_reason, response_in
+from sl_dagster.method.responses import response_drop_reason
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StoredStage
@@ -107,7 +112,7 @@ class PlannedResponses(_PlanThenWrite):
         "response filter."
     )
     inputs = ("plans",)
-    code_version = "2"
+    code_version = "3"
     reads = (
         "plan_then_write.tries",
         "plan_then_write.sampling",
@@ -126,7 +131,7 @@ class PlannedResponses(_PlanThenWrite):
         for place, section in enumerate(parse_outline(plan)):
             message = prompts.writing(instruction, plan, whole.text, section.text)
             part = await ask(self.request(message, slot.seed(number, f"section {place}")))
-            written, remarks = response_in(part.text.strip(), self.experiment.filter.preset)
+            written, remarks = section_in(part.text.strip(), self.experiment.filter.preset)
             if remarks:
                 part, cut = part.cut_to(written), cut + remarks
             text = _BETWEEN_SECTIONS.join(filter(None, (whole.text, written)))
