@@ -1,8 +1,8 @@
 """Asset checks: what must hold of an iteration's results, looked at as soon as they are there.
 
-What belongs here: one module per check, named like it. An ERROR says that a result must not be
-used: what depends on the asset is not begun. A WARN is for a person to judge, and the run goes on.
-Checks read what is stored, so any of them can be run again alone, for any iteration.
+What belongs here: checks of a single result, a module per subject. An ERROR says that it must not
+be used: what depends on the asset is not begun. A WARN is for a person to judge, and the run goes
+on. Checks read what is stored, so any of them can be run again alone, for any iteration.
 
 What does not: ``up_to_date``, which every asset's own step says (``stage/asset.py``) and
 ``jobs/staleness_notes.py`` evaluates again; and what must hold before a stage begins, which that
@@ -12,14 +12,11 @@ stage sees to.
 import dagster as dg
 
 from sl_dagster.assets import assets_of
-from sl_dagster.assets.checks.changes_output import changes_output
+from sl_dagster.assets.checks.achievements import EnoughAccepted, EnoughGrown, LengthsGrew
 from sl_dagster.assets.checks.check import Check, declared_check
-from sl_dagster.assets.checks.counts_agree import CountsAgree
-from sl_dagster.assets.checks.enough_good import EnoughAccepted, EnoughGrown
-from sl_dagster.assets.checks.lengths_grew import LengthsGrew
-from sl_dagster.assets.checks.loss_fell import LossFell
-from sl_dagster.assets.checks.nothing_truncated import NothingTruncated
-from sl_dagster.assets.checks.starts_from_current import StartsFromCurrent
+from sl_dagster.assets.checks.records import CountsAgree, NothingTruncated
+from sl_dagster.assets.checks.trial import changes_output
+from sl_dagster.assets.checks.weights import LossFell, StartsFromCurrent
 from sl_dagster.assets.stage.task import Stage
 from sl_dagster.experiment import Experiment
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import dagster as dg
 
@@ -51,6 +51,22 @@ class Check(ABC):
         Raises:
             UserError: the result is missing or damaged.
         """
+
+
+def warning_unless(passed: bool, description: str | None, **metadata: Any) -> dg.AssetCheckResult:
+    """A verdict that is for a person to judge.
+
+    Args:
+        passed: whether it holds.
+        description: what is found.
+        metadata: the figures.
+    """
+    return dg.AssetCheckResult(
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=description,
+        metadata=metadata,
+    )
 
 
 def declared_check(check: Check) -> dg.AssetChecksDefinition:

@@ -1,4 +1,4 @@
-"""``changes_output``: the engine loads an adapter, and answers differently with it.
+"""An adapter on trial: the engine loads it, and answers differently with it.
 
 WARN where no answer differs. What has been tried is stored beside the adapter, so that looking
 again asks no engine.

@@ -1,17 +1,33 @@
-"""Loss curves."""
+"""The weights of an iteration, looked at."""
 
 import math
 from pathlib import Path
 
 import pytest
 
-from sl_dagster.assets.checks.loss_fell import loss_verdict
+from sl_dagster.assets.checks.weights import loss_verdict
+from sl_dagster.assets.stage.run import base_model
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.stage_store import StageKey
 from sl_dagster.training.job import LossPoint, TrainingOutcome
-from tests.assets.checks.evaluating import ERROR, WARN, evaluated
+from tests.assets.checks.evaluating import ERROR, WARN, evaluated, store_adapter
+
+
+def test_starts_from_current(experiment: Experiment, data: Path) -> None:
+    base = base_model(experiment).fingerprint
+    store_adapter(data, "previous_generator", 1, base, "generator")
+    assert evaluated(experiment, data, "starts_from_current", "previous_generator").passed
+    store_adapter(data, "previous_generator", 1, "base-other", "generator")
+    assert not evaluated(experiment, data, "starts_from_current", "previous_generator").passed
+    store_adapter(data, "extender_lora", 1, "old", "extender")
+    store_adapter(data, "previous_extender", 2, "old", "extender")
+    assert evaluated(experiment, data, "starts_from_current", "previous_extender", 2).passed
+    store_adapter(data, "extender_lora", 1, "new", "extender")
+    evaluation = evaluated(experiment, data, "starts_from_current", "previous_extender", 2)
+    assert (evaluation.passed, evaluation.severity) == (False, WARN)
+    assert "is old, but what it was taken from is new now" in str(evaluation.description)
 
 
 def outcome(losses: list[float], evaluation: list[float] = []) -> TrainingOutcome:  # noqa: B006

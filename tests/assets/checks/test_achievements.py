@@ -1,4 +1,4 @@
-"""Shares of good texts."""
+"""What an iteration has achieved, looked at."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,3 +27,17 @@ def test_enough_accepted(write_experiment: Callable[..., Path], data: Path) -> N
     store_stage(data, "heldout_responses", [9], drop_reason="repetition")
     evaluation = evaluated(experiment, data, "enough_accepted", "heldout_responses")
     assert (evaluation.passed, evaluation.severity) == (False, WARN)
+
+
+def test_lengths_grew_by_extended_responses(experiment: Experiment, data: Path) -> None:
+    store_stage(data, "initial_responses", [10, 20])
+    store_stage(data, "extended_responses", [30])
+    assert evaluated(experiment, data, "lengths_grew", "length_report").passed
+    store_stage(data, "extended_responses", [30], iteration=2)
+    evaluation = evaluated(experiment, data, "lengths_grew", "length_report", 2)
+    assert (evaluation.passed, evaluation.severity) == (False, WARN)
+    assert "30.0 before, 30.0 now" in str(evaluation.description)
+    store_stage(data, "extended_responses", [70], iteration=4)
+    evaluation = evaluated(experiment, data, "lengths_grew", "length_report", 4)
+    assert (evaluation.passed, evaluation.severity) == (False, WARN)
+    assert "nothing to compare 70.0 words with: small/ext" in str(evaluation.description)

@@ -1,13 +1,46 @@
-"""``lengths_grew``: what the loop is for."""
+"""What an iteration has achieved: enough that is good, and longer texts than before."""
 
 from statistics import fmean
 
 import dagster as dg
 
-from sl_dagster.assets.checks.check import Check, Stores
+from sl_dagster.assets.checks.check import Check, Stores, warning_unless
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
+from sl_dagster.results.growth import heldout_scores
+
+_FLOOR = 0.5  # share of good texts below which an iteration deserves a look
+
+
+class EnoughGrown(Check):
+    """WARN where too few responses have grown."""
+
+    name = "enough_grown"
+    asset = "extended_responses"
+    description = f"At least {_FLOOR:.0%} of the responses have grown enough."
+
+    def verdict(self, key: StageKey, stores: Stores) -> dg.AssetCheckResult:
+        facts = stores.stages.read(key).manifest
+        grown = 1 - facts["dropped"].get("not_grown", 0) / max(facts["records_in"], 1)
+        return _above_floor(grown, "of the responses have grown enough to be trained on")
+
+
+class EnoughAccepted(Check):
+    """WARN where too few held-out answers pass the response filter."""
+
+    name = "enough_accepted"
+    asset = "heldout_responses"
+    description = f"The response filter accepts at least {_FLOOR:.0%} of the held-out answers."
+
+    def verdict(self, key: StageKey, stores: Stores) -> dg.AssetCheckResult:
+        accepted = heldout_scores(stores.stages.read(key)).accepted
+        return _above_floor(accepted, "of the held-out answers pass the response filter")
+
+
+def _above_floor(share: float, of_what: str) -> dg.AssetCheckResult:
+    said = f"{share:.0%} {of_what} (floor: {_FLOOR:.0%})"
+    return warning_unless(share >= _FLOOR, said, share=share, floor=_FLOOR)
 
 
 class LengthsGrew(Check):
@@ -37,17 +70,9 @@ class LengthsGrew(Check):
             earlier = stores.stages.read(_measured_in(self.experiment, key.iteration - 1))
             before = _mean_words(earlier)
         except UserError as error:
-            return dg.AssetCheckResult(
-                passed=False,
-                severity=dg.AssetCheckSeverity.WARN,
-                description=f"nothing to compare {now:.1f} words with: {error}",
-            )
-        return dg.AssetCheckResult(
-            passed=now > before,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=f"mean words of the {self._what}: {before:.1f} before, {now:.1f} now",
-            metadata={"before": before, "now": now},
-        )
+            return warning_unless(False, f"nothing to compare {now:.1f} words with: {error}")
+        said = f"mean words of the {self._what}: {before:.1f} before, {now:.1f} now"
+        return warning_unless(now > before, said, before=before, now=now)
 
 
 def _measured_in(experiment: Experiment, iteration: int) -> StageKey:

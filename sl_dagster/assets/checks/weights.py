@@ -1,15 +1,45 @@
-"""``loss_fell``: a training has converged, and learned something."""
+"""The weights of an iteration: where they come from, and what their training says."""
 
 import math
 from statistics import fmean
 
 import dagster as dg
 
-from sl_dagster.assets.checks.check import Check, Stores
+from sl_dagster.assets.checks.check import Check, Stores, warning_unless
+from sl_dagster.assets.stage.run import base_model
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.adapters import Role
 from sl_dagster.resources.storage.stage_store import StageKey
 from sl_dagster.training.job import LossPoint, TrainingOutcome
+
+
+class StartsFromCurrent(Check):
+    """WARN where an adapter was trained anew since, or another base model is named."""
+
+    name = "starts_from_current"
+
+    def __init__(self, experiment: Experiment, role: Role) -> None:
+        super().__init__(experiment)
+        self._role: Role = role
+        self.asset = f"previous_{role}"
+        self.description = (
+            f"The adapter that the iteration starts from is what `{role}_lora` of the iteration "
+            "before now is; in iteration 1, the base model as it now is."
+        )
+
+    def verdict(self, key: StageKey, stores: Stores) -> dg.AssetCheckResult:
+        assert key.iteration is not None
+        used = stores.adapters.read(key).adapter.fingerprint
+        current = base_model(self.experiment, self._role)
+        if key.iteration > 1:
+            before = StageKey(key.experiment, f"{self._role}_lora", key.iteration - 1)
+            current = stores.adapters.read(before).adapter
+        wrong = (
+            f"{key} is {used}, but what it was taken from is {current.fingerprint} now: "
+            "materialize it again, and then what has become out of date in the iteration"
+        )
+        good = used == current.fingerprint
+        return warning_unless(good, None if good else wrong, used=used, current=current.fingerprint)
 
 
 class LossFell(Check):
