@@ -55,8 +55,9 @@ real: $(VLLM_READY) $(SMOLLM2)  ## Run a real model through the loop, on CPUs: h
 ui: $(READY)  ## Open the web UI on the history of all runs.
 	$(BIN)/sl-dagster ui
 
+# Tests start hundreds of processes: each would compile our modules again where none may be written.
 test: $(READY) $(VLLM_READY) debian  ## Run all tests that a machine without a GPU can run.
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)  ## Check style, types, and which module may import which.
 	$(BIN)/ruff check
