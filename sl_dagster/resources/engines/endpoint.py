@@ -35,6 +35,13 @@ class UnreadableError(StumbleError):
     """What it has answered is no chat completion."""
 
 
+class LoadedMeanwhileError(StumbleError):
+    """Another request has had the adapter loaded while it was being loaded for this one.
+
+    Ray Serve LLM makes an error of it, for all but the first of the first requests for an adapter.
+    """
+
+
 # What is worth asking again: the endpoint was unreachable, too slow, too busy, or stumbled.
 PASSING_ERRORS = (
     openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError, StumbleError,
@@ -46,6 +53,7 @@ _ADAPTERS_KEPT = 4  # of those that nobody uses any more
 _SECONDS_TO_CONNECT = 15.0
 _PASSING_STATUS = (408, 425)  # beside 429 and 5xx, which the client has classes for
 _OUR_IDS = "sl-dagster-"
+_LOADED = "already been loaded"  # vLLM's words
 _REFUSALS = (openai.BadRequestError, openai.UnprocessableEntityError)
 
 
@@ -122,6 +130,8 @@ class Endpoint:
                 "variable that holds it"
             ) from error
         except openai.APIStatusError as error:
+            if error.status_code >= 500 and _LOADED in str(error):
+                raise LoadedMeanwhileError("the adapter was being loaded already") from error
             if isinstance(error, PASSING_ERRORS):
                 raise
             if error.status_code in _PASSING_STATUS:
@@ -261,7 +271,7 @@ class Endpoint:
             await self._post("/load_lora_adapter", {"lora_name": name, "lora_path": path})
         except openai.BadRequestError as error:
             # By another run or another engine; equal names have equal weights.
-            if "already" not in str(error):
+            if _LOADED not in str(error):
                 raise
 
     async def _post(self, path: str, body: dict[str, Any]) -> None:

@@ -15,11 +15,13 @@ import tenacity
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import OpenAISettings, ServedModel, VllmSettings
+from sl_dagster.experiment.base import shortened
 from sl_dagster.identity import seed_from
 from sl_dagster.models.base_model import check_base_model
 from sl_dagster.resources.engines.endpoint import (
     PASSING_ERRORS,
     Endpoint,
+    LoadedMeanwhileError,
     StumbleError,
     UnreadableError,
 )
@@ -71,7 +73,7 @@ class RemoteEngine(Engine):
                         raise
         except PASSING_ERRORS as error:
             raise UserError(
-                f"no answer after {_ATTEMPTS} attempts: {error or type(error).__name__} "
+                f"no answer after {_ATTEMPTS} attempts: {_in_a_line(error)} "
                 f"({', '.join(endpoint.url for endpoint in self._endpoints)})"
             ) from error
         raise AssertionError("unreachable: the last attempt raises")
@@ -81,7 +83,7 @@ class RemoteEngine(Engine):
         health, pause = endpoint.health, 0.0
         try:
             completion = await endpoint.complete(request)
-        except openai.RateLimitError:
+        except (openai.RateLimitError, LoadedMeanwhileError):
             raise  # it is busy, not ill
         except (openai.InternalServerError, StumbleError):
             pause = health.stumbled()
@@ -117,7 +119,7 @@ class RemoteEngine(Engine):
     def _stumbled(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()
         wait = state.next_action.sleep if state.next_action else 0
-        self.say(f"asking again in {wait:.0f} s: {type(error).__name__}: {error}")
+        self.say(f"asking again in {wait:.0f} s: {type(error).__name__}: {_in_a_line(error)}")
 
     async def _check_base_model(self) -> None:
         """Its chat template is rendered by the endpoints, but must suit the loop all the same."""
@@ -177,12 +179,13 @@ class OpenAIEngine(RemoteEngine):
         """
         errors = await asyncio.gather(*map(self._looked_after, self._endpoints))
         while not any(one.health.well for one in self._endpoints):
-            reason = next(error for error in errors if error)
+            found = next(error for error in errors if error)
             if not self._endpoints:
-                raise reason
+                raise found
+            reason = _in_a_line(found)
             if min(one.health.rests for one in self._endpoints) >= _ATTEMPTS:
                 urls = ", ".join(endpoint.url for endpoint in self._endpoints)
-                raise UserError(f"no endpoint answers any more ({urls}): {reason}") from reason
+                raise UserError(f"no endpoint answers any more ({urls}): {reason}") from found
             pause = min(one.health.seconds_to_rest for one in self._endpoints)
             self.say(f"no endpoint answers: asking again in {pause:.0f} s: {reason}")
             await asyncio.sleep(pause)
@@ -360,6 +363,11 @@ class OpenAIEngine(RemoteEngine):
         if variable and variable not in os.environ:
             raise UserError(f"engine.api_key_env: the environment has no variable {variable}")
         return os.environ[variable] if variable else None
+
+
+def _in_a_line(error: BaseException | None) -> str:
+    """What it says, which may be a page or somebody else's traceback, for a line of the log."""
+    return shortened(" ".join(str(error).split()) or type(error).__name__)
 
 
 def _is_puzzled(error: BaseException) -> bool:

@@ -203,6 +203,49 @@ def test_an_adapter_that_has_gone_is_loaded_anew(
     assert answer.text.startswith("text ")
 
 
+def test_who_loads_an_adapter_meanwhile_is_asked_again_as_often_as_it_needs(
+    server: Server, connect: Callable[..., OpenAIEngine], make_adapter: Callable[[int], Adapter]
+) -> None:
+    """As Ray Serve LLM says it of all but one of the first requests: no illness, and no riddle."""
+
+    def loading(handler: Handler, body: dict[str, Any]) -> None:
+        words = "The lora adapter 'plain:x' has already been loaded.\n  File \"replica.py\"\n" * 99
+        handler.error(500, f"Internal Server Error\n{words}")
+
+    engine, adapter = connect(server), make_adapter(1)
+    said: list[str] = []
+    engine.say = said.append
+    complete(engine, request(TOPICS[0], PLAIN))
+    server.replies = [*[loading] * 5]
+    server.examined = 0
+    (answer,) = complete(engine, request(TOPICS[0], PLAIN, seed=7, adapter=adapter))
+    assert answer.text.startswith("text ")
+    assert [body["seed"] for body in server.asked[1:]] == [7] * 6
+    assert server.examined == 0, "it was not left alone"
+    assert all(len(line) < 400 and "\n" not in line for line in said)
+
+
+@pytest.mark.parametrize("number", [1, 6])
+def test_a_long_error_is_told_in_a_line(
+    server: Server, connect: Callable[..., OpenAIEngine], number: int
+) -> None:
+    def page(handler: Handler, body: dict[str, Any]) -> None:
+        handler.error(503, "\n".join(["Bad gateway", *["a line of a traceback"] * 500]))
+
+    server.replies = [*[page] * number]
+    engine = connect(server)
+    said: list[str] = []
+    engine.say = said.append
+    if number == 1:
+        complete(engine, REQUEST)
+    else:
+        with pytest.raises(UserError, match="Bad gateway") as caught:
+            complete(engine, REQUEST)
+        said.append(str(caught.value))
+    assert all(len(line) < 600 and "\n" not in line for line in said)
+    assert any("Bad gateway" in line for line in said)
+
+
 def test_an_answer_by_another_adapter_is_not_taken(
     server: Server, connect: Callable[..., OpenAIEngine], make_adapter: Callable[[int], Adapter]
 ) -> None:
