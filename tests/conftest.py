@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.engines import Completion, Engine, Request
@@ -33,6 +34,50 @@ OUTCOME = TrainingOutcome(
 )
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+# One process runs all tests that share a server or a history, and otherwise those of a file. What
+# takes longest comes first, so that in the end no process waits for another one's long tests.
+TOGETHER = {
+    "tests/browser": "browser",
+    "tests/resources/engines/test_contract.py": "engines",
+    "tests/resources/engines/test_transformers_engine.py": "engines",
+    "tests/resources/engines/test_vllm_engine.py": "engines",
+}
+FIRST = (
+    "browser",
+    "tests/assets/test_rematerialize.py",
+    "tests/resources/test_launcher.py",
+    "engines",
+    "tests/assets/test_resume.py",
+    "tests/resources/engines/test_vllm_server.py",
+    "tests/assets/test_vllm_servers.py",
+    "tests/test_cli.py",
+)
+
+
+def group(nodeid: str) -> str:
+    """What is run by one process: the tests of a file, or of several that belong together."""
+    file = nodeid.partition("::")[0]
+    return TOGETHER.get(file) or TOGETHER.get(file.rpartition("/")[0]) or file
+
+
+class Groups(LoadFileScheduling):
+    """``--dist loadfile``, with groups of files in the place of files."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups | None:
+    """Have the processes take groups."""
+    return Groups(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests in the order in which the processes take them."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        places = {name: place for place, name in enumerate(FIRST)}
+        items.sort(key=lambda item: places.get(group(item.nodeid), len(FIRST)))
 
 
 class ScriptedEngine(Engine):

@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from tests.conftest import FIRST, TOGETHER
+
 TESTS = Path(__file__).parent
 
 
@@ -23,3 +25,8 @@ def test_what_tests_share_does_not_stand_in_a_module_of_tests() -> None:
         names = imported(ast.parse(module.read_text(encoding="utf-8")))
         found |= {name: module for name in names if name.startswith("tests.") and ".test_" in name}
     assert found == {}
+
+
+def test_what_is_distributed_by_its_name_is_there() -> None:
+    names = {*TOGETHER, *FIRST} - {*TOGETHER.values()}
+    assert [name for name in names if not (TESTS.parent / name).exists()] == []
