@@ -44,3 +44,18 @@ def test_one_name_stands_for_one_thing() -> None:
     modules = sorted((PROJECT_ROOT / "sl_dagster").rglob("*.py"))
     places = Counter(name for module in modules for name in named(module))
     assert {name: count for name, count in places.items() if count > 1} == {}
+
+
+def test_a_clock_that_jumps_changes_nothing_but_what_is_shown() -> None:
+    """Locks, pauses and progress look at no clock that can be set; these only write down a time."""
+    shown = {"report/page.py", "resources/judge.py", "resources/engines/published_place.py"}
+    package = PROJECT_ROOT / "sl_dagster"
+    reads_it = set()
+    for module in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in (
+                "time.time",
+                "datetime.now",
+            ):
+                reads_it.add(str(module.relative_to(package)))
+    assert reads_it == shown

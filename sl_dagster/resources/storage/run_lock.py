@@ -12,6 +12,7 @@ import logging
 import os
 import platform
 import threading
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ from sl_dagster.layout import check_layout, note_layout
 from sl_dagster.resources.storage.stage_store import disk_errors_explained
 
 _BEAT = 5.0  # seconds between two touches
-_SILENCE = 60.0  # seconds without one after which a holder elsewhere is dead
+_SILENCE = 60.0  # seconds without one after which a holder elsewhere seems to be dead
+_BEATS_WATCHED = 3  # so long it must not touch its note, for that to be true
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _log = logging.getLogger(__name__)
 
@@ -167,16 +169,27 @@ def _locked(path: Path) -> FileLock | None:
 
 
 def _lives_elsewhere(holder: Holder, note: Path, lock_file: Path) -> bool:
-    """Whether a holder on another machine has shown itself lately.
+    """Whether a holder on another machine shows itself, or has done so lately.
 
-    Both times are of the file system's clock, which all machines share.
+    Both times are of the file system's clock, which all machines share. Clocks jump, so before a
+    holder is taken for dead, the note is watched for a while.
     """
     if holder.machine == machine():
         return False  # it has lost the system's lock, so it is dead
     with suppress(FileNotFoundError):
         os.utime(lock_file)
-        silence = lock_file.stat().st_mtime - note.stat().st_mtime
-        if silence < _SILENCE:
+        seen = _touched(note)
+        silence = _touched(lock_file) - seen
+        if abs(silence) < _SILENCE:
+            return True
+        time.sleep(_BEATS_WATCHED * _BEAT)
+        if _touched(note) != seen:
             return True
         _log.warning("%s has been silent for %.0f seconds: its work is taken over", holder, silence)
     return False
+
+
+def _touched(path: Path) -> float:
+    """When a file was touched last; it is opened, so that a shared folder shows what is new."""
+    with path.open("rb") as file:
+        return os.fstat(file.fileno()).st_mtime

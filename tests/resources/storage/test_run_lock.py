@@ -72,6 +72,7 @@ def test_a_run_that_is_killed_blocks_nobody(
 ) -> None:
     """At once on the same machine; after a silence if it was on another."""
     monkeypatch.setattr(run_lock, "_SILENCE", 1.0)
+    monkeypatch.setattr(run_lock, "_BEAT", 0.1)
     with held(tmp_path, where) as process:
         process.kill()
         process.wait()
@@ -86,6 +87,28 @@ def test_a_run_that_is_killed_blocks_nobody(
     second.free()
 
 
+@pytest.mark.parametrize("jump", [3600, -3600])
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_clock_that_jumps_neither_ends_a_run_nor_keeps_a_dead_one(
+    tmp_path: Path, jump: int, lives: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of the folder that both machines share."""
+    monkeypatch.setattr(run_lock, "_BEAT", 1.0 if lives else 0.1)
+    touch = os.utime
+    second = RunLock()
+    with held(tmp_path, "elsewhere") as process:
+        now = time.time() + jump
+        monkeypatch.setattr(run_lock.os, "utime", lambda path: touch(path, (now, now)))
+        if lives:
+            with pytest.raises(UserError, match=r"\(run run-one\)"):
+                second.hold(tmp_path, "e", 1, "run-two")
+            return
+        process.kill()
+        process.wait()
+    second.hold(tmp_path, "e", 1, "run-two")
+    second.free()
+
+
 def test_a_run_whose_machine_was_asleep_goes_no_further(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +117,7 @@ def test_a_run_whose_machine_was_asleep_goes_no_further(
     note = tmp_path / "e" / ".iteration=1.run"
     long_ago = time.time() - 1000
     os.utime(note, (long_ago, long_ago))
+    monkeypatch.setattr(run_lock, "_BEATS_WATCHED", 0)
     monkeypatch.setattr(run_lock, "machine", lambda: "another machine")
     locked = run_lock._locked
     monkeypatch.setattr(run_lock, "_locked", lambda path: locked(path.with_suffix(".other")))
