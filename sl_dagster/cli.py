@@ -6,7 +6,7 @@ to load, and help and mistakes in options must be answered at once.
 Exit codes: 0 done, 1 something is wrong that the message explains, 2 wrong usage, 130 interrupted.
 """
 
-import logging
+import atexit
 import os
 import re
 import sys
@@ -533,7 +533,8 @@ def main() -> None:
         code = 1
     except SystemExit as end:
         code = end.code
-    logging.shutdown()  # a bar of progress gives the terminal's cursor back
+    # What os._exit leaves out: temporary folders go, a bar of progress gives the cursor back.
+    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     # Not sys.exit: when torch is loaded, DuckDB's bindings complain about leaks at shutdown.

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -379,3 +380,18 @@ def test_what_cannot_be_run_is_named(
     assert expected in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
     assert "no such experiment file" in " ".join(cli("run", "-e", "nobody").stderr.split())
+
+
+def test_nothing_stays_in_the_folder_for_temporary_files(tmp_path: Path) -> None:
+    """Not what the process takes for as long as it lives, as the trainings' fork server does."""
+    program = (
+        "import sys, tempfile; from multiprocessing import util; from sl_dagster.cli import main; "
+        "kept = tempfile.TemporaryDirectory(); util.get_temp_dir(); main()"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program, "--help"],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    assert list(tmp_path.iterdir()) == []
