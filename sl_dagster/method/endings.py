@@ -8,6 +8,7 @@ import re
 import unicodedata
 
 from sl_dagster.method.language import Language
+from sl_dagster.method.listings import in_listings
 from sl_dagster.method.scripts import HAN
 
 _TERMINAL = frozenset(".!?…。！？．｡؟۔।॥။።։")
@@ -52,6 +53,8 @@ _LIST_ITEM = re.compile(
 _HEADING = re.compile(r"^\s*(?:#{1,6}\s|\*\*[^*]+\*\*:?$|[=~^\"'-]{4,}$)")
 _ATTRIBUTION = re.compile(r"^\s*(?:--|[–—―─]{1,2})\s*[^\W\d_]")
 _NAME = re.compile(r"^(?:[A-ZÀ-ÖØ-ÞΑ-ΩА-Я][\w.’'-]*|(?:van|von|de|der|du|la|le|of|and|the|&)\b)$")
+_COPYRIGHT = re.compile(r"(?:©|\(c\)|\bcopyright\b).*\d{4}", re.IGNORECASE)
+_SESSION = re.compile(r"^\s*>>> ", re.MULTILINE)
 _FENCE = re.compile(r"^\s*(```|~~~(?!~))")
 _FIELD = re.compile(r"^\s*:[\w-]+: ")
 _LATIN_STOP = re.compile(f"[{HAN}]\\.$")
@@ -111,14 +114,27 @@ def _ends_like_a_line(text: str, lines: list[str], core: str) -> bool:
     if last.casefold().strip(" *_()（）[]【】~-—.") in _LAST_WORDS:
         return True
     words = core.split()
-    if words[-1].casefold() in _LEADING:
-        return False
-    if _is_signature(text, lines, last, words):
-        return True
     before = lines[-2] if len(lines) > 1 else ""
-    is_listing = lines[-1][0].isspace() and before.endswith(":")
     is_note = len(words) <= _NOTE_WORDS and len(core) < _NOTE and _HEADING.match(before)
-    return bool(is_listing or is_note or _FIELD.match(lines[-1])) or _is_habit(text, lines[-1])
+    if words[-1].casefold() in _LEADING and not (is_note and core.isupper()):
+        return False
+    if is_note or _FIELD.match(lines[-1]) or _is_copyright(last):
+        return True
+    return _is_signature(text, lines, last, words) or _is_listing(text, lines) or _is_habit(text)
+
+
+def _is_copyright(last: str) -> bool:
+    """Whether it says whose the text is, as the last line of many a document does."""
+    return len(last) < 2 * _SHORT and _COPYRIGHT.search(last) is not None
+
+
+def _is_listing(text: str, lines: list[str]) -> bool:
+    """Whether code ends it, or a session with an interpreter, that is told by its indent."""
+    if len(lines) > 1 and lines[-1][0].isspace() and lines[-2].endswith(":"):
+        return True
+    tail = text[-20_000:]
+    *_, last = in_listings(tail.splitlines())
+    return last or _SESSION.search(_SPACE.split(tail)[-1]) is not None
 
 
 def _is_signature(text: str, lines: list[str], last: str, words: list[str]) -> bool:
@@ -140,15 +156,28 @@ def _is_signature(text: str, lines: list[str], last: str, words: list[str]) -> b
     return False
 
 
-def _is_habit(text: str, last: str) -> bool:
-    """Whether other lines of the same kind end without a mark, too."""
+def _is_habit(text: str) -> bool:
+    """Whether other items of its list, or blocks of its kind, end without a mark, too."""
     tail = text[-20_000:]
-    if _LIST_ITEM.match(last):
-        others = [line for line in tail.split("\n")[:-1] if _LIST_ITEM.match(line)]
-        return _mostly_open(others, 2)
-    *others, block = (block.strip() for block in _SPACE.split(tail))
+    *others, block = (block.strip("\n") for block in _SPACE.split(tail))
+    if items := _items(block):
+        earlier = [item for other in others for item in _items(other)]
+        return _mostly_open([item.rstrip(")]` ") for item in [*earlier, *items[:-1]]], 1)
     is_long = len(block) > _SHORT
     return _mostly_open([other for other in others if (len(other) > _SHORT) == is_long], 3)
+
+
+def _items(block: str) -> list[str]:
+    """The items of a block that ends with a list, each with the lines that it goes on in."""
+    items: list[str] = []
+    for line in block.split("\n"):
+        if _LIST_ITEM.match(line):
+            items.append(line)
+        elif items and line[:1].isspace():
+            items[-1] += f"\n{line}"
+        else:
+            items = []
+    return items
 
 
 def _mostly_open(lines: list[str], least: int) -> bool:

@@ -15,6 +15,7 @@ from operator import itemgetter
 
 import numpy as np
 
+from sl_dagster.method.listings import in_listings, introduces
 from sl_dagster.method.scripts import BRAHMIC, HAN, HANGUL, KANA
 
 
@@ -30,11 +31,12 @@ class _Layout(IntEnum):
 # human texts, 98 in 100 of every kind stay below a half of it.
 _ALLOWED = np.array([0.10, 0.45, 0.30])
 # A whole paragraph of prose with so many words comes back in nothing that people write; one in
-# which somebody speaks has to be longer, for formulae of speech and of tales do come back.
+# which somebody speaks, or that introduces what follows it, has to be longer: formulae come back.
 _COPIED_PARAGRAPH = 15
-_COPIED_SPEECH = 40
+_COPIED_FORMULA = 40
 # Sentences of this many words that come back word by word: how many, and what share of the text.
-# What somebody says does not count: in tales the same is asked and answered again and again.
+# What somebody says does not count: in tales the same is asked and answered again and again. Nor
+# does what introduces an example, a list or a table.
 _COPIED_SENTENCE = 8
 _COPIED_SENTENCES = 2
 _COPIED_SHARE = 0.02
@@ -47,7 +49,8 @@ _SHORT_LINE = 50
 
 _WIDE = HAN + KANA + BRAHMIC
 _WIDE_LETTER = re.compile(f"[{_WIDE}{HANGUL}]")
-_UNIT = re.compile(rf"[{_WIDE}]|[^\W_{_WIDE}]+")
+# An address is one thing, however many words it has: that addresses are alike is no repetition.
+_UNIT = re.compile(rf"https?://[^\s<>()\[\]]+|[{_WIDE}]|[^\W_{_WIDE}]+")
 _SCRIPTS = {
     "han": re.compile(f"[{HAN}]"),
     "kana": re.compile(f"[{KANA}]"),
@@ -89,8 +92,9 @@ def repeats_itself(text: str) -> bool:
 
     - more than a tenth of its prose is in runs of at least ten words that came before (13 Chinese
       characters, 20 Japanese ones); of verse and lists it may be 45 %, of tables and code 30 %;
-    - a paragraph of prose of 15 words or more comes back as it was (40, if somebody speaks in it);
-    - two or more sentences of eight words or more, outside of speech, come back as they were, and
+    - a paragraph of prose of 15 words or more comes back as it was (40, if somebody speaks in it or
+      it introduces what follows it);
+    - two or more sentences of eight words or more, but such formulae, come back as they were, and
       make a fiftieth of the text;
     - the same is said three times on end over 30 units or more.
 
@@ -107,19 +111,25 @@ def repeats_itself(text: str) -> bool:
             words = array("q", (hash(unit[0]) for unit in _UNIT.finditer(sentence)))
             units.extend(words)
             long_enough = len(words) >= _COPIED_SENTENCE * measure.per_word
-            narrated = layout == _Layout.PROSE and not _SPEECH.search(sentence)
-            if long_enough and narrated and _was_there(words, sentences):
+            told = layout == _Layout.PROSE and not _is_formula(sentence)
+            if long_enough and told and _was_there(words, sentences):
                 copied += 1
                 copied_units += len(words)
         written = len(units) - begin
         layouts.frombytes(bytes([layout]) * written)
-        least = _COPIED_SPEECH if any(map(_SPEECH.search, lines)) else _COPIED_PARAGRAPH
+        is_formula = _is_formula("\n".join(lines))
+        least = _COPIED_FORMULA if is_formula else _COPIED_PARAGRAPH
         long_enough = written >= least * measure.per_word
         if layout == _Layout.PROSE and long_enough and _was_there(units[begin:], paragraphs):
             return True
     if copied >= _COPIED_SENTENCES and copied_units > _COPIED_SHARE * len(units):
         return True
     return _runs_repeat(_as_numbers(units, np.int64), _as_numbers(layouts, np.int8), measure)
+
+
+def _is_formula(text: str) -> bool:
+    """Whether somebody speaks in it, or it introduces what follows it."""
+    return bool(_SPEECH.search(text)) or introduces(text)
 
 
 def _runs_repeat(units: np.ndarray, layouts: np.ndarray, measure: _Measure) -> bool:
@@ -197,21 +207,27 @@ def _blocks(text: str) -> Iterator[tuple[list[str], _Layout]]:
         lines = [line for _, line in marked]
         if kind == "tabular":
             yield lines, _Layout.TABULAR
+        elif kind == "listing":
+            layout = _layout(lines)
+            yield lines, _Layout.TABULAR if layout == _Layout.PROSE else layout
         elif kind == "plain":
             yield lines, _layout(lines)
 
 
 def _marked(text: str) -> Iterator[tuple[str, str]]:
     fence = None
-    for line in text.splitlines():
+    lines = text.splitlines()
+    for line, in_listing in zip(lines, in_listings(lines), strict=True):
         mark = _FENCE.match(line)
         if mark and fence in (None, mark[1]):
             fence = None if fence else mark[1]
             yield "blank", line
         elif fence or _TABULAR.match(line):
             yield "tabular", line
+        elif not line.strip():
+            yield "blank", line
         else:
-            yield "plain" if line.strip() else "blank", line
+            yield "listing" if in_listing else "plain", line
 
 
 def _layout(lines: list[str]) -> _Layout:

@@ -77,6 +77,28 @@ def test_a_refrain_a_table_a_form_and_a_formula_of_speech_pass() -> None:
     assert not repeats_itself("\n\n".join([*told, formula, *paragraphs(12, seed=1), formula]))
 
 
+def test_what_introduces_examples_and_the_examples_themselves_may_come_back() -> None:
+    told = paragraphs(12)
+    leads = (
+        "For a harbour of this size one lights the lamps and rings the bells in this way, always:"
+    )
+    code = [
+        f"    harbour = open_harbour({number}, lamps=three, ropes=many)\n    harbour.ring()"
+        for number in range(4)
+    ]
+    examples = [
+        f"{paragraph}\n\n{leads}\n\n{one}" for paragraph, one in zip(told[:4], code, strict=True)
+    ]
+    assert not repeats_itself("\n\n".join([*examples, *told[4:]]))
+    assert repeats_itself("\n\n".join([*examples, *told[4:], told[5]]))
+
+
+def test_addresses_may_be_alike() -> None:
+    place = "https://example.org/harbour/lamps/of/the/northern/quay/by/night/and/day"
+    told = [f"{sentence(random.Random(n))} (see {place}/{n})." for n in range(20)]
+    assert not repeats_itself("\n\n".join(told))
+
+
 def test_time_grows_with_the_text_only() -> None:
     def seconds(count: int) -> float:
         text = "\n\n".join(paragraphs(count))
