@@ -18,13 +18,16 @@ from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 
 _FOLDER = Path(__file__).parent
 _WIDTH = 1280
+_GRAPH_WIDTH = 1600  # the graph is drawn as large as its place
 _MILLISECONDS_TO_SHOW = 60_000
 _MILLISECONDS_TO_DRAW = 3_000  # the graph moves into its place
 
 
-def take(page: Page, address: str, awaited: str, name: str, height: int = 900) -> None:
+def take(
+    page: Page, address: str, awaited: str, name: str, height: int = 900, width: int = _WIDTH
+) -> None:
     """Take one picture, when a text stands on the page."""
-    page.set_viewport_size({"width": _WIDTH, "height": height})
+    page.set_viewport_size({"width": width, "height": height})
     page.goto(address)
     page.get_by_text(awaited, exact=True).first.wait_for(timeout=_MILLISECONDS_TO_SHOW)
     page.wait_for_timeout(_MILLISECONDS_TO_DRAW)
@@ -45,7 +48,7 @@ def main() -> None:
             args=["--no-sandbox"] if os.geteuid() == 0 else [],
         )
         page = browser.new_page()
-        take(page, graph, "round1_stage2", "graph", 560)
+        take(page, graph, "round1_stage2", "graph", 760, _GRAPH_WIDTH)
         take(page, f"{ui}/assets/demo/length_growth", "headline", "length_growth")
         pages = f"{ui}/assets/demo/extended_responses?view=overview&partition=2"
         take(page, pages, "headline", "extended_responses", 1100)

@@ -21,7 +21,7 @@ from sl_dagster.method.numerals import chinese_numeral
 ConstraintType = Literal["about", "range", "above", "below"]
 WeavingDropReason = (
     CutOff
-    | Literal["constraint_missing", "other_length", "query_changed", "text_added", "wrong_language"]
+    | Literal["no_constraint", "other_length", "query_changed", "text_added", "wrong_language"]
 )
 
 SHARES: dict[ConstraintType, float] = {"about": 0.40, "range": 0.25, "above": 0.10, "below": 0.25}
@@ -138,7 +138,7 @@ def weaving_drop_reason(
         finish_reason: why the generation ended.
 
     Returns:
-        ``truncated`` or ``looping`` (see ``filters.cut_off``), ``constraint_missing`` (its words do
+        ``truncated`` or ``looping`` (see ``filters.cut_off``), ``no_constraint`` (its words do
         not occur as they are), ``other_length`` (another length, or another type of constraint,
         is named besides),
         ``query_changed`` (less than 80 % of the query's words, or Chinese characters, survive in
@@ -149,7 +149,7 @@ def weaving_drop_reason(
         return reason
     found = _find(constraint.text, woven)
     if not found:
-        return "constraint_missing"
+        return "no_constraint"
     before, after = woven[: found.start()], woven[found.end() :]
     rest = f"{before} {after}"
     if length_named_in(rest) or _contradicted(constraint.type, language, before, after):

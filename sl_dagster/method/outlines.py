@@ -18,7 +18,7 @@ from sl_dagster.method.responses import response_in
 OutlineDropReason = (
     CutOff
     | Literal[
-        "no_outline", "one_section", "too_many_sections", "repeated_section", "wrong_language"
+        "no_outline", "one_section", "many_sections", "repeated_section", "wrong_language"
     ]
 )
 SectionDropReason = CutOff | Literal["empty_section", "repetition"]
@@ -233,7 +233,7 @@ def outline_drop_reason(
 
     Returns:
         ``truncated`` or ``looping`` (see ``filters.cut_off``), ``no_outline`` (no line is numbered
-        or has a bullet), ``one_section``, ``too_many_sections``, ``repeated_section``,
+        or has a bullet), ``one_section``, ``many_sections``, ``repeated_section``,
         ``wrong_language``, or None.
     """
     if reason := cut_off(finish_reason):
@@ -244,7 +244,7 @@ def outline_drop_reason(
     if len(sections) == 1:
         return "one_section"
     if len(sections) > max_sections:
-        return "too_many_sections"
+        return "many_sections"
     if len(set(sections)) < len(sections):
         return "repeated_section"
     return None if is_written_in(outline, language) else "wrong_language"

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import dagster as dg
 
 _SHOWN_ON_THE_PAGE = 999  # characters of Markdown; what is longer, the web UI shows after a click
-_KEY = 24  # characters that leave the column of values wide enough for a picture at 1280 pixels
+LONGEST_KEY = (
+    24  # characters that leave the column of values wide enough for a picture at 1280 pixels
+)
 _LINE = 42  # characters that the column of values shows
 
 
@@ -21,7 +23,7 @@ def assert_one_sees_what_matters(metadata: Mapping[str, dg.MetadataValue]) -> No
         assert others[0] == pictures[0]
         assert len(str(metadata[pictures[0]].value)) <= _SHOWN_ON_THE_PAGE
     for key in metadata:
-        assert len(key) <= _KEY
+        assert len(key) <= LONGEST_KEY
     for value in metadata.values():
         if isinstance(value, dg.FloatMetadataValue) and value.value is not None:
             assert value.value == round(value.value, 3)

@@ -121,7 +121,7 @@ class BackTranslatedInstructions(NewInstructions):
         sampling = self.experiment.sampling_of("instructions")
         completion = await ask(Request(message, sampling, slot.seed(number), self.writer))
         text = completion.text.strip()
-        reason = "document_too_long" if _left_no_room(completion) else None
+        reason = "long_document" if _left_no_room(completion) else None
         reason = reason or instruction_drop_reason(
             text, finish_reason=completion.finish_reason, language=slot.language
         )

@@ -232,7 +232,7 @@ def test_instructions_of_documents_are_judged_like_others(translated, tmp_path: 
     made = project.make("documents", "instructions", answer=answer, iteration=1)["instructions"]
     assert made["kept"] == 1
     assert made["dropped_duplicate"] == 1, "a held-out instruction must not be trained on"
-    assert made["dropped_document_too_long"] == made["retried_document_too_long"] == 1
+    assert made["dropped_long_document"] == made["retried_long_document"] == 1
 
 
 def test_each_iteration_goes_on_with_the_next_documents(translated) -> None:

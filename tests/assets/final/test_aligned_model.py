@@ -18,6 +18,7 @@ from sl_dagster.resources.records import AlignedExample, Pair
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey
 from tests.assets.conftest import Project
+from tests.assets.pages import assert_one_sees_what_matters, pages
 
 pytestmark = pytest.mark.integration
 
@@ -93,6 +94,12 @@ def test_the_aligned_model_is_an_adapter_with_a_card_of_facts(aligned: Project) 
         "to 6 held-out instructions",
     ):
         assert fact in card
+
+
+def test_one_sees_what_matters_on_every_page(aligned: Project) -> None:
+    of_assets = pages(aligned.environment["DAGSTER_HOME"])
+    for asset in ("more_responses", "dataset", "length_controlled", "aligned_sft", "aligned_model"):
+        assert_one_sees_what_matters(of_assets[f"{asset} "])
 
 
 def test_what_is_up_to_date_is_not_made_again(aligned: Project) -> None:

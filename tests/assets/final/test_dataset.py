@@ -151,7 +151,7 @@ def test_lengths_are_woven_in_checked_and_asked_for_again(finished) -> None:
     found = project.woven("dataset", "length_controlled", weave=weave)["length_controlled"]
     woven = project.records("length_controlled")
     assert len(woven) == found["kept"] == 19
-    assert found["dropped_constraint_missing"] == found["retried_constraint_missing"] - 1 == 1
+    assert found["dropped_no_constraint"] == found["retried_no_constraint"] - 1 == 1
     assert found["left_as_they_are"] == 2 * 30 - 20
     assert sum(found[f"pairs_{kind}"] for kind in ("about", "range", "above", "below")) == 19
     for pair in woven:

@@ -1,13 +1,19 @@
 """What an asset's page says of a stage."""
 
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any, get_args
 
 import pytest
 from dagster import MetadataValue
 
+from sl_dagster import method
 from sl_dagster.assets.stage.description import StagePage, headline, stage_result
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from tests.assets.pages import LONGEST_KEY
 from tests.lineage.conftest import SCRIPT
 from tests.stored_stages import drafted_responses
 
@@ -86,3 +92,24 @@ def test_the_parquet_file_is_named_as_it_is_after_publishing(
     named = metadata(stage)["parquet"].value
     published = StageStore(data_dir=str(tmp_path)).make_current(stage)
     assert named == str(published.path) == metadata(published)["parquet"].value
+
+
+def test_no_reason_is_so_long_that_its_key_leaves_no_room_for_a_picture() -> None:
+    modules = [
+        import_module(f"{method.__name__}.{found.name}") for found in iter_modules(method.__path__)
+    ]
+    kinds = [
+        kind for module in modules for name, kind in vars(module).items() if name.endswith("Reason")
+    ]
+    reasons = {reason for kind in kinds for reason in words_of(kind)}
+    assert {"repetition", "near_duplicate", "no_constraint"} <= reasons
+    assert [one for one in reasons if len(f"retried_{one}") > LONGEST_KEY] == []
+
+
+def words_of(kind: Any) -> Iterator[str]:
+    """The words of a union of literals."""
+    for part in get_args(kind):
+        if isinstance(part, str):
+            yield part
+        else:
+            yield from words_of(part)
