@@ -9,6 +9,7 @@ Exit codes: 0 done, 1 something is wrong that the message explains, 2 wrong usag
 import atexit
 import os
 import re
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -523,8 +524,15 @@ def ui(
     web_ui.open_web_ui(host, port)
 
 
+def _hear_what_ends_it() -> None:
+    """A script's background job ignores SIGINT, and Dagster lets SIGTERM have the same fate."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def main() -> None:
     """Run the command line; a user's mistake becomes a message and exit code 1."""
+    _hear_what_ends_it()
     code: Any = 0
     try:
         app()

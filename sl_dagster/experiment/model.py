@@ -332,8 +332,8 @@ class Experiment(Settings):
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """Who is trained: the baselines extend nothing, so they have no Extender."""
-        return roles_of(self.method)
+        """Who is trained: who extends nothing has no Extender."""
+        return roles_of(self.method, self.extension.rounds)
 
     @property
     def source_stage(self) -> str:

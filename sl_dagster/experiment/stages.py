@@ -63,9 +63,10 @@ def stage_place(stage: str) -> tuple[int, int, str]:
     return place, int(in_round[1]) if in_round else 0, stage
 
 
-def roles_of(method: Method) -> tuple[Role, ...]:
-    """Who is trained: the baselines extend nothing, so they have no Extender."""
-    return get_args(Role) if method == "self_lengthen" else ("generator",)
+def roles_of(method: Method, rounds: int) -> tuple[Role, ...]:
+    """Who is trained: baselines, and a control without rounds, extend nothing with an Extender."""
+    extends = method == "self_lengthen" and rounds > 0
+    return get_args(Role) if extends else ("generator",)
 
 
 def writing_stages(method: Method, rounds: int) -> list[str]:

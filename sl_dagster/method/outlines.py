@@ -17,9 +17,7 @@ from sl_dagster.method.responses import response_in
 
 OutlineDropReason = (
     CutOff
-    | Literal[
-        "no_outline", "one_section", "many_sections", "repeated_section", "wrong_language"
-    ]
+    | Literal["no_outline", "one_section", "many_sections", "repeated_section", "wrong_language"]
 )
 SectionDropReason = CutOff | Literal["empty_section", "repetition"]
 

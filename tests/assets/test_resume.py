@@ -1,6 +1,7 @@
 """A run that is killed, and two runs at the same time."""
 
 import contextlib
+import functools
 import signal
 import subprocess
 import time
@@ -18,10 +19,16 @@ pytestmark = pytest.mark.integration
 RUN = ("run", "--experiment", "small", "--iterations", "1")
 
 
-def start(project: Project) -> subprocess.Popen[bytes]:
+def start(project: Project, *, by_a_script: bool = False) -> subprocess.Popen[bytes]:
+    """Start a run; what a script starts in the background ignores SIGINT when it begins."""
     output = (project.root / "output.txt").open("wb")
+    ignore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
     return subprocess.Popen(
-        project.command(*RUN), env=project.environment, stdout=output, stderr=output
+        project.command(*RUN),
+        env=project.environment,
+        stdout=output,
+        stderr=output,
+        preexec_fn=ignore if by_a_script else None,
     )
 
 
@@ -63,7 +70,7 @@ def test_a_killed_run_goes_on_where_it_was(
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_an_ended_run_leaves_no_training_behind(project: Project, how: signal.Signals) -> None:
     project.change(training={"epochs": 50, "batch_size": 8})  # all else is up to date
-    process = start(project)
+    process = start(project, by_a_script=how == signal.SIGTERM)
     wait_for(lambda: trainings(process.pid), process)
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(how)
