@@ -23,7 +23,9 @@ from sl_dagster.experiment.base import shortened
 from sl_dagster.jobs.asset_jobs import job_name
 from sl_dagster.jobs.run_origin import runs_of_the_location
 from sl_dagster.jobs.staleness import Staleness
+from sl_dagster.jobs.still_stored import still_stored
 from sl_dagster.method.yaml_text import parse_yaml
+from sl_dagster.paths import data_dir
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 
 _console = Console(highlight=False)
@@ -79,7 +81,8 @@ def run_iterations(
     names = _selected(launch, job)
     config = _config(launch, job, names)
     note_killed_runs(instance)
-    staleness = Staleness(instance, definitions, name)
+    stored = still_stored(launch.experiment, data_dir())
+    staleness = Staleness(instance, definitions, name, stored)
     wanted = names
     for iteration in range(launch.first, last + 1):
         _console.rule(f"{name}, iteration {iteration} of {last}")

@@ -9,6 +9,8 @@ from sl_dagster.experiment import Experiment
 from sl_dagster.jobs.asset_jobs import job_name
 from sl_dagster.jobs.launch import Launch, run_iterations
 from sl_dagster.jobs.staleness import Staleness
+from sl_dagster.jobs.still_stored import still_stored
+from sl_dagster.paths import data_dir
 from sl_dagster.resources.storage.io_managers import shown_to_the_user
 
 
@@ -43,7 +45,7 @@ def refresh_job(
         say = context.log.info
         with shown_to_the_user():
             if config.dry_run:
-                for line in _plan(experiment.name, definitions(), context.instance):
+                for line in _plan(experiment, definitions(), context.instance):
                     say(line)
             else:
                 launch = Launch(experiment, stale=True)
@@ -66,11 +68,13 @@ def refresh_job(
 
 
 def _plan(
-    experiment: str, definitions: dg.Definitions, instance: dg.DagsterInstance
+    experiment: Experiment, definitions: dg.Definitions, instance: dg.DagsterInstance
 ) -> Iterator[str]:
     """What a refresh would make, as far as can be known, and what it leaves to other jobs."""
-    loop = definitions.resolve_job_def(job_name(experiment, "iteration")).asset_layer
-    found = [one for one in Staleness(instance, definitions, experiment).everything() if one.why]
+    loop = definitions.resolve_job_def(job_name(experiment.name, "iteration")).asset_layer
+    stored = still_stored(experiment, data_dir())
+    staleness = Staleness(instance, definitions, experiment.name, stored)
+    found = [one for one in staleness.everything() if one.why]
     for one in found:
         if one.key in loop.asset_graph.executable_asset_keys:
             yield f"would make {one}"

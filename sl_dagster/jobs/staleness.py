@@ -13,6 +13,7 @@ from typing import get_args
 import dagster as dg
 
 from sl_dagster.experiment import Role
+from sl_dagster.jobs.still_stored import IsStored
 
 _VERSION = "dagster/data_version"
 _CODE = "dagster/code_version"
@@ -50,12 +51,25 @@ class Staleness:
     """Compares an experiment's assets with what stands in Dagster's history.
 
     An asset is out of date when it has been made, and since then its code or the version of one of
-    its inputs has changed, or one of its inputs is out of date.
+    its inputs has changed, its files are gone, or one of its inputs is out of date.
     """
 
     def __init__(
-        self, instance: dg.DagsterInstance, definitions: dg.Definitions, experiment: str
+        self,
+        instance: dg.DagsterInstance,
+        definitions: dg.Definitions,
+        experiment: str,
+        is_stored: IsStored = lambda key, partition: True,
     ) -> None:
+        """Compare.
+
+        Args:
+            instance: the history.
+            definitions: they know the assets.
+            experiment: its name.
+            is_stored: whether a result that was made is still there (see ``still_stored``).
+        """
+        self._is_stored = is_stored
         self._instance = instance
         self._graph = definitions.resolve_asset_graph()
         self._experiment = experiment
@@ -70,8 +84,10 @@ class Staleness:
         for key in self.keys:
             made = self.made(key, partition)
             if made:
-                why = "; ".join(self._reasons(key, made, partition, found))
                 mine = None if self.partitions(key) is None else partition
+                why = "; ".join(self._reasons(key, made, partition, found))
+                if not self._is_stored(key, mine):
+                    why = "what was made is not stored any more"
                 found[key] = Finding(key, mine, made, why)
         return list(found.values())
 

@@ -76,3 +76,20 @@ def test_new_code_makes_out_of_date() -> None:
         for name in ("previous_generator", "responses", "training_set"):
             make(instance, name, 1)
         assert out_of_date(instance, code_version="2") == [["responses", "training_set"], []]
+
+
+def test_what_is_not_stored_any_more_is_out_of_date_and_so_is_what_comes_after_it() -> None:
+    def is_stored(key: dg.AssetKey, partition: str | None) -> bool:
+        return (key.path[-1], partition) != ("responses", "1")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        for iteration in (1, 2):
+            for name in ("previous_generator", "responses", "training_set"):
+                make(instance, name, iteration)
+        definitions = dg.Definitions(loop())
+        staleness = Staleness(instance, definitions, "e", is_stored)
+        assert [one.name for one in staleness.everything() if one.why] == [
+            "responses",
+            "training_set",
+        ]
+        assert "not stored any more" in str(staleness.verdicts("1")[1])

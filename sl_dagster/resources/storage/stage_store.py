@@ -299,6 +299,10 @@ class StageStore(dg.ConfigurableResource):
         """
         return StoredStage(key, self.folder(key))
 
+    def has(self, key: StageKey) -> bool:
+        """Whether a stage is complete, damaged or not."""
+        return (self.folder(key) / _RECORDS).is_file()
+
     def complete(self, experiment: str | None = None) -> list[StageKey]:
         """All complete stages, of one experiment or of all."""
         root = Path(self.data_dir)
