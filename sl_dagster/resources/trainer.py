@@ -14,12 +14,14 @@ import dagster as dg
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Training
+from sl_dagster.models.memory import was_killed
 from sl_dagster.resources.devices import visible_gpus
 from sl_dagster.resources.environment import secrets
 from sl_dagster.resources.training_messages import TrainingMessages
 from sl_dagster.training.fork import train_in_fork
 from sl_dagster.training.job import (
     JOB_FILE,
+    LESS_MEMORY_TO_TRAIN,
     MESSAGES_FILE,
     MISTAKE,
     OUTCOME,
@@ -112,7 +114,7 @@ def _forked(context: dg.OpExecutionContext, job_file: Path, training: Training) 
             job_file, {**_environment(training), **session.get_bootstrap_env_vars()}
         )
     if status:
-        raise _failure(f"exit status {status}", job_file)
+        raise _failure(f"exit status {status}", job_file, status)
     return session.get_custom_messages()
 
 
@@ -151,7 +153,7 @@ def _elsewhere(context: dg.OpExecutionContext, job_file: Path, training: Trainin
         ) as process:
             status = process.wait()
     if status:
-        raise _failure(f"exit status {status} of {training.launcher[0]}", job_file)
+        raise _failure(f"exit status {status} of {training.launcher[0]}", job_file, status)
     return session.get_custom_messages()
 
 
@@ -164,10 +166,12 @@ def _environment(training: Training) -> dict[str, str]:
     return variables
 
 
-def _failure(reason: str, job_file: Path) -> UserError:
+def _failure(reason: str, job_file: Path, status: int = 0) -> UserError:
+    killed = "It was killed, perhaps because the machine was short of memory. If so, "
     return UserError(
         f"the training program failed ({reason}); its last words stand in the run's stderr. "
         f"Running again goes on from its last checkpoint. The job is {job_file}"
+        + (f". {killed}{LESS_MEMORY_TO_TRAIN}" if was_killed(status) else "")
     )
 
 

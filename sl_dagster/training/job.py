@@ -15,6 +15,12 @@ MESSAGES_FILE = "messages.jsonl"  # beside it, while it runs on hosts that share
 PROGRESS = "progress"
 OUTCOME = "outcome"
 MISTAKE = "mistake"
+# What to do if a training runs out of memory.
+LESS_MEMORY_TO_TRAIN = (
+    "set training.gradient_checkpointing (running again then goes on from the last checkpoint), "
+    "lower training.batch_size and raise training.gradient_accumulation as much, lower "
+    "training.max_length, or take a smaller model"
+)
 
 
 class TrainingJob(BaseModel):

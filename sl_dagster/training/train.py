@@ -19,7 +19,7 @@ from typing import Any
 import datasets
 import psutil
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from dagster_pipes import PipesContext, open_dagster_pipes
 from transformers import PrinterCallback, TrainerCallback
 from transformers.utils import logging as transformers_logging
@@ -31,11 +31,13 @@ from sl_dagster.experiment import Training
 from sl_dagster.experiment.base import read_yaml
 from sl_dagster.experiment.chat import stop_tokens
 from sl_dagster.models.base_model import load_tokenizer
+from sl_dagster.models.memory import is_short_of_memory, short_of_memory
 from sl_dagster.progress import Pace, Progress, duration
 from sl_dagster.training.checkpoints import CheckpointsNoted, last_checkpoint, step_of
 from sl_dagster.training.examples import TokenizedExamples, tokenized
 from sl_dagster.training.job import (
     CHECKPOINTS,
+    LESS_MEMORY_TO_TRAIN,
     MISTAKE,
     OUTCOME,
     PROGRESS,
@@ -70,6 +72,14 @@ def run(job_file: Path) -> None:
         except UserError as error:
             # Not a failure of the program: the run that reads this fails, with these words.
             message = {MISTAKE: str(error)}
+        except Exception as error:
+            if not is_short_of_memory(error):
+                raise
+            short = short_of_memory(LESS_MEMORY_TO_TRAIN, error)
+            # Of several processes perhaps just this one: the others are ended if it fails.
+            if PartialState().num_processes > 1:
+                raise short from error
+            message = {MISTAKE: str(short)}
         if pipes:
             pipes.report_custom_message(message)
 

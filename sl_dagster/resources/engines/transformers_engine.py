@@ -26,9 +26,15 @@ from sl_dagster.experiment import ServedModel, TransformersSettings
 from sl_dagster.experiment.chat import stop_tokens
 from sl_dagster.method.thoughts import without_thoughts
 from sl_dagster.models.base_model import load_model, load_tokenizer
+from sl_dagster.models.memory import is_short_of_memory, short_of_memory
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines.decoding import DecodingBatch, Row
 from sl_dagster.resources.engines.protocol import Completion, Engine, Request
+
+_LESS_MEMORY = (
+    "lower engine.batch_size or engine.batch_tokens, or max_tokens in the sampling, or take a "
+    "smaller model. What is finished is in the journal, so running again continues"
+)
 
 
 @dataclass
@@ -111,6 +117,8 @@ class TransformersEngine(Engine):
             raise asyncio.CancelledError
         except BaseException as error:
             self._loaded = None
+            if is_short_of_memory(error):
+                error = short_of_memory(_LESS_MEMORY, error)
             for job in [*running.values(), *self._waiting]:
                 job.answer.set_exception(error)
             self._waiting.clear()

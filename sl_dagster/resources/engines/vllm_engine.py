@@ -5,10 +5,16 @@ import math
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ServedModel, VllmSettings
+from sl_dagster.models.memory import SAYS_SHORT_OF_MEMORY
 from sl_dagster.resources.devices import visible_gpus
 from sl_dagster.resources.engines.endpoint import Endpoint
 from sl_dagster.resources.engines.openai_engine import RemoteEngine
-from sl_dagster.resources.engines.vllm_server import SERVED_NAME, VllmServer, max_num_seqs
+from sl_dagster.resources.engines.vllm_server import (
+    LESS_MEMORY_TO_SERVE,
+    SERVED_NAME,
+    VllmServer,
+    max_num_seqs,
+)
 
 _DEATHS_SURVIVED = 1
 # Each of these options multiplies the number of GPUs that the server takes.
@@ -92,8 +98,10 @@ class VllmEngine(RemoteEngine):
         self._deaths += 1
         self.server.stop()
         if self._deaths > _DEATHS_SURVIVED:
+            short = "there was" if SAYS_SHORT_OF_MEMORY.search(words) else "perhaps there was"
             raise UserError(
-                f"the vLLM server died {self._deaths} times. What is finished is in the journal, "
-                f"so running again continues. Its last words:\n{words}"
+                f"the vLLM server died {self._deaths} times; {short} too little memory: "
+                f"{LESS_MEMORY_TO_SERVE}. What is finished is in the journal, so running again "
+                f"continues. Its last words:\n{words}"
             )
         self.say("the vLLM server died; starting it again and asking what is missing again")

@@ -24,6 +24,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import ServedModel, VllmSettings
 from sl_dagster.experiment.chat_template import without_clock
 from sl_dagster.models.base_model import load_tokenizer
+from sl_dagster.models.memory import SAYS_SHORT_OF_MEMORY
 from sl_dagster.paths import data_dir
 from sl_dagster.resources.environment import environment_without_secrets
 
@@ -35,17 +36,15 @@ _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 _LORA_SLOTS = 8
 _LAST_WORDS = 30
 _SECONDS_TO_END = 30
+LESS_MEMORY_TO_SERVE = (
+    "lower max_model_len, gpu_memory_utilization or max_num_seqs in engine.options, or take a "
+    "smaller model"
+)
 _PORT_TAKEN = re.compile(r"address already in use", re.IGNORECASE)
 
 # What the last words of a server that did not start mean, the first match counts.
 _CAUSES = (
-    (
-        re.compile(
-            r"out of memory|OutOfMemory|No available memory for the cache|Free memory on", re.I
-        ),
-        "there is too little memory: lower max_model_len, gpu_memory_utilization or max_num_seqs "
-        "in engine.options, or take a smaller model",
-    ),
+    (SAYS_SHORT_OF_MEMORY, f"there is too little memory: {LESS_MEMORY_TO_SERVE}"),
     (
         re.compile(r"unrecognized arguments: (?P<detail>.*)|error: argument (?P<detail2>.*)"),
         "vLLM does not accept an option in engine.options",
