@@ -1,9 +1,11 @@
 """The training set as tokens: rendered by the chat template, masked, and split."""
 
 import random
+import shutil
 from dataclasses import dataclass
 from typing import Any
 
+from accelerate import PartialState
 from datasets import Dataset, load_dataset
 
 from sl_dagster.errors import UserError
@@ -40,18 +42,7 @@ def tokenized(job: TrainingJob, tokenizer: Any, stops: set[int]) -> TokenizedExa
     Raises:
         UserError: the template does not suit training, or no example is left.
     """
-    cache = job.output / CHECKPOINTS / "examples"  # goes when the training is finished
-    rows = load_dataset(
-        "parquet", data_files=str(job.training_set), split="train", cache_dir=str(cache)
-    )
-    assert isinstance(rows, Dataset)
-
-    def tokens(row: dict[str, Any]) -> dict[str, list[int]]:
-        given, learnt = job.chat.example(tokenizer, stops, row["prompt"], row["completion"])
-        mask = [0] * len(given) + [1] * len(learnt)
-        return {"input_ids": given + learnt, "completion_mask": mask}
-
-    examples = rows.map(tokens, remove_columns=rows.column_names)
+    rows, examples = _rendered(job, tokenizer, stops)
     limit = job.training.max_length
     lengths = [len(ids) for ids in examples["input_ids"]]
     usable = [place for place, mask in enumerate(examples["completion_mask"]) if any(mask[:limit])]
@@ -81,6 +72,27 @@ def tokenized(job: TrainingJob, tokenizer: Any, stops: set[int]) -> TokenizedExa
         longest=max(lengths),
         train_tokens=sum(min(lengths[place], limit) for place in train),
     )
+
+
+def _rendered(job: TrainingJob, tokenizer: Any, stops: set[int]) -> tuple[Dataset, Dataset]:
+    """The training set as it is stored, and as tokens."""
+    cache = job.output / CHECKPOINTS / "examples"  # goes when the training is finished
+
+    def tokens(row: dict[str, Any]) -> dict[str, list[int]]:
+        given, learnt = job.chat.example(tokenizer, stops, row["prompt"], row["completion"])
+        mask = [0] * len(given) + [1] * len(learnt)
+        return {"input_ids": given + learnt, "completion_mask": mask}
+
+    processes = PartialState()
+    with processes.main_process_first():
+        if processes.is_main_process:
+            # What a training left that was killed may be torn, and nobody would see it.
+            shutil.rmtree(cache, ignore_errors=True)
+        rows = load_dataset(
+            "parquet", data_files=str(job.training_set), split="train", cache_dir=str(cache)
+        )
+        assert isinstance(rows, Dataset)
+        return rows, rows.map(tokens, remove_columns=rows.column_names)
 
 
 def _held_back(job: TrainingJob, rows: Dataset) -> set[int]:
