@@ -522,6 +522,26 @@ def test_a_models_own_code_is_never_run(
         assert "it brings code of its own, which is never run" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "reaches_out",
+    [
+        "{{ ''.__class__.__mro__ }}",
+        "{{ messages.__init__.__globals__ }}",
+        "{{ cycler.__init__.__globals__.os }}",
+    ],
+)
+def test_a_models_template_cannot_leave_its_sandbox(folder: Path, reaches_out: str) -> None:
+    model = folder / "model"
+    shutil.copytree(DEMO_MODEL, model)
+    (model / "chat_template.jinja").write_text(reaches_out)
+    (folder / "small.yaml").write_text("base_model: ./model\nseeds: seeds.jsonl\n")
+    result = CliRunner().invoke(app, ["validate", "small"])
+    assert result.exit_code == 1
+    said = " ".join(result.stderr.split())
+    assert "small.yaml" in said and "is unsafe" in said
+    assert "Traceback" not in said and "<class" not in said
+
+
 def test_a_models_pickled_weights_are_not_read(folder: Path) -> None:
     model = folder / "model"
     shutil.copytree(DEMO_MODEL, model)
