@@ -59,6 +59,14 @@ fsdp_config:
   fsdp_reshard_after_forward: true
   fsdp_state_dict_type: SHARDED_STATE_DICT
 """
+# Whoever writes it means two; accelerate counts GPUs.
+_ONE = """
+compute_environment: LOCAL_MACHINE
+distributed_type: 'NO'
+use_cpu: true
+num_machines: 1
+num_processes: 2
+"""
 _SRUN = ("srun", "-N2", "--ntasks-per-node=1", "--kill-on-bad-exit=1")
 
 
@@ -141,6 +149,23 @@ def test_sharding_that_silently_is_none_is_refused(fsdp, tmp_path: Path) -> None
         trained(wrong)
 
 
+@pytest.mark.parametrize(
+    ("config", "refusal"),
+    [
+        (_FSDP2, "it asks for FSDP, and accelerate has made MULTI_CPU of it"),
+        (_ONE, "2 processes are asked for, and the training program runs as 1"),
+    ],
+)
+def test_a_file_of_accelerate_that_silently_means_less_is_refused(
+    config: str, refusal: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "accelerate.yaml"
+    file.write_text(f"{config}main_process_port: {free_port()}\n")
+    wrong = new_job(tmp_path, "wrong", accelerate_config=file)
+    with pytest.raises(UserError, match=rf"training\.accelerate_config: {refusal}"):
+        trained(wrong)
+
+
 def test_fewer_processes_than_asked_for_are_refused(launchers, tmp_path: Path) -> None:
     alone = (sys.executable, "-m", "sl_dagster.training.train")
     wrong = new_job(tmp_path, "wrong", num_processes=2, launcher=alone)
@@ -162,12 +187,21 @@ def test_a_launcher_that_fails(tmp_path: Path) -> None:
         trained(wrong)
 
 
-@pytest.mark.parametrize("victim", ["run", "rank"])
-def test_a_death_ends_all_and_the_next_run_goes_on(
-    victim: str, launchers, slurm: None, tmp_path: Path
+@pytest.mark.parametrize(
+    ("kind", "end"),
+    [
+        ("slurm", "the run dies"),
+        ("slurm", "a rank dies"),
+        ("slurm", "cancelled"),
+        ("accelerate", "the run dies"),
+        ("accelerate", "a rank dies"),
+    ],
+)
+def test_what_ends_one_ends_all_and_the_next_run_goes_on(
+    kind: str, end: str, launchers, slurm: None, tmp_path: Path
 ) -> None:
     long = new_job(
-        tmp_path, "long", epochs=60, batch_size=1, num_processes=2, launcher=launchers("slurm")
+        tmp_path, "long", epochs=30, batch_size=1, num_processes=2, launcher=launchers(kind)
     )
     (tmp_path / "long.json").write_text(long.model_dump_json())
     command = [sys.executable, "-m", "tests.resources.train", str(tmp_path / "long.json")]
@@ -177,16 +211,16 @@ def test_a_death_ends_all_and_the_next_run_goes_on(
         time.sleep(0.05)
     ranks = training_programs(long)
     assert len(ranks) >= 2
-    if victim == "run":
-        run.kill()
-    else:
+    if end == "a rank dies":
         ranks[-1].send_signal(signal.SIGKILL)
+    else:
+        run.send_signal(signal.SIGKILL if end == "the run dies" else signal.SIGINT)
     assert run.wait(timeout=60) != 0
     _, alive = psutil.wait_procs(ranks, timeout=60)
     assert alive == []
     outcome = trained(long)
     assert outcome.resumed_at > 0
-    assert outcome.steps == 180
+    assert outcome.steps == 90
 
 
 def training_programs(job: TrainingJob) -> list[psutil.Process]:
