@@ -31,7 +31,7 @@ from sl_dagster.resources.engines.published_place import PublishedPlace
 _IN_FLIGHT_PER_ENDPOINT = 128
 _STOP_STRINGS = 4  # which every endpoint takes
 _ATTEMPTS = 6
-_SECONDS_TO_COME_BACK = 120.0
+_SECONDS_TO_COME_BACK = 300.0  # to write a token, perhaps behind the requests of other runs
 _TWO_RULES = {"choice": ["yes"], "regex": "yes"}  # only one is allowed
 _NO_FORMAT = {"type": "nonsense"}
 
