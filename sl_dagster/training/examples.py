@@ -1,11 +1,11 @@
 """The training set as tokens: rendered by the chat template, masked, and split."""
 
+import os
 import random
 import shutil
 from dataclasses import dataclass
 from typing import Any
 
-from accelerate import PartialState
 from datasets import Dataset, load_dataset
 
 from sl_dagster.errors import UserError
@@ -76,23 +76,21 @@ def tokenized(job: TrainingJob, tokenizer: Any, stops: set[int]) -> TokenizedExa
 
 def _rendered(job: TrainingJob, tokenizer: Any, stops: set[int]) -> tuple[Dataset, Dataset]:
     """The training set as it is stored, and as tokens."""
-    cache = job.output / CHECKPOINTS / "examples"  # goes when the training is finished
+    # Each process has its own, which goes when the training is finished. What a training that was
+    # killed has left may be torn, and nobody would see it.
+    cache = job.output / CHECKPOINTS / f"examples-{os.environ.get('RANK', '0')}"
+    shutil.rmtree(cache, ignore_errors=True)
+    rows = load_dataset(
+        "parquet", data_files=str(job.training_set), split="train", cache_dir=str(cache)
+    )
+    assert isinstance(rows, Dataset)
 
     def tokens(row: dict[str, Any]) -> dict[str, list[int]]:
         given, learnt = job.chat.example(tokenizer, stops, row["prompt"], row["completion"])
         mask = [0] * len(given) + [1] * len(learnt)
         return {"input_ids": given + learnt, "completion_mask": mask}
 
-    processes = PartialState()
-    with processes.main_process_first():
-        if processes.is_main_process:
-            # What a training left that was killed may be torn, and nobody would see it.
-            shutil.rmtree(cache, ignore_errors=True)
-        rows = load_dataset(
-            "parquet", data_files=str(job.training_set), split="train", cache_dir=str(cache)
-        )
-        assert isinstance(rows, Dataset)
-        return rows, rows.map(tokens, remove_columns=rows.column_names)
+    return rows, rows.map(tokens, remove_columns=rows.column_names)
 
 
 def _held_back(job: TrainingJob, rows: Dataset) -> set[int]:

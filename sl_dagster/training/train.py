@@ -19,7 +19,7 @@ from typing import Any
 import datasets
 import psutil
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from dagster_pipes import PipesContext, open_dagster_pipes
 from transformers import PrinterCallback, TrainerCallback
 from transformers.utils import logging as transformers_logging
@@ -77,7 +77,7 @@ def run(job_file: Path) -> None:
                 raise
             short = short_of_memory(LESS_MEMORY_TO_TRAIN, error)
             # Of several processes perhaps just this one: the others are ended if it fails.
-            if PartialState().num_processes > 1:
+            if int(os.environ.get("WORLD_SIZE", "1")) > 1:
                 raise short from error
             message = {MISTAKE: str(short)}
         if pipes:
