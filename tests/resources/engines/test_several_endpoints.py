@@ -257,13 +257,16 @@ def test_who_is_ill_is_asked_nothing_until_one_look_finds_it_well(
     complete(engine, *REQUESTS)
     ill.asked.clear()
     ill.examined = 0
-    while time.monotonic() < begin + 2:
+    while ill.examined < 3:
+        assert time.monotonic() < begin + 60
         assert [answer.text for answer in complete(engine, *REQUESTS)] == [*map(text_of, REQUESTS)]
     assert ill.asked == []
-    assert 1 <= ill.examined <= 2 / PAUSE + 1, "one look for each time that it has rested"
+    rests = (time.monotonic() - begin) / PAUSE
+    assert ill.examined <= rests + 1, "one look for each time that it has rested"
     ill.ill = None
+    deadline = time.monotonic() + 60
     while not ill.asked:
-        assert time.monotonic() < begin + 20
+        assert time.monotonic() < deadline
         complete(engine, *REQUESTS)
         time.sleep(0.05)
 
@@ -290,10 +293,12 @@ def test_while_nobody_answers_one_looks_for_all_and_no_attempt_is_lost(
         await recovery
         return [answer.text for answer in answers]
 
+    begin = time.monotonic()
     assert LOOP.run(ask_all()) == [*map(text_of, REQUESTS)]
+    rests = (time.monotonic() - begin) / PAUSE
     in_vain = sum(len(server.asked) for server in ill) - len(REQUESTS)
     assert in_vain <= 2 * len(REQUESTS), "what was under way when they fell ill"
-    assert all(server.examined <= 7 for server in ill), "at once, and when they have rested"
+    assert all(server.examined <= rests + 3 for server in ill), "at once, and when they have rested"
 
 
 def test_a_look_at_who_says_nothing_ends(
@@ -311,7 +316,7 @@ def test_a_look_at_who_says_nothing_ends(
     engine.say = speak
     begin = time.monotonic()
     assert complete(engine, REQUESTS[1])[0].text == text_of(REQUESTS[1])
-    assert time.monotonic() - begin < 15, "and not when the time for an answer is over"
+    assert time.monotonic() - begin < 20, "and not when the time for an answer is over"
 
 
 def test_where_nobody_comes_back_the_run_ends_and_says_why(
@@ -323,11 +328,11 @@ def test_where_nobody_comes_back_the_run_ends_and_says_why(
     complete(engine, REQUESTS[0])
     for server in servers:
         server.ill, server.examined = 503, 0
-    expected = rf"no endpoint answers any more \({servers[0].url}, {servers[1].url}\): .*not today"
+    expected = rf"no endpoint answers any more \({servers[0].url}, {servers[1].url}\): "
     with pytest.raises(UserError, match=expected):
-        complete(engine, *REQUESTS)
-    assert all(server.examined >= 6 for server in servers[:2])
-    assert sum(line.startswith("no endpoint answers: asking again in") for line in said) >= 5
+        complete(engine, *REQUESTS[:20])
+    assert all(server.examined >= 5 for server in servers[:2])
+    assert sum(line.startswith("no endpoint answers: asking again in") for line in said) >= 4
 
 
 def asked_in_vain() -> list[float]:
