@@ -15,6 +15,7 @@ import psutil
 from sl_dagster.errors import UserError
 
 _A_LITTLE = 4 << 20  # bytes
+_A_LOT = 1 << 28  # numbers of four bytes
 
 
 def take_no_more() -> None:
@@ -45,13 +46,23 @@ def generate(folder: Path) -> None:
 
 def train() -> None:
     """The training program, which gets no more memory when it has made a checkpoint."""
+    import torch
     from transformers import TrainerCallback
 
     from sl_dagster.training import train
 
     class TakesNoMore(TrainerCallback):
+        """From the first checkpoint on; the step after it then needs more, as a long text does."""
+
+        limited = False
+
         def on_save(self, *arguments: Any, **more: Any) -> None:
             take_no_more()
+            self.limited = True
+
+        def on_step_begin(self, *arguments: Any, **more: Any) -> None:
+            if self.limited:
+                torch.zeros(_A_LOT)
 
     make_trainer = train.make_trainer
 
