@@ -24,9 +24,8 @@ from statistics import mean
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
+from sl_dagster.commands.terminal import print_table
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import BASE_MODEL, Experiment, load_experiment
 from sl_dagster.method.prompts import Message
@@ -34,6 +33,7 @@ from sl_dagster.method.text_decay import decay_of
 from sl_dagster.paths import data_dir, experiments_dir
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.results.tables import Table
 from smollm2.relevance import relevances
 
 
@@ -66,16 +66,22 @@ def main() -> None:
 
 
 def show(names: Sequence[str]) -> None:
-    """Measure and print, one row for each model."""
-    table = Table(*Measures.__dataclass_fields__)
+    """Measure and print: a line for each measure, a column for each model."""
     stages = StageStore(data_dir=str(data_dir()))
+    columns: list[dict[str, Any]] = []
     for name in names:
         experiment = load_experiment(experiments_dir() / f"{name}.yaml")
         fluency = Fluency(experiment)
         for model, stage in stored_answers(experiment, stages):
-            row = asdict(measured(experiment.name, model, stage, fluency))
-            table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()))
-    Console().print(table)
+            columns.append(asdict(measured(experiment.name, model, stage, fluency)))
+    head, *rows = [[name, *(_figure(one[name]) for one in columns)] for name in columns[0]]
+    print_table(Table(head, rows), "Answers to held-out instructions")
+
+
+def _figure(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def stored_answers(experiment: Experiment, stages: StageStore) -> Iterator[tuple[str, StoredStage]]:

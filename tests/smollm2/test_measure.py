@@ -9,7 +9,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
-from smollm2.measure import Fluency, measured, stored_answers
+from smollm2.measure import Fluency, measured, show, stored_answers
 from tests.stored_stages import drafted, made_up
 
 INSTRUCTION = "Describe the young lamb and the amber kettle in detail."
@@ -83,3 +83,17 @@ def test_without_answers_it_is_said_how_to_make_them(experiment, tmp_path):
     stages = StageStore(data_dir=str(tmp_path / "data"))
     with pytest.raises(UserError, match="sl-dagster run --experiment small"):
         list(stored_answers(experiment, stages))
+
+
+def test_figures_stand_below_each_other_and_none_is_cut_off(
+    experiment, tmp_path, monkeypatch, capsys
+):
+    data = tmp_path / "data"
+    monkeypatch.setenv("SL_DAGSTER_DATA", str(data))
+    monkeypatch.setattr("smollm2.measure.load_experiment", lambda _: experiment)
+    key = StageKey(experiment.name, "heldout_responses", 1)
+    store(StageStore(data_dir=str(data)), key, {INSTRUCTION: FLUENT * 2})
+    show([experiment.name])
+    printed = capsys.readouterr().out
+    assert "repeated_at_the_start" in printed and "perplexity_at_the_end" in printed
+    assert "…" not in printed
