@@ -2,6 +2,7 @@
 
 import json
 import random
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,7 @@ HOW = ("ohne ein Wort", "mit einer Lampe", "vor dem Frühstück", "wie jedes Jah
 
 def story(number: int, sentences: int) -> str:
     """Sentences of which no two are alike."""
-    draw = random.Random(number)
-    drawn = [[draw.choice(words) for words in (WHO, DID, WHERE, HOW)] for _ in range(sentences)]
+    drawn = random.Random(number).sample(list(product(WHO, DID, WHERE, HOW)), sentences)
     return " ".join(
         f"{' '.join(words)} und fand {number * day + day} vergessene Briefe."
         for day, words in enumerate(drawn, start=1)
