@@ -13,7 +13,7 @@ import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -531,22 +531,34 @@ def _hear_what_ends_it() -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake becomes a message and exit code 1."""
+    """Run the command line; see ``call``."""
     _hear_what_ends_it()
-    code: Any = 0
-    try:
-        app()
-    except UserError as error:
-        errors.print(f"[red]Error:[/] {as_text(str(error))}")
-        code = 1
-    except SystemExit as end:
-        code = end.code
+    code = call(sys.argv[1:])
     # What os._exit leaves out: temporary folders go, a bar of progress gives the cursor back.
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     # Not sys.exit: when torch is loaded, DuckDB's bindings complain about leaks at shutdown.
-    os._exit(code if isinstance(code, int) else 0)
+    os._exit(code)
+
+
+def call(arguments: list[str]) -> int:
+    """Do what the command line says; a user's mistake becomes a message.
+
+    Args:
+        arguments: after the name of the program.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        app(args=arguments)
+    except UserError as error:
+        errors.print(f"[red]Error:[/] {as_text(str(error))}")
+        return 1
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """What tests share: experiments and adapters in a temporary folder, the command line, an engine."""
 
+import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import yaml
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
+from sl_dagster.cli import call
 from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.engines import Completion, Engine, Request
 from sl_dagster.resources.storage.adapter_store import AdapterStore
@@ -138,19 +141,68 @@ def adapters(tmp_path: Path) -> AdapterStore:
     return AdapterStore(data_dir=str(tmp_path / "data"))
 
 
+def called(
+    *arguments: str, environment: Mapping[str, str], stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Call the command line in this process; one of its own imports for longer than it works.
+
+    Args:
+        environment: variables that are set meanwhile besides those of this process.
+    """
+    taken = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
+    said, wrong = (
+        io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)
+    )
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(said),
+        redirect_stderr(wrong),
+    ):
+        patch.setattr(sys, "stdin", taken)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        code = call(list(arguments))
+    return subprocess.CompletedProcess(arguments, code, _written(said), _written(wrong))
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
+
+
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """Runs the command line on a folder of its own."""
+def folders(tmp_path: Path) -> dict[str, str]:
+    """Variables that give the command line folders of its own."""
+    return {
+        "SL_DAGSTER_EXPERIMENTS": str(tmp_path / "experiments"),
+        "SL_DAGSTER_DATA": str(tmp_path / "data"),
+        "DAGSTER_HOME": str(tmp_path / "home"),
+    }
+
+
+@pytest.fixture
+def cli(folders: dict[str, str]) -> Cli:
+    """Calls the command line in this process, on folders of its own."""
 
     def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {
-            "SL_DAGSTER_EXPERIMENTS": str(tmp_path / "experiments"),
-            "SL_DAGSTER_DATA": str(tmp_path / "data"),
-            "DAGSTER_HOME": str(tmp_path / "home"),
-        }
+        return called(*arguments, environment=folders, stdin=stdin)
+
+    return run
+
+
+@pytest.fixture
+def program(folders: dict[str, str]) -> Cli:
+    """Runs the command line as a program, on the same folders."""
+
+    def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "sl_dagster.cli", *arguments]
         return subprocess.run(
-            command, env=environment, input=stdin, capture_output=True, text=True, check=False
+            command,
+            env=os.environ | folders,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     return run

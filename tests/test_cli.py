@@ -39,8 +39,8 @@ def test_the_command_line_loads_nothing_that_takes_long() -> None:
     assert subprocess.run(command, capture_output=True, text=True).stdout.strip() == "[]"
 
 
-def test_help_names_every_command(cli: Cli) -> None:
-    result = cli("--help")
+def test_help_names_every_command(program: Cli) -> None:
+    result = program("--help")
     assert result.returncode == 0
     commands = (
         "run",
@@ -112,22 +112,22 @@ def test_stats_in_all_formats(cli: Cli) -> None:
 
 
 @pytest.mark.usefixtures("stored")
-def test_statistics_while_the_database_is_open_elsewhere(cli: Cli, tmp_path: Path) -> None:
+def test_statistics_while_the_database_is_open_elsewhere(program: Cli, tmp_path: Path) -> None:
     path = tmp_path / "data" / "lengths.duckdb"
     commands = [("stats", "--format", "csv"), ("trace", "a", "--format", "json")]
-    expected = [cli(*command).stdout for command in commands]
+    expected = [program(*command).stdout for command in commands]
     with database_open_elsewhere(path) as pid:
-        found = [cli(*command) for command in commands]
-        refused = cli("rebuild-stats")
+        found = [program(*command) for command in commands]
+        refused = program("rebuild-stats")
     assert [result.stdout for result in found] == expected
     assert all(f"(process {pid}): close it there" in result.stderr for result in found)
     assert refused.returncode == 1
     assert f"(process {pid}): close it there" in refused.stderr
     path.write_bytes(b"damaged")
-    rebuilt = cli("rebuild-stats")
+    rebuilt = program("rebuild-stats")
     assert (rebuilt.returncode, "lengths.duckdb: 3 records" in rebuilt.stdout) == (0, True)
     assert "lengths.duckdb.damaged" in rebuilt.stderr
-    assert [cli(*command).stdout for command in commands] == expected
+    assert [program(*command).stdout for command in commands] == expected
 
 
 @pytest.mark.usefixtures("stored")
@@ -239,8 +239,8 @@ def test_filter(cli: Cli, tmp_path: Path) -> None:
     assert accepted("-", "--language", "zh", stdin=file.read_text()) == [False, True, True]
 
 
-def test_filter_stops_at_a_bad_line_and_prints_what_came_before(cli: Cli) -> None:
-    result = cli("filter", "-", stdin='{"text": "One."}\noops\n{"text": "Two."}\n')
+def test_filter_stops_at_a_bad_line_and_prints_what_came_before(program: Cli) -> None:
+    result = program("filter", "-", stdin='{"text": "One."}\noops\n{"text": "Two."}\n')
     assert result.returncode == 1
     assert json.loads(result.stdout) == {"accepted": True, "reason": None, "words": 1}
     assert "standard input, line 2: is not JSON" in result.stderr
@@ -332,12 +332,12 @@ def test_validate_tells_drafts_from_broken_experiments(cli: Cli, write_experimen
     assert "broken.yaml: " in " ".join(result.stderr.split())
 
 
-def test_an_experiment_runs_beside_a_broken_one(cli: Cli, write_experiment) -> None:
+def test_an_experiment_runs_beside_a_broken_one(program: Cli, write_experiment) -> None:
     folder = write_experiment("good", base_model=str(DEMO_MODEL)).parent
     (folder / "draft.yaml").write_text("# to be written\n")
-    result = cli("run", "-e", "good", "--iterations", "1", "--only", "seeds")
+    result = program("run", "-e", "good", "--iterations", "1", "--only", "seeds")
     assert result.returncode == 0, result.stdout + result.stderr
-    result = cli("run", "-e", "draft")
+    result = program("run", "-e", "draft")
     assert result.returncode == 1
     assert "draft.yaml: expected settings" in " ".join(result.stderr.split())
 

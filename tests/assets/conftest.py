@@ -17,6 +17,7 @@ from filelock import FileLock
 from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from tests.conftest import called
 
 DEMO = PROJECT_ROOT / "sl_dagster" / "demo"
 SETTINGS = {
@@ -58,12 +59,17 @@ class Project:
         return self.root / "data"
 
     @property
-    def environment(self) -> dict[str, str]:
-        return os.environ | {
+    def folders(self) -> dict[str, str]:
+        """The variables that say where everything lies."""
+        return {
             "SL_DAGSTER_EXPERIMENTS": str(self.root / "experiments"),
             "SL_DAGSTER_DATA": str(self.data),
             "DAGSTER_HOME": str(self.root / "home"),
         }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | self.folders
 
     @property
     def experiment(self) -> Experiment:
@@ -78,6 +84,10 @@ class Project:
         return [sys.executable, "-m", "sl_dagster.cli", *arguments]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Call the command line in this process."""
+        return called(*arguments, environment=self.folders)
+
+    def run_as_a_program(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command line to its end."""
         return subprocess.run(
             self.command(*arguments),
@@ -149,7 +159,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     with FileLock(folder / "finished.lock"):
         if not (root / "run.txt").exists():
             shutil.rmtree(root, ignore_errors=True)
-            result = new_project(root).run("run", "--experiment", "small", "--iterations", "2")
+            made = new_project(root)
+            result = made.run_as_a_program("run", "--experiment", "small", "--iterations", "2")
             assert result.returncode == 0, result.stdout + result.stderr
             (root / "run.txt").write_text(result.stdout)
     return Project(root)

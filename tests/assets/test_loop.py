@@ -197,7 +197,8 @@ def test_a_damaged_adapter_is_named(project: Project) -> None:
     content = bytearray(weights.read_bytes())
     content[-1] ^= 0xFF
     weights.write_bytes(content)
-    result = project.materialize("previous_generator", "2")
+    second = ("run", "-e", "small", "--from", "2", "--iterations", "2")
+    result = project.run(*second, "--only", "previous_generator")
     assert result.returncode == 1
     assert "it is damaged or was replaced" in " ".join((result.stdout + result.stderr).split())
 

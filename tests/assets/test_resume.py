@@ -54,7 +54,7 @@ def test_a_killed_run_goes_on_where_it_was(
     process.wait()
     done = lines(fresh, stage)
     assert done >= 3
-    result = fresh.run(*RUN)
+    result = fresh.run_as_a_program(*RUN)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "continuing:" in result.stdout
     monkeypatch.setenv("DAGSTER_HOME", fresh.environment["DAGSTER_HOME"])
@@ -97,7 +97,7 @@ def is_for_training(process: psutil.Process) -> bool:
 def test_a_second_run_on_the_same_iteration_is_told_to_wait(fresh: Project) -> None:
     lock = RunLock()
     lock.hold(Path(fresh.data), "small", 1, "run-one")
-    result = fresh.run(*RUN)
+    result = fresh.run_as_a_program(*RUN)
     assert result.returncode == 1
     message = " ".join(result.stderr.split())
     assert "another run is working on iteration 1 of small (run run-one)" in message

@@ -156,7 +156,7 @@ def test_one_is_killed_in_the_middle_and_a_second_run_begins_without_it(
         records = finished_records(project)
         assert len(records) == slots
         assert set(records.values()) == {1}
-        again = project.run(*RUN, "--force")
+        again = project.run_as_a_program(*RUN, "--force")
         assert again.returncode == 0, again.stdout + again.stderr
         assert f"http://127.0.0.1:{ports[0]}/v1 does not answer" in again.stdout
         assert finished_records(project) == records

@@ -28,7 +28,8 @@ def test_the_greeting_says_where_to_begin(ui: WebUI, page: Page) -> None:
 def test_a_run_of_the_command_line_is_on_the_overview(
     ui: WebUI, page: Page, tmp_path: Path
 ) -> None:
-    result = ui.project.run("run", "-e", "third", "--iterations", "1", "--only", "seeds")
+    arguments = ("run", "-e", "third", "--iterations", "1", "--only", "seeds")
+    result = ui.project.run_as_a_program(*arguments)
     assert result.returncode == 0, result.stdout + result.stderr
     page.goto(f"{ui.url}/overview/activity/timeline")
     expect(page.get_by_role("link", name="third_iteration")).to_be_visible()

@@ -193,35 +193,35 @@ def test_a_hub_that_is_not_there(publication: Publication, tmp_path: Path, monke
     assert TOKEN not in str(caught.value)
 
 
-def publish(cli: Cli, *more: str) -> tuple[int, str]:
-    result = cli("publish", "--experiment", "small", "--dataset", "me/texts", *more)
+def publish(program: Cli, *more: str) -> tuple[int, str]:
+    result = program("publish", "--experiment", "small", "--dataset", "me/texts", *more)
     return result.returncode, result.stdout + result.stderr
 
 
 @pytest.mark.usefixtures("publication")
 def test_the_command_line_publishes_and_tells_no_secret(
     hub: Hub,
-    cli: Cli,
+    program: Cli,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    code, said = publish(cli, "--dry-run")
+    code, said = publish(program, "--dry-run")
     assert (code, hub.seen) == (0, [])
     assert "would publish the private dataset me/texts: 5 files" in said
     assert "No --licence is given" in said
-    code, said = publish(cli, "--licence", "cc-by-4.0")
+    code, said = publish(program, "--licence", "cc-by-4.0")
     assert code == 0, said
     assert f"{hub.url}/datasets/me/texts" in said
     assert TOKEN not in said
     assert hub.repositories[DATA].private
     hub.failing = "commit/main"
     monkeypatch.setenv("HF_DEBUG", "1")  # logs every request
-    code, said = publish(cli)
+    code, said = publish(program)
     assert (code, TOKEN in said) == (1, False)
     assert "Authorization: Bearer (token)" in said
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert all(TOKEN.encode() not in path.read_bytes() for path in files)
-    assert cli("publish", "--experiment", "small").returncode == 2
+    assert program("publish", "--experiment", "small").returncode == 2
 
 
 @pytest.mark.integration

@@ -79,14 +79,15 @@ def test_nothing_is_out_of_date(stored: Project, monkeypatch: pytest.MonkeyPatch
 def test_a_new_history_finds_the_adapters(stored: Project) -> None:
     shutil.rmtree(stored.root / "home")
     (stored.root / "home").mkdir()
-    result = stored.materialize("previous_generator", "2")
+    second = ("run", "-e", "small", "--from", "2", "--iterations", "2")
+    result = stored.run(*second, "--only", "previous_generator")
     assert result.returncode == 0, result.stdout + result.stderr
     adapters = AdapterStore(data_dir=str(stored.data))
     trained = adapters.read(StageKey("small", "generator_lora", 1)).adapter
     assert adapters.read(StageKey("small", "previous_generator", 2)).adapter == trained
     shutil.rmtree(stored.data / "small" / "extender_lora")
-    result = stored.materialize("previous_extender", "2")
-    assert result.returncode != 0
+    result = stored.run(*second, "--only", "previous_extender")
+    assert result.returncode == 1
     assert "extender_lora of iteration 1, which has not been made yet" in result.stderr
 
 

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.integration
 
 # The miniature model knows nothing of judging: what it says is held to the form, and no more.
 JUDGE = {"model": SETTINGS["base_model"], "samples": 2}
+EVALUATE = ("evaluate", "--experiment", "small")
 
 
 def answer(project: Project, stage: str, iteration: int | None, texts: list[str]) -> None:
@@ -45,9 +46,8 @@ def test_every_answer_is_judged_and_paid_for_once(fresh: Project) -> None:
     answer(project, "heldout_base", None, ["The mill stood.", "It fell.", "Mara came."])
     answer(project, "heldout_responses", 1, ["The mill stood long.", "It fell down.", "Mara left."])
     project.change(judge=JUDGE)
-    for model in ("base", "1"):
-        result = project.materialize("quality_scores", model)
-        assert result.returncode == 0, result.stdout + result.stderr
+    result = project.run(*EVALUATE, "--model", "base", "--model", "1")
+    assert result.returncode == 0, result.stdout + result.stderr
     stage = scores(project, "1")
     records = list(stage.records(Judgement))
     answers = project.stage("heldout_responses", 1)
@@ -66,7 +66,7 @@ def test_every_answer_is_judged_and_paid_for_once(fresh: Project) -> None:
     before = paid_for(project)
     assert before >= len(records)
     project.change(judge=JUDGE | {"samples": 3})
-    assert project.materialize("quality_scores", "1").returncode == 0
+    assert project.run(*EVALUATE, "--model", "1").returncode == 0
     assert len(scores(project, "1")) == 3 * len(answers)
     assert paid_for(project) == before + len(answers), "two of three were there already"
 
@@ -77,13 +77,13 @@ def test_every_answer_is_judged_and_paid_for_once(fresh: Project) -> None:
     assert f"{table[0]['overall']:.2f}" in shown.partition("overall ")[2].splitlines()[0]
 
     project.change(judge=JUDGE | {"temperature": 0.5})
-    assert project.materialize("quality_scores", "1").returncode == 0
-    mixed = project.run("quality", "-e", "small")
-    assert mixed.returncode == 1
-    assert "scores of different judges cannot be compared" in mixed.stderr
+    for command in ((*EVALUATE, "--model", "1"), ("quality", "-e", "small")):
+        mixed = project.run(*command)
+        assert mixed.returncode == 1
+        assert "scores of different judges cannot be compared" in mixed.stderr
 
-    aligned = project.materialize("quality_scores", "aligned")
-    assert aligned.returncode != 0
+    aligned = project.run(*EVALUATE, "--model", "aligned")
+    assert aligned.returncode == 1
     assert "the aligned model has answered no held-out instructions" in aligned.stderr
 
 
