@@ -1,6 +1,7 @@
 """Trainings that a launcher starts, on several nodes: Slurm, and accelerate on two "machines"."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from safetensors.torch import load_file
 from sl_dagster.errors import UserError
 from sl_dagster.resources.adapters import WEIGHTS_FILE
 from sl_dagster.resources.engines.vllm_server import free_port
-from sl_dagster.training.job import CHECKPOINTS, TrainingJob
+from sl_dagster.training.checkpoints import step_of
+from sl_dagster.training.job import CHECKPOINTS, MESSAGES_FILE, TrainingJob
 from tests.resources.train import trained
 from tests.slurm import running_slurm
 from tests.training.examples import new_job
@@ -188,28 +190,47 @@ def test_a_launcher_that_fails(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "end"),
+    ("kind", "ends"),
     [
-        ("slurm", "the run dies"),
-        ("slurm", "a rank dies"),
-        ("slurm", "cancelled"),
-        ("accelerate", "the run dies"),
-        ("accelerate", "a rank dies"),
+        ("slurm", ("the run dies", "a rank dies", "cancelled")),
+        ("accelerate", ("the run dies", "a rank dies")),
     ],
+    ids=["slurm", "accelerate"],
 )
 def test_what_ends_one_ends_all_and_the_next_run_goes_on(
-    kind: str, end: str, launchers, slurm: None, tmp_path: Path
+    kind: str, ends: tuple[str, ...], launchers, slurm: None, tmp_path: Path
 ) -> None:
     long = new_job(
         tmp_path, "long", epochs=30, batch_size=1, num_processes=2, launcher=launchers(kind)
     )
-    (tmp_path / "long.json").write_text(long.model_dump_json())
-    command = [sys.executable, "-m", "tests.resources.train", str(tmp_path / "long.json")]
-    run = subprocess.Popen(command)
-    while not list((long.output / CHECKPOINTS).glob("checkpoint-*/whole.json")):
+    step = 0
+    for end in ends:
+        step = ended(long, end, after=step)
+    outcome = trained(long)
+    assert outcome.resumed_at == step
+    assert outcome.steps == 90
+
+
+def ended(job: TrainingJob, end: str, after: int) -> int:
+    """End a training in this way when it has a new checkpoint, and see that nothing is left of it.
+
+    Args:
+        after: the step of the newest checkpoint before, from which it must go on.
+
+    Returns:
+        The step of the newest one now.
+    """
+    file = job.output.with_suffix(".json")
+    file.write_text(job.model_dump_json())
+    run = subprocess.Popen([sys.executable, "-m", "tests.resources.train", str(file)])
+    while newest_step(job) <= after:
         assert run.poll() is None, "the training ended too early"
         time.sleep(0.05)
-    ranks = training_programs(long)
+    if after:
+        said = (job.output / MESSAGES_FILE).read_text()
+        [begun] = re.findall(r"interrupted, at checkpoint-(\d+)", said)
+        assert int(begun) == after
+    ranks = training_programs(job)
     assert len(ranks) >= 2
     if end == "a rank dies":
         ranks[-1].send_signal(signal.SIGKILL)
@@ -218,9 +239,13 @@ def test_what_ends_one_ends_all_and_the_next_run_goes_on(
     assert run.wait(timeout=60) != 0
     _, alive = psutil.wait_procs(ranks, timeout=60)
     assert alive == []
-    outcome = trained(long)
-    assert outcome.resumed_at > 0
-    assert outcome.steps == 90
+    return newest_step(job)
+
+
+def newest_step(job: TrainingJob) -> int:
+    """The step of the newest checkpoint; 0 if there is none yet."""
+    whole = (job.output / CHECKPOINTS).glob("checkpoint-*/whole.json")
+    return max((step_of(path.parent) for path in whole), default=0)
 
 
 def training_programs(job: TrainingJob) -> list[psutil.Process]:
