@@ -7,11 +7,20 @@ VLLM_READY := $(VENV)/.ready-vllm
 RAY := .venv-ray
 RAY_READY := $(RAY)/.ready
 
-# `make demo ENGINE=vllm` runs the demo through vLLM instead of transformers. The first iteration goes
-# before the others, so that its growth is on the screen while they are made.
+# `make demo ENGINE=vllm` runs the demo through vLLM instead of transformers.
 ENGINE ?= transformers
 DEMO := $(if $(filter vllm,$(ENGINE)),demo_vllm,demo)
 BASELINES := $(if $(filter vllm,$(ENGINE)),,demo_planned demo_documents)
+
+# What the demo is compared with is made beside it. On CPUs each of the two has half of the cores; a
+# GPU belongs to one at a time.
+BESIDE_LOG := data/beside_the_demo.log
+ifeq ($(wildcard /dev/nvidiactl),)
+AT_ONCE := 2
+demo: export OMP_NUM_THREADS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) + 1) / 2 )))
+else
+AT_ONCE := 1
+endif
 
 # `make real` runs so many iterations of a real model; `REAL=smollm2_135m_small` is a smaller loop.
 ITERATIONS ?= 2
@@ -23,25 +32,31 @@ DEBIAN := $(if $(wildcard /usr/lib/postgresql/*/bin/postgres),,postgresql) \
 	$(if $(shell command -v chromium),,chromium) \
 	$(if $(wildcard /usr/sbin/slurmd),,slurmctld slurmd slurm-client)
 
-.PHONY: demo real ray test lint ui vllm debian clean help
+.PHONY: demo beside_the_demo the_demo_itself real ray test lint ui vllm debian clean help
 
 help:  ## Say what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 demo: $(READY) $(if $(filter vllm,$(ENGINE)),$(VLLM_READY))  ## Run three iterations of the demo and all that follows, and print scores and growth.
-	for last in 1 3; do \
-		$(BIN)/sl-dagster run --experiment demo_control --iterations $$last && \
-		$(BIN)/sl-dagster run --experiment $(DEMO) --iterations $$last || exit 1; \
-	done
-	$(BIN)/sl-dagster dataset --experiment $(DEMO)
-	for baseline in $(BASELINES); do \
-		$(BIN)/sl-dagster run --experiment $$baseline && \
-		$(BIN)/sl-dagster evaluate --experiment $$baseline || exit 1; \
-	done
-	$(BIN)/sl-dagster evaluate --experiment $(DEMO)
+	@mkdir -p data
+	@echo "The control and the baselines are made beside the demo; what they say goes to $(BESIDE_LOG)."
+	$(MAKE) --jobs $(AT_ONCE) beside_the_demo the_demo_itself
 	$(BIN)/sl-dagster compare --experiment $(DEMO) $(addprefix --experiment ,$(BASELINES))
 	$(BIN)/sl-dagster publish --experiment $(DEMO) --dataset me/long-texts --model me/long-writer --dry-run
 	$(BIN)/sl-dagster growth --experiment $(DEMO)
+
+beside_the_demo:
+	@( $(BIN)/sl-dagster run --experiment demo_control $(foreach baseline,$(BASELINES), \
+		&& $(BIN)/sl-dagster run --experiment $(baseline) \
+		&& $(BIN)/sl-dagster evaluate --experiment $(baseline)) \
+	) > $(BESIDE_LOG) 2>&1 || { tail -n 30 $(BESIDE_LOG); exit 1; }
+
+# The first iteration goes before the others, so that its growth is on the screen while they are made.
+the_demo_itself:
+	$(BIN)/sl-dagster run --experiment $(DEMO) --iterations 1
+	$(BIN)/sl-dagster run --experiment $(DEMO)
+	$(BIN)/sl-dagster dataset --experiment $(DEMO)
+	$(BIN)/sl-dagster evaluate --experiment $(DEMO)
 
 real: export SL_DAGSTER_EXPERIMENTS := $(CURDIR)/smollm2/experiments
 real: $(VLLM_READY) $(SMOLLM2)  ## Run a real model through the loop, on CPUs: hours. Stopped, it goes on from there.
