@@ -1,5 +1,6 @@
 """A check of a stored result as one object, and its declaration to Dagster."""
 
+import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -80,6 +81,7 @@ def declared_check(check: Check) -> dg.AssetChecksDefinition:
             result = check.verdict(key, Stores(found.stages, found.adapters, found.lengths))
             return result._replace(metadata=rounded(result.metadata or {}))
 
+    checked.__signature__ = inspect.signature(checked)  # Dagster asks for it a dozen times
     with accepted_betas():  # checks per partition
         return dg.asset_check(
             asset=dg.AssetKey([check.experiment.name, check.asset]),

@@ -1,5 +1,6 @@
 """An asset of an experiment as one object, and its declaration to Dagster."""
 
+import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -10,7 +11,12 @@ from typing import Any, ClassVar, Literal
 import dagster as dg
 from dagster._core.types.dagster_type import Any as DagsterAny
 
-from sl_dagster.assets.stage.config import StageConfig, check_launch, stage_config
+from sl_dagster.assets.stage.config import (
+    StageConfig,
+    check_launch,
+    config_schema,
+    stage_config,
+)
 from sl_dagster.assets.stage.dagster_betas import accepted_betas
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.assets.stage.source_links import code_reference
@@ -86,11 +92,12 @@ def declared(asset: Asset) -> dg.AssetsDefinition:
     """The asset as Dagster knows it."""
     experiment = asset.experiment
 
-    def made(
-        context: dg.AssetExecutionContext, config: StageConfig, inputs: dict[str, Any]
-    ) -> dg.MaterializeResult:
+    form = stage_config(experiment, (*(asset.reads or ()), *asset.form_only))
+
+    def made(context: dg.AssetExecutionContext, **inputs: Any) -> dg.MaterializeResult:
         with shown_to_the_user():
             check_launch(experiment, context.run.run_config)
+            config = form(**(context.op_execution_context.op_config or {}))
             result = asset.make(_run(asset, context, config, inputs))
             return result._replace(
                 metadata=rounded(result.metadata or {}),
@@ -98,18 +105,7 @@ def declared(asset: Asset) -> dg.AssetsDefinition:
                 check_results=[dg.AssetCheckResult(check_name=UP_TO_DATE, passed=True)],
             )
 
-    def with_form(context: dg.AssetExecutionContext, config: StageConfig, **inputs: Any):
-        return made(context, config, inputs)
-
-    def without_form(context: dg.AssetExecutionContext, **inputs: Any):
-        return made(context, StageConfig(), inputs)
-
-    with_form.__annotations__["config"] = stage_config(
-        experiment, (*(asset.reads or ()), *asset.form_only)
-    )
-    with_form.__annotations__["return"] = without_form.__annotations__["return"] = (
-        dg.MaterializeResult
-    )
+    made.__signature__ = inspect.signature(made)  # Dagster asks for it a dozen times
     return dg.asset(
         name=asset.name,
         key_prefix=experiment.name,
@@ -131,7 +127,9 @@ def declared(asset: Asset) -> dg.AssetsDefinition:
         tags={"role": asset.role} if asset.role else {},
         metadata=code_reference(type(asset)),
         pool=GPU_POOL if asset.on_gpu else None,
-    )(without_form if asset.reads is None else with_form)
+        # Not as an annotation, of which Dagster would make a schema for each asset again.
+        config_schema=None if asset.reads is None else config_schema(form),
+    )(made)
 
 
 def _up_to_date(asset: Asset) -> dg.AssetCheckSpec:

@@ -9,11 +9,12 @@ Some settings are no part of any form. ``extension.rounds`` decides which assets
 experiment file, as is what has no section of its own.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import dagster as dg
 from pydantic import BaseModel, Field, create_model
@@ -65,14 +66,20 @@ def stage_config(experiment: Experiment, settings: tuple[str, ...]) -> type[Stag
         settings: what the stage reads, such as ``extension.tries``; ``extension.sampling`` stands
             for all settings of the sampling.
     """
-    sections: dict[str, dict[str, _Field]] = {}
+    sections: dict[str, list[_Field]] = {}
     for setting in settings:
         section, _, name = setting.partition(".")
         if not name or setting in _IN_THE_FILE_ONLY or section in _IN_THE_FILE_ONLY:
             continue
-        sections.setdefault(section, {})[name] = _field(experiment, section, name)
-    groups: dict[str, Any] = {name: _group(name, fields) for name, fields in sections.items()}
-    return create_model("StageSettings", __base__=StageConfig, __module__=__name__, **groups)
+        sections.setdefault(section, []).append(_field(experiment, section, name))
+    groups = tuple(_group(name, tuple(fields)) for name, fields in sections.items())
+    return _class("StageSettings", StageConfig, groups)
+
+
+@functools.cache
+def config_schema(form: type[StageConfig]) -> Any:
+    """A stage's config class as Dagster's older schema, which is made but once per class."""
+    return form.to_config_schema()
 
 
 def check_launch(experiment: Experiment, run_config: Mapping[str, Any]) -> None:
@@ -160,19 +167,36 @@ def prompts_identity(experiment: Experiment, name: str) -> list[Any]:
     return value_of(experiment, f"prompts.{name}")
 
 
-_Field = tuple[Any, Any]  # a setting's type and default, as pydantic takes them
+# A setting's name, type, default (None: that of its type) and description. It can be a key of a
+# cache: most experiments have most settings at the same values, and a class takes a while to make.
+_Field = tuple[str, Any, Any, str]
+_Config = TypeVar("_Config", bound=dg.Config)
 
 
 def _field(experiment: Experiment, section: str, name: str) -> _Field:
     if name == "sampling":
         sampling = experiment.sampling_of(section)  # pyright: ignore[reportArgumentType]
-        return _group(name, {part: _value(sampling, part) for part in Sampling.model_fields})
+        return _group(name, tuple(_value(sampling, part) for part in Sampling.model_fields))
     return _value(getattr(experiment, section), name)
 
 
-def _group(name: str, fields: dict[str, Any]) -> _Field:
-    kind = create_model(name, __base__=dg.Config, __module__=__name__, **fields)
-    return kind, Field(default=kind(), description=f"As in the experiment file's `{name}`.")
+def _group(name: str, fields: tuple[_Field, ...]) -> _Field:
+    return name, _class(name, dg.Config, fields), None, f"As in the experiment file's `{name}`."
+
+
+@functools.cache
+def _class(name: str, base: type[_Config], fields: tuple[_Field, ...]) -> type[_Config]:
+    shown: dict[str, Any] = {
+        field: (kind, Field(default=_default(kind, default), description=description))
+        for field, kind, default, description in fields
+    }
+    return create_model(name, __base__=base, __module__=__name__, **shown)
+
+
+def _default(kind: Any, default: Any) -> Any:
+    if isinstance(kind, type) and issubclass(kind, dg.Config):
+        return kind()
+    return list(default) if isinstance(default, tuple) else default
 
 
 def _value(model: BaseModel, name: str) -> _Field:
@@ -180,7 +204,9 @@ def _value(model: BaseModel, name: str) -> _Field:
     if isinstance(value, Path):
         value = str(value)
     kind = _config_type(type(model).model_fields[name].annotation)
-    return kind, Field(default=as_shown(value), description=described(type(model), name))
+    shown = as_shown(value)
+    hashable = tuple(shown) if isinstance(shown, list) else shown
+    return name, kind, hashable, described(type(model), name)
 
 
 def as_shown(value: Any) -> Any:

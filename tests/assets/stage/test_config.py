@@ -219,3 +219,13 @@ def test_the_launchpad_has_no_fields_but_those_of_stages(experiment: Experiment)
     )
     assert set(offered) <= {"ops", "loggers", "execution"}
     assert "data_dir" not in str(offered)
+
+
+def test_a_form_belongs_to_its_values(write_experiment: Callable[..., Path]) -> None:
+    def form(**settings: Any) -> type[StageConfig]:
+        return stage_config(load_experiment(write_experiment(**settings)), SETTINGS)
+
+    assert form(iterations=5) is form(iterations=6), "made once, as it takes a while"
+    one, other = form(extension={"tries": 7}), form(extension={"tries": 8})
+    assert one().model_dump()["extension"]["tries"] == 7
+    assert other().model_dump()["extension"]["tries"] == 8
