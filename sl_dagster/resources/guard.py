@@ -3,48 +3,94 @@
 ``python -m sl_dagster.resources.guard COMMAND...`` starts the command and waits. When its
 standard input closes, because the run closed it or because the run is dead, it ends the command
 and everything that the command has started. It must be started in a process group of its own.
+After ``--temporary``, the command gets a folder of its own for temporary files, and what it leaves
+there goes with it.
 """
 
 import contextlib
+import getpass
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
 
 _SECONDS_TO_END = 15
+_SECONDS_FOR_THE_REST = 5
+_TEMPORARY = "--temporary"
 
 
 def main() -> None:
     """Run the command of the command line until it ends or standard input closes."""
-    process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
-    signal.signal(signal.SIGTERM, lambda *_: _end(process))
-    # A run that is interrupted from the keyboard decides itself when the server goes.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_wait_for_the_run_to_end, args=(process,), daemon=True).start()
-    code = process.wait()
-    _kill_group_except_self()
+    command = sys.argv[1:]
+    with contextlib.ExitStack() as stack:
+        environment = None
+        if command[0] == _TEMPORARY:
+            environment = stack.enter_context(_temporary_files())
+            del command[0]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
+        over = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: over.set())
+        # A run that is interrupted from the keyboard decides itself when the server goes.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        threading.Thread(target=_wait_for_the_run_to_end, args=(over,), daemon=True).start()
+        threading.Thread(target=_end, args=(process, over), daemon=True).start()
+        code = process.wait()
+        _end_the_rest()
     sys.exit(code if code >= 0 else 128 - code)
 
 
-def _wait_for_the_run_to_end(process: subprocess.Popen[bytes]) -> None:
+@contextlib.contextmanager
+def _temporary_files() -> Iterator[dict[str, str]]:
+    """An environment with a folder for temporary files, which is removed at the end."""
+    # What torch has compiled is worth keeping.
+    compiled = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}"
+    with tempfile.TemporaryDirectory(prefix="sl-dagster-", ignore_cleanup_errors=True) as folder:
+        yield {"TORCHINDUCTOR_CACHE_DIR": str(compiled)} | os.environ | {"TMPDIR": folder}
+
+
+def _wait_for_the_run_to_end(over: threading.Event) -> None:
     # Not through sys.stdin, whose lock this thread would still hold when the interpreter ends.
     while os.read(0, 1):
         pass
-    _end(process)
+    over.set()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], over: threading.Event) -> None:
+    over.wait()
     process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
+    try:
         process.wait(timeout=_SECONDS_TO_END)
-    os.killpg(0, signal.SIGKILL)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
-def _kill_group_except_self() -> None:
+def _end_the_rest() -> None:
     """The command has ended; what it started must not stay."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.killpg(0, signal.SIGTERM)
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        for process in _the_rest():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(how)
+        deadline = time.monotonic() + _SECONDS_FOR_THE_REST
+        while _the_rest() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def _the_rest() -> list[psutil.Process]:
+    """All that live in this process's group, but for itself."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            mine = os.getpgid(process.pid) == os.getpgid(0) and process.pid != os.getpid()
+            if mine and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 if __name__ == "__main__":

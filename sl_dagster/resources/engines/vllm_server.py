@@ -125,12 +125,11 @@ class VllmServer:
         assert process.stdin
         with contextlib.suppress(OSError):
             process.stdin.close()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=_SECONDS_TO_END)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        with contextlib.suppress(ProcessLookupError):  # a guard that was killed leaves the others
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         if self._reader:
             self._reader.join(timeout=5)
 
@@ -157,7 +156,7 @@ class VllmServer:
             "VLLM_MAX_STOP_STRINGS": str(max(4, self._served.stop_strings)),
             **self._settings.environment,
         }
-        guard = [sys.executable, "-m", "sl_dagster.resources.guard"]
+        guard = [sys.executable, "-m", "sl_dagster.resources.guard", "--temporary"]
         server = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
         self._process = subprocess.Popen(
             [*guard, *server, *self.arguments(port), *self._chat_template()],

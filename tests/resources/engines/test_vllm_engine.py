@@ -101,7 +101,13 @@ def test_a_server_that_dies_is_started_once_more(tmp_path: Path) -> None:
         engine.close()
 
 
-def test_closing_leaves_nothing_behind_and_the_next_request_starts_anew(tmp_path: Path) -> None:
+def test_closing_leaves_nothing_behind_and_the_next_request_starts_anew(
+    tmp_path: Path, monkeypatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
     engine = open_engine(mini_experiment(tmp_path, engine=VLLM).served)
     assert isinstance(engine, VllmEngine)
     first = complete(engine, request(TOPICS[0], GREEDY))
@@ -111,9 +117,11 @@ def test_closing_leaves_nothing_behind_and_the_next_request_starts_anew(tmp_path
     assert alive == []
     assert complete(engine, request(TOPICS[0], GREEDY)) == first
     processes = server_processes(engine)
+    assert [*temporary.glob("sl-dagster-*/*")], "the sockets of its processes, for one"
     engine.close()
     _, alive = psutil.wait_procs(processes, timeout=30)
     assert alive == []
+    assert not [path for path in temporary.iterdir() if "torchinductor" not in path.name]
 
 
 def test_an_endpoint_that_others_run_can_be_used(

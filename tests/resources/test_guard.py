@@ -1,0 +1,80 @@
+"""The guard: what it starts ends with the run, whatever that does, and leaves no file."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+# Makes a temporary file, starts a process that cannot be asked to end, and waits or not.
+_PROGRAM = """
+import signal, subprocess, sys, tempfile, time
+tempfile.mkstemp()
+stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+child = subprocess.Popen([sys.executable, "-c", stubborn])
+print(child.pid, flush=True)
+time.sleep({seconds})
+sys.exit(7)
+"""
+
+
+def started(
+    folder: Path, seconds: int, *options: str
+) -> tuple[subprocess.Popen[str], psutil.Process]:
+    """A guard whose command lives for so long, and the process that the command has started."""
+    command = [sys.executable, "-c", _PROGRAM.format(seconds=seconds)]
+    guard = subprocess.Popen(
+        [sys.executable, "-m", "sl_dagster.resources.guard", *options, *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"TMPDIR": str(folder)},
+    )
+    assert guard.stdout
+    return guard, psutil.Process(int(guard.stdout.readline()))
+
+
+def ends(process: psutil.Process) -> bool:
+    """Whether a process that is not ours ends, or has ended."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("how", ["the run closes its input", "it is asked to end"])
+def test_the_command_and_all_below_end_with_the_run(tmp_path: Path, how: str) -> None:
+    guard, below = started(tmp_path, 600, "--temporary")
+    assert [*tmp_path.glob("*/*")], "the command's temporary file"
+    if how == "it is asked to end":
+        guard.send_signal(signal.SIGTERM)
+    else:
+        assert guard.stdin
+        guard.stdin.close()
+    assert guard.wait(timeout=60) == 128 + signal.SIGTERM
+    assert ends(below)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_command_that_ends_is_followed_by_all_below(tmp_path: Path) -> None:
+    guard, below = started(tmp_path, 0, "--temporary")
+    assert guard.wait(timeout=60) == 7, "its own exit status"
+    assert ends(below)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_without_the_option_temporary_files_are_where_they_always_are(tmp_path: Path) -> None:
+    guard, below = started(tmp_path, 0)
+    assert guard.wait(timeout=60) == 7
+    assert ends(below)
+    assert [path for path in tmp_path.iterdir() if path.is_file()]
