@@ -16,10 +16,9 @@ BASELINES := $(if $(filter vllm,$(ENGINE)),,demo_planned demo_documents)
 # GPU belongs to one at a time.
 BESIDE_LOG := data/beside_the_demo.log
 ifeq ($(wildcard /dev/nvidiactl),)
-AT_ONCE := 2
-demo: export OMP_NUM_THREADS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) + 1) / 2 )))
+TWO_AT_ONCE := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(( ($$(getconf _NPROCESSORS_ONLN) + 1) / 2 ))} $(MAKE) --jobs 2
 else
-AT_ONCE := 1
+TWO_AT_ONCE := $(MAKE)
 endif
 
 # `make real` runs so many iterations of a real model; `REAL=smollm2_135m_small` is a smaller loop.
@@ -32,7 +31,7 @@ DEBIAN := $(if $(wildcard /usr/lib/postgresql/*/bin/postgres),,postgresql) \
 	$(if $(shell command -v chromium),,chromium) \
 	$(if $(wildcard /usr/sbin/slurmd),,slurmctld slurmd slurm-client)
 
-.PHONY: demo beside_the_demo the_demo_itself real ray test lint ui vllm debian clean help
+.PHONY: demo beside_the_demo the_iterations real ray test lint ui vllm debian clean help
 
 help:  ## Say what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -40,7 +39,9 @@ help:  ## Say what can be made.
 demo: $(READY) $(if $(filter vllm,$(ENGINE)),$(VLLM_READY))  ## Run three iterations of the demo and all that follows, and print scores and growth.
 	@mkdir -p data
 	@echo "The control and the baselines are made beside the demo; what they say goes to $(BESIDE_LOG)."
-	$(MAKE) --jobs $(AT_ONCE) beside_the_demo the_demo_itself
+	$(TWO_AT_ONCE) beside_the_demo the_iterations
+	$(BIN)/sl-dagster dataset --experiment $(DEMO)
+	$(BIN)/sl-dagster evaluate --experiment $(DEMO)
 	$(BIN)/sl-dagster compare --experiment $(DEMO) $(addprefix --experiment ,$(BASELINES))
 	$(BIN)/sl-dagster publish --experiment $(DEMO) --dataset me/long-texts --model me/long-writer --dry-run
 	$(BIN)/sl-dagster growth --experiment $(DEMO)
@@ -51,12 +52,10 @@ beside_the_demo:
 		&& $(BIN)/sl-dagster evaluate --experiment $(baseline)) \
 	) > $(BESIDE_LOG) 2>&1 || { tail -n 30 $(BESIDE_LOG); exit 1; }
 
-# The first iteration goes before the others, so that its growth is on the screen while they are made.
-the_demo_itself:
+# The first goes before the others, so that its growth is on the screen while they are made.
+the_iterations:
 	$(BIN)/sl-dagster run --experiment $(DEMO) --iterations 1
 	$(BIN)/sl-dagster run --experiment $(DEMO)
-	$(BIN)/sl-dagster dataset --experiment $(DEMO)
-	$(BIN)/sl-dagster evaluate --experiment $(DEMO)
 
 real: export SL_DAGSTER_EXPERIMENTS := $(CURDIR)/smollm2/experiments
 real: $(VLLM_READY) $(SMOLLM2)  ## Run a real model through the loop, on CPUs: hours. Stopped, it goes on from there.
