@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psutil
 import pytest
 import yaml
 
 from sl_dagster.paths import PROJECT_ROOT
 from tests.assets.conftest import Project, new_project
+from tests.listening import open_to_others
 
 _SECONDS_TO_START = 400  # on a busy machine
 _LOCATION = "sl_dagster.definitions"
@@ -153,6 +155,7 @@ def test_history_data_and_links_are_the_same(started: Started, project: Project)
     assert link.endswith("experiment=small&iteration=0&stage=seeds")
     about = wait_for(lambda: ask(f"{lineage}/about"), process)
     assert about == {"data": str(project.data)}, "the lineage view is there, too"
+    assert open_to_others([psutil.Process(process.pid)]) == []
 
 
 def test_runs_of_the_command_line_are_tagged(

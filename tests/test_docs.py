@@ -21,7 +21,10 @@ from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.engines.vllm_server import check_options
 from tests.resources.engines.conftest import needs_vllm
 
-PAGES = [PROJECT_ROOT / "README.md", *sorted((PROJECT_ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(PROJECT_ROOT / name for name in ("README.md", "SECURITY.md")),
+    *sorted((PROJECT_ROOT / "docs").glob("*.md")),
+]
 EXAMPLES = PROJECT_ROOT / "docs" / "examples"
 # What stands beside an experiment in these pages; of files that are not named here, any will do.
 BESIDE = {
@@ -165,3 +168,14 @@ def test_dagster_reads_its_workspace_of_several_hosts(hosts: Path) -> None:
 )
 def test_an_experiment_among_the_examples_can_be_loaded(path: Path) -> None:
     assert load_experiment(path).name == path.stem
+
+
+def test_every_test_that_is_named_is_there() -> None:
+    there = {path.as_posix() for path in (PROJECT_ROOT / "tests").rglob("test_*.py")}
+    named = [
+        (page.name, name)
+        for page in PAGES
+        for name in re.findall(r"`([\w/]*test_\w+\.py)`", page.read_text(encoding="utf-8"))
+    ]
+    assert len(named) > 30
+    assert [one for one in named if not any(path.endswith(f"/{one[1]}") for path in there)] == []

@@ -12,6 +12,7 @@ import yaml
 
 from tests.assets.conftest import Project
 from tests.browser.conftest import WebUI, wait_for
+from tests.listening import open_to_others
 
 pytestmark = pytest.mark.integration
 
@@ -170,3 +171,7 @@ def _command(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
+
+
+def test_all_its_servers_are_for_this_machine_only(ui: WebUI) -> None:
+    assert open_to_others([psutil.Process(ui.process.pid)]) == []

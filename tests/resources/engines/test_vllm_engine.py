@@ -2,6 +2,8 @@
 
 import asyncio
 import shutil
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Completion, Engine, open_engine
 from sl_dagster.resources.engines.vllm_engine import VllmEngine
 from tests.conftest import DEMO_MODEL
+from tests.listening import open_to_others
 from tests.resources.engines.conftest import (
     BASE,
     GREEDY,
@@ -43,6 +46,16 @@ def server_processes(engine: VllmEngine) -> list[psutil.Process]:
     assert process
     guard = psutil.Process(process.pid)
     return [guard, *guard.children(recursive=True)]
+
+
+def test_its_server_is_for_this_machine_and_those_with_the_key(vllm: VllmEngine) -> None:
+    complete(vllm, request(TOPICS[0], GREEDY.model_copy(update={"max_tokens": 1})))
+    assert open_to_others(server_processes(vllm)) == []
+    for headers in ({}, {"Authorization": "Bearer guessed"}):
+        asks = urllib.request.Request(f"{vllm.server.url}/models", headers=headers)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(asks, timeout=60)
+        assert refused.value.code == 401
 
 
 def test_greedy_texts_are_those_of_transformers(
