@@ -21,6 +21,7 @@ from typing import Any, TypeVar, overload
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sl_dagster import durable
 from sl_dagster.errors import UserError
@@ -190,8 +191,10 @@ class StoredStage:
         for path in (self.path, self.rejected_path):
             if path.exists():
                 with self._explained(), opened(path) as file:
-                    ids = file.read(columns=["record_id"])["record_id"].to_pylist()
-                    places = {place for place, one_id in enumerate(ids) if one_id in record_ids}
+                    ids = file.read(columns=["record_id"])["record_id"]
+                    wanted = pc.is_in(ids, pa.array(sorted(record_ids), ids.type))
+                    places = pc.indices_nonzero(wanted).to_pylist()
+                    del ids, wanted
                     kind = kind_of(file.schema_arrow.names)
                     found += map(kind.from_row, rows_at(file, places).values())
         return found
