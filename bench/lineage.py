@@ -1,7 +1,7 @@
 """How long pages of the lineage view take, with a million records in a stage.
 
 A stage of synthetic texts is written through the stage store, its lengths go to the database, and
-pages are asked for as a browser does: the first page of the stage and one far behind, what was kept,
+pages are asked for as a browser does: the first page of the stage, one far behind, what was kept,
 words that stand in few texts, all stages of the experiment, and one record. Prints the seconds of
 each, the second time that it is asked for.
 
