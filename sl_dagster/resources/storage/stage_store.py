@@ -21,7 +21,7 @@ from typing import Any, TypeVar, overload
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
+from pyarrow import compute
 
 from sl_dagster import durable
 from sl_dagster.errors import UserError
@@ -192,9 +192,9 @@ class StoredStage:
             if path.exists():
                 with self._explained(), opened(path) as file:
                     ids = file.read(columns=["record_id"])["record_id"]
-                    wanted = pc.is_in(ids, pa.array(sorted(record_ids), ids.type))
-                    places = pc.indices_nonzero(wanted).to_pylist()
-                    del ids, wanted
+                    asked_for = compute.SetLookupOptions(pa.array(sorted(record_ids), ids.type))
+                    wanted = compute.call_function("is_in", [ids], asked_for)
+                    places = compute.call_function("indices_nonzero", [wanted]).to_pylist()
                     kind = kind_of(file.schema_arrow.names)
                     found += map(kind.from_row, rows_at(file, places).values())
         return found
