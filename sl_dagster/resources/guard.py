@@ -24,6 +24,9 @@ import psutil
 _SECONDS_TO_END = 15
 _SECONDS_FOR_THE_REST = 5
 _TEMPORARY = "--temporary"
+_PREFIX = "sl-dagster-"
+# Sockets are made in it, whose paths have at most 107 characters.
+_LONGEST_PLACE = 107 - len("/sl-dagster-12345678/") - len("01234567-0123-0123-0123-0123456789ab")
 
 
 def main() -> None:
@@ -51,7 +54,9 @@ def _temporary_files() -> Iterator[dict[str, str]]:
     """An environment with a folder for temporary files, which is removed at the end."""
     # What torch has compiled is worth keeping.
     compiled = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}"
-    with tempfile.TemporaryDirectory(prefix="sl-dagster-", ignore_cleanup_errors=True) as folder:
+    usual = tempfile.gettempdir()
+    place = usual if len(usual) <= _LONGEST_PLACE else "/tmp"
+    with tempfile.TemporaryDirectory("", _PREFIX, place, ignore_cleanup_errors=True) as folder:
         yield {"TORCHINDUCTOR_CACHE_DIR": str(compiled)} | os.environ | {"TMPDIR": folder}
 
 

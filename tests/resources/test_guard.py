@@ -4,12 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+GUARD = [sys.executable, "-m", "sl_dagster.resources.guard"]
 # Makes a temporary file, starts a process that cannot be asked to end, and waits or not.
 _PROGRAM = """
 import signal, subprocess, sys, tempfile, time
@@ -22,13 +25,20 @@ sys.exit(7)
 """
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """For temporary files, with a path as short as such folders have."""
+    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as name:
+        yield Path(name)
+
+
 def started(
     folder: Path, seconds: int, *options: str
 ) -> tuple[subprocess.Popen[str], psutil.Process]:
     """A guard whose command lives for so long, and the process that the command has started."""
     command = [sys.executable, "-c", _PROGRAM.format(seconds=seconds)]
     guard = subprocess.Popen(
-        [sys.executable, "-m", "sl_dagster.resources.guard", *options, *command],
+        [*GUARD, *options, *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -53,9 +63,9 @@ def ends(process: psutil.Process) -> bool:
 
 
 @pytest.mark.parametrize("how", ["the run closes its input", "it is asked to end"])
-def test_the_command_and_all_below_end_with_the_run(tmp_path: Path, how: str) -> None:
-    guard, below = started(tmp_path, 600, "--temporary")
-    assert [*tmp_path.glob("*/*")], "the command's temporary file"
+def test_the_command_and_all_below_end_with_the_run(folder: Path, how: str) -> None:
+    guard, below = started(folder, 600, "--temporary")
+    assert [*folder.glob("*/*")], "the command's temporary file"
     if how == "it is asked to end":
         guard.send_signal(signal.SIGTERM)
     else:
@@ -63,18 +73,34 @@ def test_the_command_and_all_below_end_with_the_run(tmp_path: Path, how: str) ->
         guard.stdin.close()
     assert guard.wait(timeout=60) == 128 + signal.SIGTERM
     assert ends(below)
-    assert not [*tmp_path.iterdir()]
+    assert not [*folder.iterdir()]
 
 
-def test_a_command_that_ends_is_followed_by_all_below(tmp_path: Path) -> None:
-    guard, below = started(tmp_path, 0, "--temporary")
+def test_a_command_that_ends_is_followed_by_all_below(folder: Path) -> None:
+    guard, below = started(folder, 0, "--temporary")
     assert guard.wait(timeout=60) == 7, "its own exit status"
     assert ends(below)
-    assert not [*tmp_path.iterdir()]
+    assert not [*folder.iterdir()]
 
 
-def test_without_the_option_temporary_files_are_where_they_always_are(tmp_path: Path) -> None:
-    guard, below = started(tmp_path, 0)
+def test_without_the_option_temporary_files_are_where_they_always_are(folder: Path) -> None:
+    guard, below = started(folder, 0)
     assert guard.wait(timeout=60) == 7
     assert ends(below)
-    assert [path for path in tmp_path.iterdir() if path.is_file()]
+    assert [path for path in folder.iterdir() if path.is_file()]
+
+
+def test_sockets_can_be_made_among_the_temporary_files(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 200)
+    long.mkdir()
+    program = (
+        "import socket, tempfile, uuid; "
+        "socket.socket(socket.AF_UNIX).bind(f'{tempfile.gettempdir()}/{uuid.uuid4()}')"
+    )
+    guard = subprocess.Popen(
+        [*GUARD, "--temporary", sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+        env=os.environ | {"TMPDIR": str(long)},
+    )
+    assert guard.wait(timeout=60) == 0

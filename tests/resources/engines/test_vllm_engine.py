@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -117,8 +118,8 @@ def test_a_server_that_dies_is_started_once_more(tmp_path: Path) -> None:
 def test_closing_leaves_nothing_behind_and_the_next_request_starts_anew(
     tmp_path: Path, monkeypatch
 ) -> None:
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
+    # With a path so short that sockets can be made there.
+    temporary = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
     engine = open_engine(mini_experiment(tmp_path, engine=VLLM).served)
@@ -135,6 +136,7 @@ def test_closing_leaves_nothing_behind_and_the_next_request_starts_anew(
     _, alive = psutil.wait_procs(processes, timeout=30)
     assert alive == []
     assert not [path for path in temporary.iterdir() if "torchinductor" not in path.name]
+    shutil.rmtree(temporary)
 
 
 def test_an_endpoint_that_others_run_can_be_used(
