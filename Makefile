@@ -12,13 +12,14 @@ ENGINE ?= transformers
 DEMO := $(if $(filter vllm,$(ENGINE)),demo_vllm,demo)
 BASELINES := $(if $(filter vllm,$(ENGINE)),,demo_planned demo_documents)
 
-# What the demo is compared with is made beside it. On CPUs each of the two has half of the cores; a
-# GPU belongs to one at a time.
+# What the demo is compared with is made beside it. On CPUs each of the two has half of the cores (more
+# would not make the miniature faster); a GPU belongs to one at a time.
 BESIDE_LOG := data/beside_the_demo.log
 ifeq ($(wildcard /dev/nvidiactl),)
-TWO_AT_ONCE := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(( ($$(getconf _NPROCESSORS_ONLN) + 1) / 2 ))} $(MAKE) --jobs 2
+AT_ONCE := 2
+demo: export OMP_NUM_THREADS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) + 1) / 2 )))
 else
-TWO_AT_ONCE := $(MAKE)
+AT_ONCE := 1
 endif
 
 # `make real` runs so many iterations of a real model; `REAL=smollm2_135m_small` is a smaller loop.
@@ -39,7 +40,7 @@ help:  ## Say what can be made.
 demo: $(READY) $(if $(filter vllm,$(ENGINE)),$(VLLM_READY))  ## Run three iterations of the demo and all that follows, and print scores and growth.
 	@mkdir -p data
 	@echo "The control and the baselines are made beside the demo; what they say goes to $(BESIDE_LOG)."
-	$(TWO_AT_ONCE) beside_the_demo the_iterations
+	$(MAKE) --jobs $(AT_ONCE) beside_the_demo the_iterations
 	$(BIN)/sl-dagster dataset --experiment $(DEMO)
 	$(BIN)/sl-dagster evaluate --experiment $(DEMO)
 	$(BIN)/sl-dagster compare --experiment $(DEMO) $(addprefix --experiment ,$(BASELINES))
