@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Collection
+from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from playwright.sync_api import Page, expect
 
+from sl_dagster.jobs.history import latest_materialization
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
 from tests.browser.conftest import WebUI, wait_for
 
@@ -58,11 +60,33 @@ def wait_until_made(
     wait_for(made, _SECONDS_FOR_A_GROUP)
 
 
+def iterations_ran_in_order(instance: dg.DagsterInstance) -> None:
+    """One after another, each from what the one before has trained."""
+    records = instance.get_run_records()
+    mine = [record for record in records if _experiments_of(record.dagster_run) == {"other"}]
+    runs = sorted(mine, key=lambda record: record.start_time or 0)
+    for before, after in pairwise(runs):
+        assert (before.end_time or 0) <= (after.start_time or 0)
+    partitions = [run.dagster_run.tags.get("dagster/partition") for run in runs]
+    assert [partition for partition in partitions if partition] == ["1", "2"]
+    for role in ("generator", "extender"):
+        assert version(instance, f"previous_{role}", 2) == version(instance, f"{role}_lora", 1)
+        assert version(instance, f"{role}_lora", 2) != version(instance, f"{role}_lora", 1)
+
+
+def version(instance: dg.DagsterInstance, asset: str, iteration: int) -> str:
+    """The data version of an asset of an iteration."""
+    event = latest_materialization(instance, "other", asset, iteration)
+    assert event and event.asset_materialization and event.asset_materialization.tags
+    return event.asset_materialization.tags["dagster/data_version"]
+
+
 def test_loop_then_final_data_set_then_scores(
     ui: WebUI, page: Page, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
     materialize_all(ui, page, "other", tmp_path / "loop.png", 2)
     wait_until_made(instance, "length_report", ("1", "2"))
+    iterations_ran_in_order(instance)
     materialize_all(ui, page, "other_final", tmp_path / "final.png")
     wait_until_made(instance, "aligned_model")
     models = ("base", "1", "2", "aligned")
