@@ -80,14 +80,18 @@ def story_of(record_id: str, data_dir: Path) -> Story:
     Raises:
         UserError: no stored record has this id, or a stage is damaged.
     """
-    reader = _Reader(data_dir)
-    if record_id not in reader.records([record_id]):
+    with LengthsDatabase(data_dir=str(data_dir)).kept_open():
+        return _story_of(record_id, _Reader(data_dir), data_dir)
+
+
+def _story_of(record_id: str, reader: "_Reader", data_dir: Path) -> Story:
+    record = reader.records([record_id]).get(record_id)
+    if record is None:
         raise UserError(
             f"there is no record {record_id} in {data_dir}: ids stand in the tables of the web UI, "
             "in the Parquet files and on this view's lists; a stage that was made anew with other "
             "settings has new ids"
         )
-    record = reader.records([record_id])[record_id]
     if record.stage in _HELDOUT:
         return Story(record, [], [], _answers_alike(record, reader), [], [])
     return _chain(record, reader)

@@ -7,6 +7,8 @@ what a writer could not add is noted (``pending.py``) and added by the next one.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +251,15 @@ class LengthsDatabase(dg.ConfigurableResource):
     def adapters(self) -> dict[str, dict[str, Any]]:
         """Every adapter that has been noted, by fingerprint."""
         return {row["fingerprint"]: row for row in self._rows("SELECT * FROM adapters", [])}
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Keep the database open for what is asked meanwhile; opening it takes longer than most."""
+        with ExitStack() as stack:
+            if self.path.is_file():
+                with suppress(LengthsUnavailableError):  # each question says so itself
+                    stack.enter_context(open_for_reading(self.path))
+            yield
 
     def _rows(self, query: str, parameters: list[Any]) -> list[dict[str, Any]]:
         if self.path.is_file() and not self._pending:
