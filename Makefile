@@ -32,7 +32,10 @@ DEBIAN := $(if $(wildcard /usr/lib/postgresql/*/bin/postgres),,postgresql) \
 	$(if $(shell command -v chromium),,chromium) \
 	$(if $(wildcard /usr/sbin/slurmd),,slurmctld slurmd slurm-client)
 
-.PHONY: demo beside_the_demo the_iterations real ray test lint ui vllm debian clean help
+# `make torture` kills so often; see docs/faults.md for how long that takes.
+KILLS ?= 50
+
+.PHONY: demo beside_the_demo the_iterations real ray test torture lint ui vllm debian clean help
 
 help:  ## Say what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -78,6 +81,9 @@ ui: $(READY)  ## Open the web UI on the history of all runs.
 # Tests start hundreds of processes: each would compile our modules again where none may be written.
 test: $(READY) $(VLLM_READY) debian  ## Run all tests that a machine without a GPU can run.
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+torture: $(READY) $(VLLM_READY)  ## Kill runs at random moments, again and again, and see that nothing is lost.
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture --kills $(KILLS)
 
 lint: $(READY)  ## Check style, types, and which module may import which.
 	$(BIN)/ruff check

@@ -1,5 +1,7 @@
 """One stage made anew with other settings: what is out of date then, and what is made again."""
 
+import shutil
+
 import dagster as dg
 import pytest
 
@@ -90,3 +92,12 @@ def test_the_old_result_stays_until_the_new_one_is_complete(project: Project) ->
     result = project.run(*ONE_STAGE, "--set", "extension.tries=5")
     assert result.returncode == 1
     assert project.stage(STAGE, 1).path.read_bytes() == before
+
+
+def test_a_history_that_is_gone_makes_nothing_anew(project: Project) -> None:
+    before = contents(project, 1)
+    shutil.rmtree(project.root / "home")
+    (project.root / "home").mkdir()
+    said = run(project, *SMALL, "--iterations", "1")
+    assert said.count("up to date: ") >= len(STAGES)
+    assert contents(project, 1) == before

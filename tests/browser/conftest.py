@@ -27,6 +27,21 @@ from tests.assets.conftest import DEMO, Project, new_project
 _SECONDS_TO_START = 300
 _MILLISECONDS_TO_SHOW = 120_000  # on a busy machine
 _LOCATION = "locations/sl_dagster.definitions"
+_LAUNCH = """
+mutation ($params: ExecutionParams!) {
+  launchPipelineExecution(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on RunConfigValidationInvalid { errors { message } }
+    ... on PythonError { message }
+  }
+}
+"""
+JOB = {
+    "repositoryLocationName": "sl_dagster.definitions",
+    "repositoryName": "__repository__",
+    "pipelineName": "small_iteration",
+}
 # All that *Materialize all* makes is made for it, four engines and five trainings, so each has the
 # least to do with which no stage is left empty.
 OTHER = {
@@ -96,6 +111,18 @@ class WebUI:
         assert "errors" not in answer, answer
         [value] = answer["data"].values()
         return value
+
+    def launch(self, iteration: str, asset: str = "", config: dict[str, Any] | None = None) -> str:
+        """Launch an iteration, or one asset of it from the launchpad; returns the run's id."""
+        name = f"small__{asset}"
+        params = {
+            "selector": JOB | ({"assetSelection": [{"path": ["small", asset]}]} if asset else {}),
+            "runConfigData": json.dumps({"ops": {name: {"config": config}}} if config else {}),
+            "executionMetadata": {"tags": [{"key": "dagster/partition", "value": iteration}]},
+        }
+        answer = self.ask(_LAUNCH, params=params)
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return answer["run"]["runId"]
 
     def wait_until_up(self) -> None:
         wait_for(self._is_up, _SECONDS_TO_START)

@@ -1,6 +1,5 @@
 """Launching and cancelling: what the web UI asks of Dagster's daemon and queue of runs."""
 
-import json
 import time
 from typing import Any
 
@@ -10,48 +9,21 @@ import pytest
 import yaml
 
 from tests.assets.conftest import Project
-from tests.browser.conftest import WebUI, wait_for
+from tests.browser.conftest import JOB, WebUI, wait_for
 from tests.listening import open_to_others
 
 pytestmark = pytest.mark.integration
 
-_LAUNCH = """
-mutation ($params: ExecutionParams!) {
-  launchPipelineExecution(executionParams: $params) {
-    __typename
-    ... on LaunchRunSuccess { run { runId } }
-    ... on RunConfigValidationInvalid { errors { message } }
-    ... on PythonError { message }
-  }
-}
-"""
 _LAUNCHPAD = """
 query ($selector: PipelineSelector!) {
   runConfigSchemaOrError(selector: $selector) { ... on RunConfigSchema { rootDefaultYaml } }
 }
 """
 _TERMINATE = "mutation ($id: String!) { terminateRun(runId: $id) { __typename } }"
-_JOB = {
-    "repositoryLocationName": "sl_dagster.definitions",
-    "repositoryName": "__repository__",
-    "pipelineName": "small_iteration",
-}
-
-
-def launch(ui: WebUI, asset: str, config: dict[str, Any]) -> str:
-    """Launch an asset of iteration 1 from the launchpad; returns the run's id."""
-    params = {
-        "selector": _JOB | {"assetSelection": [{"path": ["small", asset]}]},
-        "runConfigData": json.dumps({"ops": {f"small__{asset}": {"config": config}}}),
-        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": "1"}]},
-    }
-    answer = ui.ask(_LAUNCH, params=params)
-    assert answer["__typename"] == "LaunchRunSuccess", answer
-    return answer["run"]["runId"]
 
 
 def test_the_launchpad_shows_the_experiments_values(ui: WebUI) -> None:
-    shown = yaml.safe_load(ui.ask(_LAUNCHPAD, selector=_JOB)["rootDefaultYaml"])["ops"]
+    shown = yaml.safe_load(ui.ask(_LAUNCHPAD, selector=JOB)["rootDefaultYaml"])["ops"]
     assert shown["small__instructions"]["config"]["instructions"]["count"] == 12
     extension = shown["small__round1_stage1"]["config"]["extension"]
     assert (extension["tries"], extension["sampling"]["temperature"]) == (2, 0.8)
@@ -89,7 +61,7 @@ def test_cancelling_stops_at_once_and_keeps_the_journal(
         programs = {child.pid for child in children if program in _command(child)}
         return [child for child in children if child.pid in programs and child.ppid() in programs]
 
-    run_id = launch(ui, asset, config)
+    run_id = ui.launch("1", asset, config)
     wait_for(trainings if program else lambda: journal() >= 3)
     working = trainings() if program else []
     assert ui.ask(_TERMINATE, id=run_id)["__typename"] == "TerminateRunSuccess"

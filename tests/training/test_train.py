@@ -1,6 +1,8 @@
 """Fine-tuning: what is learnt, what is reported, and what a training that was killed does."""
 
+import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Lora
 from sl_dagster.resources.adapters import WEIGHTS_FILE, Adapter, adapter_fingerprint
+from sl_dagster.training.checkpoints import _sizes
 from sl_dagster.training.job import CHECKPOINTS, TrainingJob
 from sl_dagster.training.train import train
 from tests.conftest import DEMO_MODEL
@@ -225,6 +228,29 @@ def tear_the_weights(checkpoint: Path) -> None:
 
 def tear_the_end(checkpoint: Path) -> None:
     (checkpoint / "whole.json").unlink()
+
+
+class RunsCode:
+    """A pickle that makes a file where it is loaded."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (open, (str(self._file), "w"))
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
+def test_a_checkpoint_cannot_run_code(job: TrainingJob, tmp_path: Path, name: str) -> None:
+    job = changed(job, epochs=2, checkpoints=1)
+    train(job, pipes=None)
+    checkpoint = max((job.output / CHECKPOINTS).glob("checkpoint-*"))
+    assert (checkpoint / name).is_file()
+    torch.save(RunsCode(tmp_path / "was_run"), checkpoint / name)
+    (checkpoint / "whole.json").write_text(json.dumps(_sizes(checkpoint)))
+    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+        train(job, pipes=None)
+    assert not (tmp_path / "was_run").exists()
 
 
 def test_without_checkpoints_none_are_written(job: TrainingJob) -> None:
