@@ -13,12 +13,14 @@ _SECONDS = 0.0005
 
 def sleep_while_waiting() -> None:
     """Let the processes of a CPU server sleep while they wait; elsewhere nothing changes."""
-    from vllm.distributed.device_communicators import shm_broadcast
-    from vllm.platforms import current_platform
+    from vllm.distributed.device_communicators import (  # pyright: ignore[reportMissingImports]
+        shm_broadcast,
+    )
+    from vllm.platforms import current_platform  # pyright: ignore[reportMissingImports]
 
     # Another version of vLLM may wait in another way.
     if current_platform.is_cpu() and hasattr(shm_broadcast, "sched_yield"):
-        shm_broadcast.sched_yield = _sleep
+        shm_broadcast.sched_yield = _sleep  # pyright: ignore[reportPrivateImportUsage]
 
 
 def _sleep() -> None:
