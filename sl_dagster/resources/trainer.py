@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -120,12 +121,16 @@ def _forked(context: dg.OpExecutionContext, job_file: Path, training: Training) 
 
 def _launched(context: dg.OpExecutionContext, job_file: Path, training: Training) -> _Messages:
     """Train with ``accelerate launch``, on all the GPUs that there are; what it reports."""
-    try:
-        invocation = dg.PipesSubprocessClient(message_reader=TrainingMessages(context.log)).run(
-            context=context, command=_command(job_file, training), env=_environment(training)
-        )
-    except dg.DagsterError as error:
-        raise _failure(str(error), job_file) from error
+    client = dg.PipesSubprocessClient(message_reader=TrainingMessages(context.log))
+    # What it starts the processes with leaves a folder of logs each time.
+    with tempfile.TemporaryDirectory(prefix="sl-dagster-", ignore_cleanup_errors=True) as folder:
+        environment = _environment(training) | {"TMPDIR": folder}
+        try:
+            invocation = client.run(
+                context=context, command=_command(job_file, training), env=environment
+            )
+        except dg.DagsterError as error:
+            raise _failure(str(error), job_file) from error
     return invocation.get_custom_messages()
 
 

@@ -48,7 +48,9 @@ class Torture:
     def of_a_way(self, name: str, kills: int) -> None:
         """Kill so often in runs of one way, and compare what they make."""
         way = WAYS[name]
-        reference = Tortured.new(self._folder / f"{name}, undisturbed", way)
+        # Dagster cannot have a space or a comma in the paths of its sockets.
+        folder = self._folder / name.replace(" ", "_")
+        reference = Tortured.new(folder.with_name(f"{folder.name}_undisturbed"), way)
         start = time.monotonic()
         run = reference.start(way)
         if run.wait():
@@ -61,7 +63,7 @@ class Torture:
         number = 0
         while (left := kills - self._killed(name)) > 0:
             number += 1
-            project = Tortured.new(self._folder / f"{name}, {number}", way)
+            project = Tortured.new(folder.with_name(f"{folder.name}_{number}"), way)
             self._run_to_its_end(project, name, min(left, KILLS_PER_PROJECT), seconds)
             found = made_by(project)
             differing = [
