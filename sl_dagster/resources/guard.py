@@ -52,9 +52,9 @@ def main() -> None:
 @contextlib.contextmanager
 def _temporary_files() -> Iterator[dict[str, str]]:
     """An environment with a folder for temporary files, which is removed at the end."""
-    # What torch has compiled is worth keeping.
-    compiled = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}"
     usual = tempfile.gettempdir()
+    # What torch has compiled is worth keeping.
+    compiled = Path(usual) / f"torchinductor_{getpass.getuser()}"
     place = usual if len(usual) <= _LONGEST_PLACE else "/tmp"
     with tempfile.TemporaryDirectory("", _PREFIX, place, ignore_cleanup_errors=True) as folder:
         yield {"TORCHINDUCTOR_CACHE_DIR": str(compiled)} | os.environ | {"TMPDIR": folder}
