@@ -1,7 +1,11 @@
 """What a training reports on its way reaches the run's log as figures, and its outcome the run."""
 
+import json
 import logging
 import sys
+import time
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -15,6 +19,19 @@ with open_dagster_pipes() as pipes:
     pipes.report_custom_message({"progress": step})
     pipes.report_custom_message({"outcome": "good"})
 """
+
+
+class Handler:
+    """Keeps what is handed over."""
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+
+    def handle_message(self, message: Any) -> None:
+        self.messages.append(message)
+
+    def report_pipes_framework_exception(self, origin: str, exc_info: Any) -> None:
+        raise AssertionError(origin) from exc_info[1]
 
 
 def test_progress_is_logged_as_it_comes_and_the_rest_is_handed_over() -> None:
@@ -36,3 +53,22 @@ def test_progress_is_logged_as_it_comes_and_the_rest_is_handed_over() -> None:
     progress = Progress(3, 40, "loss 1.500, 1:01 left", "step")
     assert [progress_in(record) for record in records] == [progress]
     assert records[0].getMessage() == str(progress) == "step 3/40, loss 1.500, 1:01 left"
+
+
+def test_a_message_is_read_when_all_of_it_is_written() -> None:
+    """Long lines come in several writes, and a write may be seen in pieces."""
+    messages = [
+        {"method": "report_custom_message", "params": {"payload": {"outcome": text}}}
+        for text in ("ein schöner Wald", "x" * 20_000, "short")
+    ]
+    written = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in messages).encode()
+    middle = written.index("ö".encode()) + 1
+    pieces = [written[:middle], written[middle:9000], written[9000:], b'{"method": "rep']
+    handler: Any = Handler()
+    with TrainingMessages(logging.Logger("run")).read_messages(handler) as params:
+        for piece in pieces:
+            with Path(params["path"]).open("ab") as file:
+                file.write(piece)
+            time.sleep(0.2)
+    assert handler.messages == messages
+    assert not Path(params["path"]).exists()
