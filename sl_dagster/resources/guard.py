@@ -2,7 +2,7 @@
 
 ``python -m sl_dagster.resources.guard COMMAND...`` starts the command and waits. When its
 standard input closes, because the run closed it or because the run is dead, it ends the command
-and everything that the command has started. It must be started in a process group of its own.
+and everything that the command has started. It must be started in a session of its own.
 After ``--temporary``, the command gets a folder of its own for temporary files, and what it leaves
 there goes with it.
 """
@@ -88,11 +88,11 @@ def _end_the_rest() -> None:
 
 
 def _the_rest() -> list[psutil.Process]:
-    """All that live in this process's group, but for itself."""
+    """All that live in this process's session, but for itself."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
-            mine = os.getpgid(process.pid) == os.getpgid(0) and process.pid != os.getpid()
+            mine = os.getsid(process.pid) == os.getsid(0) and process.pid != os.getpid()
             if mine and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found

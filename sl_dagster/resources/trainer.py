@@ -1,6 +1,7 @@
 """Starting the training program and turning what it reports into an adapter."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -158,7 +159,7 @@ def _elsewhere(context: dg.OpExecutionContext, job_file: Path, training: Trainin
         ) as process:
             status = process.wait()
     if status:
-        raise _failure(f"exit status {status} of {training.launcher[0]}", job_file, status)
+        raise _failure(f"exit status {status} of {shlex.join(training.launcher)}", job_file, status)
     return session.get_custom_messages()
 
 

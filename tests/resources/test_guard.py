@@ -13,12 +13,13 @@ import psutil
 import pytest
 
 GUARD = [sys.executable, "-m", "sl_dagster.resources.guard"]
-# Makes a temporary file, starts a process that cannot be asked to end, and waits or not.
+# Makes a temporary file, starts a process that cannot be asked to end, and waits or not. The
+# process is in the program's group or, like those of Ray, in one of its own.
 _PROGRAM = """
 import signal, subprocess, sys, tempfile, time
 tempfile.mkstemp()
 stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-child = subprocess.Popen([sys.executable, "-c", stubborn])
+child = subprocess.Popen([sys.executable, "-c", stubborn], process_group={group})
 print(child.pid, flush=True)
 time.sleep({seconds})
 sys.exit(7)
@@ -33,10 +34,10 @@ def folder() -> Iterator[Path]:
 
 
 def started(
-    folder: Path, seconds: int, *options: str
+    folder: Path, seconds: int, *options: str, group: int | None = None
 ) -> tuple[subprocess.Popen[str], psutil.Process]:
     """A guard whose command lives for so long, and the process that the command has started."""
-    command = [sys.executable, "-c", _PROGRAM.format(seconds=seconds)]
+    command = [sys.executable, "-c", _PROGRAM.format(seconds=seconds, group=group)]
     guard = subprocess.Popen(
         [*GUARD, *options, *command],
         stdin=subprocess.PIPE,
@@ -62,9 +63,12 @@ def ends(process: psutil.Process) -> bool:
     return False
 
 
+@pytest.mark.parametrize("group", [None, 0], ids=["its group", "a group of its own"])
 @pytest.mark.parametrize("how", ["the run closes its input", "it is asked to end"])
-def test_the_command_and_all_below_end_with_the_run(folder: Path, how: str) -> None:
-    guard, below = started(folder, 600, "--temporary")
+def test_the_command_and_all_below_end_with_the_run(
+    folder: Path, how: str, group: int | None
+) -> None:
+    guard, below = started(folder, 600, "--temporary", group=group)
     assert [*folder.glob("*/*")], "the command's temporary file"
     if how == "it is asked to end":
         guard.send_signal(signal.SIGTERM)

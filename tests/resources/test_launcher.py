@@ -1,25 +1,17 @@
 """Trainings that a launcher starts, on several nodes: Slurm, and accelerate on two "machines"."""
 
 import os
-import re
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from sl_dagster.errors import UserError
-from sl_dagster.resources.adapters import WEIGHTS_FILE
 from sl_dagster.resources.engines.vllm_server import free_port
-from sl_dagster.training.checkpoints import step_of
-from sl_dagster.training.job import CHECKPOINTS, MESSAGES_FILE, TrainingJob
-from tests.resources.train import trained
+from sl_dagster.training.job import TrainingJob
+from tests.resources.train import assert_same_weights, ended, trained
 from tests.slurm import running_slurm
 from tests.training.examples import new_job
 from tests.training.fsdp_on_cpus import NOTE
@@ -95,10 +87,6 @@ def launchers(tmp_path: Path) -> Callable[[str], tuple[str, ...]]:
     return commands.__getitem__
 
 
-def weights(job: TrainingJob) -> dict[str, torch.Tensor]:
-    return load_file(job.output / WEIGHTS_FILE)
-
-
 @pytest.mark.parametrize("kind", ["accelerate", "slurm"])
 def test_two_nodes_learn_what_one_process_learns(
     kind: str, launchers, slurm: None, tmp_path: Path
@@ -112,11 +100,7 @@ def test_two_nodes_learn_what_one_process_learns(
     assert outcome.steps == expected.steps
     assert outcome.examples == expected.examples
     assert [point.step for point in outcome.losses] == [point.step for point in expected.losses]
-    there, here = weights(both), weights(alone)
-    assert there.keys() == here.keys()
-    for name, tensor in here.items():
-        # Adam divides by the size of a gradient, so roundings of small ones show.
-        torch.testing.assert_close(there[name], tensor, atol=1e-3, rtol=0)
+    assert_same_weights(both, alone)
 
 
 @pytest.fixture
@@ -137,10 +121,7 @@ def test_sharded_weights_learn_what_one_process_learns(fsdp, tmp_path: Path) -> 
     sharded, _, all_weights, _, processes = (both.output / NOTE).read_text().split()
     assert int(sharded) == int(all_weights) > 100
     assert processes == "2"
-    there, here = weights(both), weights(alone)
-    assert there.keys() == here.keys()
-    for name, tensor in here.items():
-        torch.testing.assert_close(there[name], tensor, atol=1e-3, rtol=0)
+    assert_same_weights(both, alone)
 
 
 def test_sharding_that_silently_is_none_is_refused(fsdp, tmp_path: Path) -> None:
@@ -184,8 +165,10 @@ def test_a_launcher_that_does_not_exist(tmp_path: Path) -> None:
 
 
 def test_a_launcher_that_fails(tmp_path: Path) -> None:
-    wrong = new_job(tmp_path, "wrong", num_processes=2, launcher=("false",))
-    with pytest.raises(UserError, match=r"training program failed \(exit status 1 of false\)"):
+    """The whole command is named, for it is perhaps a file that is not where it is looked for."""
+    wrong = new_job(tmp_path, "wrong", num_processes=2, launcher=("bash", "no node.sh"))
+    failure = r"training program failed \(exit status 127 of bash 'no node\.sh'\)"
+    with pytest.raises(UserError, match=failure):
         trained(wrong)
 
 
@@ -205,47 +188,10 @@ def test_what_ends_one_ends_all_and_the_next_run_goes_on(
     )
     step = 0
     for end in ends:
-        step = ended(long, end, after=step)
+        step = ended(long, end, after=step, programs=training_programs)
     outcome = trained(long)
     assert outcome.resumed_at == step
     assert outcome.steps == 90
-
-
-def ended(job: TrainingJob, end: str, after: int) -> int:
-    """End a training in this way when it has a new checkpoint, and see that nothing is left of it.
-
-    Args:
-        after: the step of the newest checkpoint before, from which it must go on.
-
-    Returns:
-        The step of the newest one now.
-    """
-    file = job.output.with_suffix(".json")
-    file.write_text(job.model_dump_json())
-    run = subprocess.Popen([sys.executable, "-m", "tests.resources.train", str(file)])
-    while newest_step(job) <= after:
-        assert run.poll() is None, "the training ended too early"
-        time.sleep(0.05)
-    if after:
-        said = (job.output / MESSAGES_FILE).read_text()
-        [begun] = re.findall(r"interrupted, at checkpoint-(\d+)", said)
-        assert int(begun) == after
-    ranks = training_programs(job)
-    assert len(ranks) >= 2
-    if end == "a rank dies":
-        ranks[-1].send_signal(signal.SIGKILL)
-    else:
-        run.send_signal(signal.SIGKILL if end == "the run dies" else signal.SIGINT)
-    assert run.wait(timeout=60) != 0
-    _, alive = psutil.wait_procs(ranks, timeout=60)
-    assert alive == []
-    return newest_step(job)
-
-
-def newest_step(job: TrainingJob) -> int:
-    """The step of the newest checkpoint; 0 if there is none yet."""
-    whole = (job.output / CHECKPOINTS).glob("checkpoint-*/whole.json")
-    return max((step_of(path.parent) for path in whole), default=0)
 
 
 def training_programs(job: TrainingJob) -> list[psutil.Process]:
