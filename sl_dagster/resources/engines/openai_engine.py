@@ -307,12 +307,18 @@ class OpenAIEngine(RemoteEngine):
                 f"{endpoint.url} serves {', '.join(served)}, not {name}: set engine.model"
             )
         ours, root = self._served.model, served[name]
-        if self._place and root and root != ours:
+        if not root or root == ours:
+            return
+        if self._place:
             # vLLM's resolver compares the two strings, and does not say so.
             raise UserError(
                 f"{endpoint.url} was started with the model {root}, and finds no adapters of "
                 f"{ours}: start it with `--model {ours}`, or set base_model to {root}"
             )
+        self.say(
+            f"{endpoint.url} was started with the model {root}, and base_model is {ours}: see that "
+            "this is the same model by another name"
+        )
 
     async def _examine_place(self, endpoint: Endpoint, place: PublishedPlace) -> None:
         """Refuse an endpoint that cannot write with what is published, by an adapter of zeros."""

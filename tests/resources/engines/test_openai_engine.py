@@ -31,6 +31,7 @@ class Endpoint(ThreadingHTTPServer):
         message: what its messages have besides, or instead.
         knows: fields beyond the standard that it checks.
         answer: fields of the answers that are other than usual.
+        model: what it says of its model besides the name.
     """
 
     def __init__(self) -> None:
@@ -41,6 +42,7 @@ class Endpoint(ThreadingHTTPServer):
         self.adapters = True
         self.message: dict[str, Any] = {}
         self.answer: dict[str, Any] = {}
+        self.model: dict[str, Any] = {}
 
     @property
     def url(self) -> str:
@@ -54,7 +56,8 @@ class Answer(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        self.reply(200, {"object": "list", "data": [{"id": "plain", "object": "model"}]})
+        model = {"id": "plain", "object": "model"} | self.server.model
+        self.reply(200, {"object": "list", "data": [model]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -251,6 +254,19 @@ def test_an_endpoint_that_cannot_load_adapters_is_refused(
     endpoint.adapters = False
     with pytest.raises(UserError, match="cannot load LoRA adapters while it runs"):
         complete(connect(), request(TOPICS[0], PLAIN))
+
+
+@pytest.mark.parametrize("root", ["/models/other", str(DEMO_MODEL)])
+def test_a_model_that_goes_by_another_name_is_mentioned(
+    endpoint: Endpoint, connect: Callable[..., Engine], root: str
+) -> None:
+    endpoint.model = {"owned_by": "vllm", "root": root}
+    engine = connect()
+    said: list[str] = []
+    engine.say = said.append
+    assert complete(engine, request(TOPICS[0], PLAIN))[0].text
+    mentioned = [line for line in said if f"was started with the model {root}, and" in line]
+    assert len(mentioned) == (root == "/models/other")
 
 
 def test_repetition_detection_must_be_known_or_off(connect: Callable[..., Engine]) -> None:
