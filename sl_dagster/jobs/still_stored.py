@@ -9,7 +9,7 @@ from sl_dagster.assets import assets_of
 from sl_dagster.assets.loop.previous_adapters import PreviousAdapter
 from sl_dagster.assets.loop.trained_weights import TrainedWeights
 from sl_dagster.assets.stage.asset import models_of
-from sl_dagster.assets.stage.task import Stage
+from sl_dagster.assets.stage.stage import Stage
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.io_managers import stage_key

@@ -16,7 +16,7 @@ from sl_dagster.assets.loop.trained_weights import TrainedWeights
 from sl_dagster.assets.stage.asset import Asset
 from sl_dagster.assets.stage.made_once import MadeOnce
 from sl_dagster.assets.stage.run import base_model
-from sl_dagster.assets.stage.task import Stage
+from sl_dagster.assets.stage.stage import Stage
 from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.resources.adapters import Adapter, AnyRole
 from sl_dagster.resources.storage.adapter_store import AdapterStore

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from sl_dagster.assets import assets_of
-from sl_dagster.assets.stage.task import Stage
+from sl_dagster.assets.stage.stage import Stage
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.identity import fingerprint

@@ -17,7 +17,7 @@ from sl_dagster.assets.loop.new_instructions import NewInstructions
 from sl_dagster.assets.stage.config import prompts_identity, sampling_identity
 from sl_dagster.assets.stage.given import given_text
 from sl_dagster.assets.stage.slot import Ask, Slot
-from sl_dagster.assets.stage.task import Derivation
+from sl_dagster.assets.stage.stage import Derivation
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import seed_from
 from sl_dagster.inputs.documents import read_documents

@@ -17,7 +17,7 @@ from sl_dagster.assets.checks.check import Check, declared_check
 from sl_dagster.assets.checks.records import CountsAgree, NothingTruncated
 from sl_dagster.assets.checks.trial import changes_output
 from sl_dagster.assets.checks.weights import LossFell, StartsFromCurrent
-from sl_dagster.assets.stage.task import Stage
+from sl_dagster.assets.stage.stage import Stage
 from sl_dagster.experiment import Experiment
 
 

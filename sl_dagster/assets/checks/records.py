@@ -5,7 +5,8 @@ import dagster as dg
 from sl_dagster.assets.checks.check import Check, Stores, warning_unless
 from sl_dagster.assets.loop.round_stage1 import ExtendHalf
 from sl_dagster.assets.measures.measured_answers import MeasuredAnswers
-from sl_dagster.assets.stage.task import Stage, Task
+from sl_dagster.assets.stage.stage import Stage
+from sl_dagster.assets.stage.task import Task
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.records import Record, Text
 from sl_dagster.resources.storage.lengths_file import LengthsUnavailableError

@@ -12,7 +12,7 @@ from typing import Any
 from sl_dagster.assets.loop.trained_weights import TrainedWeights
 from sl_dagster.assets.stage.description import made_from_metadata
 from sl_dagster.assets.stage.run import base_model
-from sl_dagster.assets.stage.task import Derivation
+from sl_dagster.assets.stage.stage import Derivation
 from sl_dagster.experiment import Experiment, Training
 from sl_dagster.method.training_pairs import generator_pair
 from sl_dagster.publishing.cards import CARD, model_card

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from sl_dagster.assets.final.collected import finished_iterations
-from sl_dagster.assets.stage.task import Derivation
+from sl_dagster.assets.stage.stage import Derivation
 from sl_dagster.experiment import Experiment
 from sl_dagster.method.final_set import SeenPairs, collect, common_kind, split_of
 from sl_dagster.method.instructions import Kind

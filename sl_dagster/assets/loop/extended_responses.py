@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from sl_dagster.assets.stage.task import Derivation
+from sl_dagster.assets.stage.stage import Derivation
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import seed_from
 from sl_dagster.method.extension import reasons_against

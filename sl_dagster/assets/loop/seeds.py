@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from sl_dagster.assets.stage.given import given_text
-from sl_dagster.assets.stage.task import Derivation
+from sl_dagster.assets.stage.stage import Derivation
 from sl_dagster.inputs.instructions import InstructionLine
 from sl_dagster.inputs.seeds import Seed, detection_note, read_seed_instructions
 from sl_dagster.resources.records import Text

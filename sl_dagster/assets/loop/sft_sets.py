@@ -11,7 +11,7 @@ from typing import Any
 
 from sl_dagster.assets.stage.config import prompts_identity
 from sl_dagster.assets.stage.slot import Slot
-from sl_dagster.assets.stage.task import Derivation
+from sl_dagster.assets.stage.stage import Derivation
 from sl_dagster.method.prompts import Message
 from sl_dagster.method.training_pairs import extender_pair, generator_pair
 from sl_dagster.resources.records import Example, Text

@@ -42,7 +42,7 @@ class MadeOnce(Asset):
         """
         return [chosen(self.experiment, self.reads or ())]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Digest of all that the result depends on; an equal result is not made twice.
 
@@ -52,10 +52,6 @@ class MadeOnce(Asset):
         Raises:
             UserError: a stage that it is made from has no records.
         """
-        return self._fingerprint
-
-    @cached_property
-    def _fingerprint(self) -> str:
         for stage in self.made_from:
             if isinstance(stage, StoredStage) and not len(stage):
                 raise UserError(_emptiness(stage))

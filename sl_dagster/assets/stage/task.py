@@ -1,117 +1,32 @@
-"""A stage as one object: what is asked of whom, and what becomes of the answers.
+"""A stage that a model writes: what is asked of whom, and how its slots are filled.
 
-A ``Task`` asks a model, a ``Derivation`` does not. The head of such a class names what the stage is
-made from and which settings count; how slots are filled and records stored is ``filling.py``.
+A slot is asked for until its record is good enough or its tries are used up, while the other slots
+run on; a finished slot goes to the journal at once. When all are finished, the stage is written
+from the journal.
 """
 
+import asyncio
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
-import dagster as dg
-
-from sl_dagster.assets.stage.description import StagePage, stage_result
-from sl_dagster.assets.stage.filling import filled, written
-from sl_dagster.assets.stage.made_once import MadeOnce
-from sl_dagster.assets.stage.run import StageRun, base_model
+from sl_dagster.assets.stage.run import base_model
 from sl_dagster.assets.stage.slot import Ask, Slot
+from sl_dagster.assets.stage.stage import Counts, Stage
 from sl_dagster.experiment import Experiment, ServedModel
-from sl_dagster.identity import fingerprint
 from sl_dagster.method.language import Language
+from sl_dagster.progress import RecordsDone
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.records import Record, Text
-from sl_dagster.resources.storage.journal import Outcome
-from sl_dagster.resources.storage.stage_store import StoredStage
-
-
-class Stage(MadeOnce):
-    """An asset of records.
-
-    Attributes:
-        record: the kind of its records.
-        about_texts: whether the lengths of its texts say something.
-    """
-
-    kinds = ("parquet",)
-    about_texts: ClassVar[bool] = True
-    record: ClassVar[type[Record]] = Text
-
-    @cached_property
-    def sources(self) -> list[StoredStage]:
-        """The stages that it is made from: by default those that it is handed."""
-        return [self.run.stage(name) for name in self.inputs]
-
-    @property
-    def made_from(self) -> list[StoredStage | Adapter]:
-        return [*self.sources]
-
-    @property
-    def samples(self) -> int:
-        """How many records are made from each source record."""
-        return 1
-
-    @property
-    def count(self) -> int:
-        """How many slots there are."""
-        return len(self.sources[0]) * self.samples
-
-    def source_records(self) -> Iterable[Any]:
-        """What slots are made from, in order; called more than once."""
-        return self.sources[0].records()
-
-    def slots(self) -> Iterator[Slot[Any]]:
-        """The slots in order; called more than once."""
-        position = 0
-        for source in self.source_records():
-            for sample in range(self.samples):
-                record_id = fingerprint(self.fingerprint, source.record_id, sample)
-                parents = (source.record_id,)
-                yield Slot(self.columns(position, record_id, source.language, parents), source)
-                position += 1
-
-    def columns(
-        self, position: int, record_id: str, language: Language, parents: tuple[str, ...] = ()
-    ) -> dict[str, Any]:
-        """What is known of a record before there is a text: see ``Slot.identity``."""
-        key = self.run.key
-        return {
-            "record_id": record_id,
-            "parents": parents,
-            "experiment": key.experiment,
-            "iteration": key.iteration or 0,
-            "stage": key.name,
-            "position": position,
-            "language": language,
-        }
-
-    def before(self) -> Sequence[int]:
-        """Words of what the model was given to lengthen, to be shown beside the result."""
-        return ()
-
-    def facts(self, stage: StoredStage) -> dict[str, Any]:
-        """What its page shows besides what all stages do."""
-        return {}
-
-    def headline(self, stage: StoredStage) -> tuple[str, ...]:
-        """Its main figures, if they are not how many records were kept and how long they are."""
-        return ()
-
-    def picture(self, stage: StoredStage) -> dict[str, dg.MetadataValue]:
-        """What its page shows first, by its name, if it is not how lengths are distributed."""
-        return {}
-
-    def make(self, run: StageRun) -> dg.MaterializeResult:
-        stage = self.in_run(run)
-        stored = stage.stored()
-        page = StagePage(
-            stage.headline(stored), stage.picture(stored), stage.facts(stored), self.about_texts
-        )
-        return stage_result(stored, stage.made_from, stage.before(), page)
-
-    @abstractmethod
-    def stored(self) -> StoredStage:
-        """The records, made or found."""
+from sl_dagster.resources.engines import Completion, Engine, Request
+from sl_dagster.resources.records import Record
+from sl_dagster.resources.storage.journal import Journal, Outcome
+from sl_dagster.resources.storage.stage_store import (
+    StageDraft,
+    StoredStage,
+    disk_errors_explained,
+)
 
 
 class Task(Stage):
@@ -186,16 +101,93 @@ class Task(Stage):
         """
         return None
 
-    def stored(self) -> StoredStage:
-        return filled(self.run, self)
+    def made_anew(self) -> StoredStage:
+        run = self.run
+        journal = run.stages.journal(run.key, self.fingerprint, self.record)
+        try:
+            if journal.outcomes:
+                run.say(f"continuing: {len(journal.outcomes)} records are in the journal")
+            if journal.damaged:
+                run.say(
+                    f"{journal.path}: {len(journal.damaged)} lines are damaged, the first is line "
+                    f"{journal.damaged[0]}; their records are asked for again"
+                )
+            progress = RecordsDone(run.report, self.count, done=len(journal.outcomes))
+            engine = run.session.engines.of(self.served, run.say)
+            with disk_errors_explained(f"{run.key}: cannot write {journal.path}"):
+                run.session.wait_for(_fill(self, engine, journal, progress))
+            with run.stages.draft(run.key, self.fingerprint, self.record) as draft:
+                counts, truncated = _write_from_journal(self, journal, draft)
+                speed = _speed(progress)
+                return self.finished(draft, counts, truncated=truncated, **speed, gpus=engine.gpus)
+        finally:
+            journal.close()
 
 
-class Derivation(Stage):
-    """A stage that no model writes: its records follow from other records, or from files."""
+async def _fill(task: Task, engine: Engine, journal: Journal, progress: RecordsDone) -> None:
+    """Fill every slot that the journal does not have, many at a time."""
+    missing = iter(slot for slot in task.slots() if slot.record_id not in journal.outcomes)
 
-    @abstractmethod
-    def records(self) -> Iterable[Record]:
-        """The records in order; those that are kept flow on, the others are rejected."""
+    async def ask(request: Request) -> Completion:
+        completion = await engine.complete(request)
+        progress.tokens += completion.tokens
+        return completion
 
-    def stored(self) -> StoredStage:
-        return written(self.run, self)
+    async def worker() -> None:
+        for slot in missing:
+            attempts = await _attempts(task, slot, ask)
+            journal.append(slot.record_id, attempts)
+            progress.finished(attempts[-1].kept)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(engine.concurrency):
+            group.create_task(worker())
+
+
+async def _attempts(task: Task, slot: Slot[Any], ask: Ask) -> list[Record]:
+    attempts: list[Record] = []
+    for number in range(1, task.tries + 1):
+        record = await task.attempt(slot, number, ask)
+        attempts.append(replace(record, attempt=number))
+        if record.kept:
+            break
+    return attempts
+
+
+def _write_from_journal(task: Task, journal: Journal, draft: StageDraft) -> tuple[Counts, int]:
+    """How the slots ended, and how many attempts, good or not, the token limit cut off."""
+    counts, truncated = Counts(records_in=task.count), 0
+    chosen_against = _chosen_against(task, journal)
+    for slot in task.slots():
+        *failed, final = attempts = journal.read(slot.record_id)
+        truncated += sum(attempt.finish_reason == "length" for attempt in attempts)
+        counts.retried.update(str(attempt.drop_reason) for attempt in failed)
+        reason, carried = chosen_against.get(final.record_id), None
+        if reason:
+            final = replace(final, kept=False, drop_reason=reason)
+        elif not final.kept and (carried := task.carry(slot, final)):
+            failed.append(final)
+            final = replace(carried, kept=False, drop_reason=final.drop_reason)
+        for number, attempt in enumerate(failed, start=1):
+            draft.reject(replace(attempt, record_id=f"{attempt.record_id}.{number}"))
+        counts.place(final, draft, flows_on=final.kept or carried is not None)
+    return counts, truncated
+
+
+def _chosen_against(task: Task, journal: Journal) -> dict[str, str]:
+    """The records that are good enough and yet not chosen, with the reason."""
+    ids = [slot.record_id for slot in task.slots()]
+    kept = [record_id for record_id in ids if journal.outcomes[record_id].kept]
+    texts = (journal.read(record_id)[-1].written for record_id in kept)
+    reasons = task.choose([journal.outcomes[record_id] for record_id in kept], texts)
+    if reasons is None:
+        return {}
+    return {record_id: reason for record_id, reason in zip(kept, reasons, strict=True) if reason}
+
+
+def _speed(progress: RecordsDone) -> dict[str, Any]:
+    return {
+        "generated_tokens": progress.tokens,
+        "seconds": round(progress.seconds, 1),
+        "tokens_per_second": round(progress.tokens / max(progress.seconds, 1e-9), 1),
+    }

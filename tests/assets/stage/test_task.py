@@ -1,4 +1,4 @@
-"""Filling stages: attempts, the journal and resuming, choosing, and what is stored in the end."""
+"""Filling a stage: attempts, the journal and resuming, choosing, and what is stored in the end."""
 
 import shutil
 from collections import Counter
@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from sl_dagster.assets.stage.filling import filled
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
@@ -40,7 +39,7 @@ class Numbers(Task):
     def __init__(self, experiment: Experiment, run: StageRun, fingerprint: str, **methods: Any):
         super().__init__(experiment)
         self.run = run
-        self._fingerprint = fingerprint
+        self.fingerprint = fingerprint
         for name, method in methods.items():
             setattr(self, name, method)
 
@@ -86,7 +85,7 @@ class Workshop:
         self._patch.setattr("sl_dagster.resources.engines.pool.open_engine", lambda _: engine)
         run = stage_run(self.experiment, self.data, KEY, force=force, say=self.said.append)
         try:
-            stage = filled(run, Numbers(self.experiment, run, fingerprint, **methods))
+            stage = Numbers(self.experiment, run, fingerprint, **methods).stored()
             return self.stages.make_current(stage), engine
         finally:
             run.session.close()
