@@ -10,6 +10,7 @@ from pydantic import Field
 from rich.console import Console
 
 from sl_dagster.assets.stage.asset import GPU_POOL, rounded, tags_of
+from sl_dagster.assets.stage.description import as_table
 from sl_dagster.experiment import Experiment
 from sl_dagster.jobs.preview.report import COST_COLUMNS, as_markdown, cost_rows, headline
 from sl_dagster.jobs.preview.run import Preview, run_preview
@@ -21,11 +22,7 @@ _GROUP = "previews"
 
 
 class PreviewConfig(dg.Config):
-    """How large the preview is.
-
-    Attributes:
-        records: how many records to show.
-    """
+    """How large the preview is."""
 
     records: int = Field(default=5, ge=1, description="How many records to show (at least 1).")
 
@@ -69,11 +66,11 @@ def preview_job(experiment: Experiment):
 
 
 def _metadata(experiment: Experiment, preview: Preview) -> dict[str, Any]:
-    rows = [dg.TableRecord(dict(zip(COST_COLUMNS, row, strict=True))) for row in cost_rows(preview)]
+    rows = [dict(zip(COST_COLUMNS, row, strict=True)) for row in cost_rows(preview)]
     memory = preview.memory
     return {
         "headline": dg.MetadataValue.md("  \n".join(headline(preview))),
-        **({"full_run": dg.MetadataValue.table(rows)} if preview.costs else {}),
+        **({"full_run": as_table(rows)} if preview.costs else {}),
         "records_and_costs": dg.MetadataValue.md(as_markdown(experiment, preview)),
         "records": len(preview.records),
         "tokens_per_second": preview.tokens_per_second,

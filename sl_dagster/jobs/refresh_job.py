@@ -15,11 +15,7 @@ from sl_dagster.resources.storage.io_managers import shown_to_the_user
 
 
 class RefreshConfig(dg.Config):
-    """What a refresh does.
-
-    Attributes:
-        dry_run: only say what is out of date, and why.
-    """
+    """What a refresh does."""
 
     dry_run: bool = Field(
         default=False, description="Only say what is out of date, and why; make nothing."

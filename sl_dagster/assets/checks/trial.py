@@ -29,11 +29,7 @@ _TRIAL_TOKENS = 256  # an extension begins with what it is given
 
 
 class TrialConfig(dg.Config):
-    """What can be changed when ``changes_output`` is launched.
-
-    Attributes:
-        force: try the adapter anew, even if that has been done since it was trained.
-    """
+    """What can be changed when ``changes_output`` is launched."""
 
     force: bool = Field(
         default=False,

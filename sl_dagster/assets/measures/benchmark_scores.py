@@ -13,7 +13,7 @@ import numpy as np
 from sl_dagster.assets.measures.measured_answers import MeasuredAnswers
 from sl_dagster.assets.measures.models import model_named
 from sl_dagster.assets.stage.asset import Asset
-from sl_dagster.assets.stage.description import headline
+from sl_dagster.assets.stage.description import as_table, headline
 from sl_dagster.assets.stage.given import given_text
 from sl_dagster.assets.stage.pictures import asked_picture, bars_picture, picture
 from sl_dagster.assets.stage.run import StageRun
@@ -157,8 +157,7 @@ class ModelScores(Asset):
         metadata: dict[str, Any] = {"headline": headline(run.key, *_best(table))}
         if table:
             metadata["comparison"] = _bars(table)
-            rows = [dg.TableRecord(_rounded(row)) for row in score_rows(table)]
-            metadata["scores"] = dg.MetadataValue.table(rows)
+            metadata["scores"] = as_table(map(_rounded, score_rows(table)))
         metadata["measured"] = len(table)
         for name, benchmark in run.experiment.benchmarks.items():
             metadata[f"{name}_scale"] = benchmark.scale

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from sl_dagster.assets.stage.asset import Asset
-from sl_dagster.assets.stage.description import headline
+from sl_dagster.assets.stage.description import as_table, headline
 from sl_dagster.assets.stage.pictures import growth_picture, picture
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.results.growth import GrowthRow, growth_table
@@ -50,18 +50,14 @@ def _said(rows: list[GrowthRow]) -> Iterator[str]:
 
 
 def _table(rows: list[GrowthRow]) -> dg.TableMetadataValue:
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord(
-                {
-                    "iteration": row.iteration,
-                    "mean_words": round(row.scores.mean_words, 1),
-                    "ratio": round(row.ratio, 2) if row.ratio else "",
-                    "accepted": round(row.scores.accepted, 3),
-                    "relevant": round(row.scores.relevant, 3),
-                    "control": round(row.control.mean_words, 1) if row.control else "",
-                }
-            )
-            for row in rows
-        ]
+    return as_table(
+        {
+            "iteration": row.iteration,
+            "mean_words": round(row.scores.mean_words, 1),
+            "ratio": round(row.ratio, 2) if row.ratio else "",
+            "accepted": round(row.scores.accepted, 3),
+            "relevant": round(row.scores.relevant, 3),
+            "control": round(row.control.mean_words, 1) if row.control else "",
+        }
+        for row in rows
     )

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from sl_dagster.assets.stage.asset import Asset
-from sl_dagster.assets.stage.description import headline
+from sl_dagster.assets.stage.description import as_table, headline
 from sl_dagster.assets.stage.pictures import bars_picture, picture
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.experiment import Experiment, stage_place
@@ -88,17 +88,10 @@ def _plot(rows: list[dict[str, Any]]) -> dg.MarkdownMetadataValue:
 
 
 def _table(rows: list[dict[str, Any]]) -> dg.TableMetadataValue:
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord(
-                {"stage": row["stage"], **{name: _number(row[name]) for name in _COLUMNS}}
-            )
-            for row in rows
-        ],
-        schema=dg.TableSchema(
-            [dg.TableColumn("stage"), *(dg.TableColumn(name, "float") for name in _COLUMNS)]
-        ),
-    )
+    shown = [
+        {"stage": row["stage"], **{name: _number(row[name]) for name in _COLUMNS}} for row in rows
+    ]
+    return as_table(shown, ["stage"], _COLUMNS)
 
 
 def _number(value: float | None) -> float | str:

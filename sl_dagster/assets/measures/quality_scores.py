@@ -1,11 +1,13 @@
 """``quality_scores``: what the judge thinks of each model's answers, in seven dimensions."""
 
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from sl_dagster.assets.stage.description import as_table
 from sl_dagster.assets.stage.pictures import bars_picture
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
@@ -134,23 +136,12 @@ def _benchmark(experiment: Experiment) -> str | None:
 
 
 def _metadata(row: QualityRow) -> dict[str, Any]:
-    columns = [
-        dg.TableColumn("dimension"),
-        *(dg.TableColumn(name, "float") for name in ("mean", "low", "high")),
-    ]
     table = [
-        dg.TableRecord(
-            {
-                "dimension": name,
-                "mean": round(score.mean, 2),
-                "low": round(score.low, 2),
-                "high": round(score.high, 2),
-            }
-        )
+        {"dimension": name, **{end: round(value, 2) for end, value in asdict(score).items()}}
         for name, score in row.scores.items()
     ]
     return {
-        "confidence_95_%": dg.MetadataValue.table(table, dg.TableSchema(columns)),
+        "confidence_95_%": as_table(table),
         **{name: round(score.mean, 3) for name, score in row.scores.items()},
         "answers": row.answers,
         "judge": f"{row.judge['model']} ({row.judge['revision']})",

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from sl_dagster.assets.stage.asset import Asset
-from sl_dagster.assets.stage.description import headline
+from sl_dagster.assets.stage.description import as_table, headline
 from sl_dagster.assets.stage.pictures import lines_picture, picture
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.benchmarks import BENCHMARKS
@@ -88,39 +88,20 @@ def _of_the_first_kind(long: list[ModelDecay]) -> list[ModelDecay]:
 def _counts(chosen: list[ModelDecay]) -> dg.TableMetadataValue:
     """What is too short for fifths stands here, even where no text of a model is long enough."""
     too_short = f"under_{PARTS * MIN_PART_TOKENS}_tokens"
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord(
-                {"model": one.model, "texts": one.decay.texts, too_short: one.decay.too_short}
-            )
-            for one in chosen
-        ]
+    return as_table(
+        {"model": one.model, "texts": one.decay.texts, too_short: one.decay.too_short}
+        for one in chosen
     )
 
 
 def _table(chosen: list[ModelDecay]) -> dg.TableMetadataValue:
     """One row per model and measure, the fifths side by side."""
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord(
-                {
-                    "model": one.model,
-                    "measure": measure,
-                    **{
-                        f"fifth_{number}": round(getattr(part, measure), 3)
-                        for number, part in enumerate(one.decay.parts, start=1)
-                    },
-                }
+    fifths = [f"fifth_{number}" for number in range(1, PARTS + 1)]
+    rows = []
+    for one in chosen:
+        for measure in DECAY_MEASURES if one.decay.parts else ():
+            values = [round(getattr(part, measure), 3) for part in one.decay.parts]
+            rows.append(
+                {"model": one.model, "measure": measure, **dict(zip(fifths, values, strict=True))}
             )
-            for one in chosen
-            for measure in DECAY_MEASURES
-            if one.decay.parts
-        ],
-        schema=dg.TableSchema(
-            [
-                dg.TableColumn("model"),
-                dg.TableColumn("measure"),
-                *(dg.TableColumn(f"fifth_{number + 1}", "float") for number in range(PARTS)),
-            ]
-        ),
-    )
+    return as_table(rows, ["model", "measure"], fifths)

@@ -31,11 +31,7 @@ _IN_THE_FILE_ONLY = (
 
 
 class StageConfig(dg.Config):
-    """What can be changed when a stage is launched.
-
-    Attributes:
-        force: make it anew even if a result of the same inputs, settings and code is stored.
-    """
+    """What can be changed when a stage is launched."""
 
     force: bool = Field(
         default=False,

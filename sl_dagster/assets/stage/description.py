@@ -4,7 +4,7 @@ Everything is taken from the stored files, so a stage that is reused tells the s
 """
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -140,6 +140,20 @@ def length_metadata(words: Sequence[int], before: Sequence[int] = ()) -> dict[st
     }
 
 
+def as_table(
+    rows: Iterable[Mapping[str, Any]], texts: Sequence[str] = (), numbers: Sequence[str] = ()
+) -> dg.TableMetadataValue:
+    """Rows as a table on a page.
+
+    Args:
+        rows: of the same columns; if their names are not given, at least one.
+        texts, numbers: names of the columns; by default these follow from the first row.
+    """
+    columns = [*map(dg.TableColumn, texts), *(dg.TableColumn(name, "float") for name in numbers)]
+    records = [dg.TableRecord(dict(row)) for row in rows]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns) if columns else None)
+
+
 def made_from_metadata(
     experiment: str, sources: Sequence[StoredStage | Adapter]
 ) -> dict[str, dg.MetadataValue]:
@@ -187,25 +201,16 @@ def _samples(stage: StoredStage) -> dict[str, dg.MetadataValue]:
     chosen = {order[0]: "shortest", order[len(order) // 2]: "median", order[-1]: "longest"}
     found = list(zip(chosen.values(), stage.at(list(chosen)), strict=True))
     return {
-        "samples": dg.MetadataValue.table([_row(*pair) for pair in found], schema=_SAMPLE_SCHEMA),
+        "samples": as_table([_row(*pair) for pair in found]),
         "sample_texts": dg.MetadataValue.md("\n\n".join(_in_full(*pair) for pair in found)),
     }
 
 
-_SAMPLE_SCHEMA = dg.TableSchema(
-    columns=[
-        dg.TableColumn("sample"),
-        dg.TableColumn("words", "int"),
-        dg.TableColumn("text"),
-    ]
-)
-
-
-def _row(name: str, record: Record) -> dg.TableRecord:
+def _row(name: str, record: Record) -> dict[str, Any]:
     text = " ".join(record.written.split())
     if len(text) > 2 * _SAMPLE_EDGE:
         text = f"{text[:_SAMPLE_EDGE]} [...] {text[-_SAMPLE_EDGE:]}"
-    return dg.TableRecord({"sample": name, "words": record.words, "text": text})
+    return {"sample": name, "words": record.words, "text": text}
 
 
 def _in_full(name: str, record: Record) -> str:
