@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageStore, StoredStage
+from sl_dagster.results.answers import stored_heldout
 
 # Which of the last model's answers are shown, as shares of the way from shortest to longest.
 _SHOWN = {0.1: "short (10th percentile)", 0.5: "of median length", 0.9: "long (90th percentile)"}
@@ -31,7 +32,8 @@ def samples(experiment: Experiment, stages: StageStore) -> list[Sample]:
     Returns:
         As many as there are different ones; none if there are no held-out answers.
     """
-    answered = _answered(experiment, stages)
+    found = {stage.key.iteration or 0: stage for stage in stored_heldout(experiment, stages)}
+    answered = {iteration: stage for iteration, stage in found.items() if len(stage)}
     if not answered:
         return []
     last = answered[max(answered)]
@@ -55,13 +57,3 @@ def _sample(instruction: str, why: str, answered: dict[int, StoredStage]) -> Sam
         if instruction in asked:
             answers[iteration] = stage.at([asked.index(instruction)])[0]
     return Sample(instruction, why, answers)
-
-
-def _answered(experiment: Experiment, stages: StageStore) -> dict[int, StoredStage]:
-    """The stored held-out answers by iteration, those without any left out."""
-    keys = {0: StageKey(experiment.name, "heldout_base", None)}
-    for iteration in range(1, experiment.iterations + 1):
-        keys[iteration] = StageKey(experiment.name, "heldout_responses", iteration)
-    complete = set(stages.complete(experiment.name))
-    read = {number: stages.read(key) for number, key in keys.items() if key in complete}
-    return {iteration: stage for iteration, stage in read.items() if len(stage)}

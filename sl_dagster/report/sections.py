@@ -12,7 +12,8 @@ from sl_dagster.report.samples import Sample, samples
 from sl_dagster.report.stage_order import in_order
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
-from sl_dagster.results.decay import HELDOUT, ModelDecay, decay_table
+from sl_dagster.results.answers import HELDOUT
+from sl_dagster.results.decay import ModelDecay, decay_table
 from sl_dagster.results.dropped import dropped_rows
 from sl_dagster.results.growth import GrowthRow
 from sl_dagster.results.plots import DECAY_MEASURES, data_uri, decay_curves, drawn, growth_curve

@@ -4,7 +4,7 @@ This is for the question "better than what?": Self-Lengthen beside a baseline, o
 another, each measured on the same held-out instructions and the same benchmarks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sl_dagster.errors import UserError
@@ -12,8 +12,9 @@ from sl_dagster.experiment import ALIGNED_MODEL, BASE_MODEL, Experiment
 from sl_dagster.resources.adapters import stage_of
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.results.answers import HELDOUT, stored_answers
 from sl_dagster.results.growth import HeldoutScores, growth_table
-from sl_dagster.results.scores import score_table, stored_scores
+from sl_dagster.results.scores import score_table
 
 _ALIGNING = ("more_instructions", "more_responses", "length_controlled")
 
@@ -146,22 +147,12 @@ def _check_comparable(experiments: Sequence[Experiment], stages: StageStore) -> 
     """Numbers that were measured differently say nothing about each other."""
     known: dict[str, StoredStage] = {}
     for experiment in experiments:
-        for asked, answers in _answers(experiment, stages):
+        for answers_to, answers in stored_answers(experiment, stages):
+            held_out = answers_to == HELDOUT
+            asked = "held-out instructions" if held_out else f"queries of {answers_to}"
             first = known.setdefault(asked, answers)
             if answers.column("instruction") != first.column("instruction"):
                 raise UserError(
                     f"{first.key} and {answers.key} cannot be compared: they answer different "
                     f"{asked}; measure both again with the same"
                 )
-
-
-def _answers(experiment: Experiment, stages: StageStore) -> Iterator[tuple[str, StoredStage]]:
-    """The stored answers that measure the experiment's models, and what they answer."""
-    done = set(stages.complete(experiment.name))
-    keys = [StageKey(experiment.name, "heldout_base", None)]
-    keys += [StageKey(experiment.name, "heldout_responses", int(i)) for i in experiment.partitions]
-    for key in keys:
-        if key in done:
-            yield "held-out instructions", stages.read(key)
-    for name, answers in stored_scores(experiment, stages):
-        yield f"queries of {name}", answers

@@ -1,14 +1,11 @@
 """Where the texts of an experiment's models decay: its stored answers, measured fifth by fifth."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from sl_dagster.experiment import BASE_MODEL, Experiment
+from sl_dagster.experiment import Experiment
 from sl_dagster.method.text_decay import Decay, decay_of
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
-from sl_dagster.results.scores import stored_scores
-
-HELDOUT = "heldout"
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.results.answers import model_of, stored_answers
 
 
 @dataclass(frozen=True)
@@ -29,8 +26,10 @@ class ModelDecay:
 def decay_table(experiment: Experiment, stages: StageStore) -> list[ModelDecay]:
     """All answers that measure models, as far as they are stored."""
     return [
-        ModelDecay(answers_to, model, decay_of(record.written for record in stage.records()))
-        for answers_to, model, stage in _stored_answers(experiment, stages)
+        ModelDecay(
+            answers_to, model_of(stage.key), decay_of(record.written for record in stage.records())
+        )
+        for answers_to, stage in stored_answers(experiment, stages)
     ]
 
 
@@ -48,17 +47,3 @@ def decay_rows(table: list[ModelDecay]) -> list[dict[str, str | int | float]]:
         for one in table
         for number, part in enumerate(one.decay.parts, start=1)
     ]
-
-
-def _stored_answers(
-    experiment: Experiment, stages: StageStore
-) -> Iterator[tuple[str, str, StoredStage]]:
-    done = set(stages.complete(experiment.name))
-    heldout = {BASE_MODEL: StageKey(experiment.name, "heldout_base", None)}
-    for iteration in experiment.partitions:
-        heldout[iteration] = StageKey(experiment.name, "heldout_responses", int(iteration))
-    for model, key in heldout.items():
-        if key in done:
-            yield HELDOUT, model, stages.read(key)
-    for benchmark, stage in stored_scores(experiment, stages):
-        yield benchmark, str(stage.key.model), stage

@@ -7,7 +7,8 @@ import numpy as np
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageStore, StoredStage
+from sl_dagster.results.answers import heldout_key
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,9 @@ def growth_table(experiment: Experiment, stages: StageStore) -> list[GrowthRow]:
 def _scores(
     experiment: str, iterations: int, stages: StageStore
 ) -> Iterator[tuple[int, HeldoutScores]]:
-    keys = [StageKey(experiment, "heldout_base", None)]
-    keys += [StageKey(experiment, "heldout_responses", i) for i in range(1, iterations + 1)]
-    for key in keys:
+    for iteration in range(iterations + 1):
         try:
-            stage = stages.read(key)
+            stage = stages.read(heldout_key(experiment, iteration))
         except UserError:
             continue
-        yield key.iteration or 0, heldout_scores(stage)
+        yield iteration, heldout_scores(stage)

@@ -1,12 +1,12 @@
 """What the models of an experiment score on its benchmarks: means over all, and over groups."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageStore, StoredStage
+from sl_dagster.results.answers import stored_scores
 
 GROUPS = ("type", "range", "language")
 
@@ -64,16 +64,6 @@ def mean_by(groups: Sequence[str], scores: Sequence[float]) -> dict[str, float]:
     for group, score in zip(groups, scores, strict=True):
         found.setdefault(group, []).append(score)
     return {group: sum(values) / len(values) for group, values in found.items()}
-
-
-def stored_scores(experiment: Experiment, stages: StageStore) -> Iterator[tuple[str, StoredStage]]:
-    """The scores that are stored: each benchmark's name, with a stage for each model in turn."""
-    done = set(stages.complete(experiment.name))
-    for benchmark in experiment.benchmarks:
-        for model in experiment.models:
-            key = StageKey(experiment.name, BENCHMARKS[benchmark].asset, None, model)
-            if key in done:
-                yield benchmark, stages.read(key)
 
 
 def score_table(experiment: Experiment, stages: StageStore) -> list[Scores]:

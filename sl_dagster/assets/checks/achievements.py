@@ -8,6 +8,7 @@ from sl_dagster.assets.checks.check import Check, Stores, warning_unless
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
+from sl_dagster.results.answers import heldout_key
 from sl_dagster.results.growth import heldout_scores
 
 _FLOOR = 0.5  # share of good texts below which an iteration deserves a look
@@ -78,8 +79,7 @@ class LengthsGrew(Check):
 def _measured_in(experiment: Experiment, iteration: int) -> StageKey:
     """Where the lengths of an iteration are measured; 0 is what iteration 1 began with."""
     if experiment.heldout:
-        stage = "heldout_responses" if iteration else "heldout_base"
-        return StageKey(experiment.name, stage, iteration or None)
+        return heldout_key(experiment.name, iteration)
     stage = "extended_responses" if iteration else "initial_responses"
     return StageKey(experiment.name, stage, max(iteration, 1))
 

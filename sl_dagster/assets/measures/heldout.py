@@ -14,7 +14,8 @@ from sl_dagster.assets.stage.given import given_text
 from sl_dagster.experiment import Sampling
 from sl_dagster.inputs.instructions import InstructionLine, read_instructions
 from sl_dagster.resources.records import Text
-from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
+from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.results.answers import heldout_key
 from sl_dagster.results.growth import heldout_scores
 
 
@@ -88,7 +89,7 @@ class HeldoutResponses(_Heldout):
     weights = "generator_lora"
 
     def before(self) -> Sequence[int]:
-        base = StageKey(self.experiment.name, "heldout_base", None)
+        base = heldout_key(self.experiment.name, 0)
         if base not in self.run.stages.complete(self.experiment.name):
             return ()
         return self.run.stages.read(base).column("words")

@@ -19,6 +19,7 @@ from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.judge import Judge, Question
 from sl_dagster.resources.records import Judgement, Record
 from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
+from sl_dagster.results.answers import heldout_key
 from sl_dagster.results.quality import OVERALL, QualityRow, quality_row
 
 
@@ -120,10 +121,8 @@ def answers_of(experiment: Experiment, model: str) -> StageKey:
     """
     if benchmark := _benchmark(experiment):
         return StageKey(experiment.name, benchmark, None, model)
-    if model == BASE_MODEL:
-        return StageKey(experiment.name, "heldout_base", None)
-    if model.isdigit():
-        return StageKey(experiment.name, "heldout_responses", int(model))
+    if model == BASE_MODEL or model.isdigit():
+        return heldout_key(experiment.name, 0 if model == BASE_MODEL else int(model))
     raise UserError(
         f"{experiment.name}/quality_scores: the {model} model has answered no held-out "
         f"instructions, so there is nothing to judge: choose {BASE_MODEL} or an iteration"
