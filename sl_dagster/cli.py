@@ -11,9 +11,8 @@ import os
 import re
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -35,6 +34,16 @@ OutOption = Annotated[Path, typer.Option(help="The folder to make; it must be ne
 ExperimentOption = Annotated[
     str, typer.Option("--experiment", "-e", help="Name of a file in the experiments folder.")
 ]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Make anew what is stored and still up to date, too.")
+]
+FormatOption = Annotated[Format, typer.Option(help="How to print.")]
+MergedOption = Annotated[
+    bool, typer.Option("--merged", help="The whole model instead of the adapter alone.")
+]
+AnswersArgument = Annotated[
+    str, typer.Argument(help="Answers, one JSON object per line; - is standard input.")
+]
 
 
 def _no_empty_host(value: str) -> str:
@@ -49,38 +58,6 @@ HostOption = Annotated[
 ]
 
 
-class TraceFormat(StrEnum):
-    """How ``trace`` prints."""
-
-    TREE = "tree"
-    JSON = "json"
-
-
-class PresetChoice(StrEnum):
-    """Which rules ``filter`` applies."""
-
-    DEFAULT = "default"
-    REFERENCE = "reference"
-
-
-class RoleChoice(StrEnum):
-    """Whose model ``export-model`` writes."""
-
-    GENERATOR = "generator"
-    EXTENDER = "extender"
-    ALIGNED = "aligned"
-
-
-class ExportFormat(StrEnum):
-    """How ``export`` writes the final data set."""
-
-    PARQUET = "parquet"
-    JSONL = "jsonl"
-    SHAREGPT = "sharegpt"
-    ALPACA = "alpaca"
-    OPENAI_MESSAGES = "openai-messages"
-
-
 @app.command()
 def run(
     experiment: ExperimentOption,
@@ -93,9 +70,7 @@ def run(
         list[str] | None,
         typer.Option(help="Make only this stage (an asset's name); may be given several times."),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Make anew what is stored and still up to date, too.")
-    ] = False,
+    force: ForceOption = False,
     stale: Annotated[
         bool, typer.Option("--stale", help="Make only what is out of date, in every iteration.")
     ] = False,
@@ -125,9 +100,7 @@ def run(
 @app.command()
 def dataset(
     experiment: ExperimentOption,
-    force: Annotated[
-        bool, typer.Option("--force", help="Make anew what is stored and still up to date, too.")
-    ] = False,
+    force: ForceOption = False,
 ) -> None:
     """Make the final data set of all finished iterations, and the model aligned on it.
 
@@ -189,7 +162,7 @@ def stats(
     dropped: Annotated[
         bool, typer.Option("--dropped", help="Print what was dropped, and why, instead.")
     ] = False,
-    format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
+    format: FormatOption = "table",
 ) -> None:
     """Print the lengths of every stage and iteration: the view `length_stats`.
 
@@ -221,9 +194,7 @@ def evaluate(
         list[str] | None,
         typer.Option(help="base, an iteration or aligned; may be given several times."),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Make anew what is stored and still up to date, too.")
-    ] = False,
+    force: ForceOption = False,
 ) -> None:
     """Let models answer the experiment's benchmarks, and its judge grade them; by default all.
 
@@ -237,7 +208,7 @@ def evaluate(
 @app.command()
 def scores(
     experiment: ExperimentOption,
-    format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
+    format: FormatOption = "table",
 ) -> None:
     """Print what the models score on the experiment's benchmarks, as far as they are measured."""
     from sl_dagster.commands import showing
@@ -248,7 +219,7 @@ def scores(
 @app.command()
 def decay(
     experiment: ExperimentOption,
-    format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
+    format: FormatOption = "table",
 ) -> None:
     """Print where the models' answers begin to repeat themselves, fifth by fifth.
 
@@ -262,9 +233,7 @@ def decay(
 
 @app.command()
 def score(
-    file: Annotated[
-        str, typer.Argument(help="Answers, one JSON object per line; - is standard input.")
-    ],
+    file: AnswersArgument,
 ) -> None:
     """Say how well the answers in a file follow the lengths they were asked for (LonGen's score).
 
@@ -280,12 +249,12 @@ def score(
 @app.command()
 def trace(
     record_id: Annotated[str, typer.Argument(help="A record's id, as tables and files show it.")],
-    format: Annotated[TraceFormat, typer.Option(help="How to print.")] = TraceFormat.TREE,
+    format: Annotated[Literal["tree", "json"], typer.Option(help="How to print.")] = "tree",
 ) -> None:
     """Follow a record back to the seeds and to the adapters it was made with."""
     from sl_dagster.commands import following
 
-    following.trace(record_id, as_json=format is TraceFormat.JSON)
+    following.trace(record_id, as_json=format == "json")
 
 
 @app.command()
@@ -330,9 +299,9 @@ def filter_file(
         ),
     ] = "auto",
     preset: Annotated[
-        PresetChoice,
+        Literal["default", "reference"],
         typer.Option(help="reference follows the paper's implementation to the letter."),
-    ] = PresetChoice.DEFAULT,
+    ] = "default",
 ) -> None:
     """Say of every text in a file whether the response filter accepts it, and why not.
 
@@ -342,14 +311,12 @@ def filter_file(
     """
     from sl_dagster.commands import filtering
 
-    filtering.filter_file(file, None if language == "auto" else language, preset.value)
+    filtering.filter_file(file, None if language == "auto" else language, preset)
 
 
 @app.command("judge")
 def judge_file(
-    file: Annotated[
-        str, typer.Argument(help="Answers, one JSON object per line; - is standard input.")
-    ],
+    file: AnswersArgument,
     experiment: ExperimentOption,
 ) -> None:
     """Have the experiment's judge grade a file of answers in seven dimensions, from 1 to 10.
@@ -369,7 +336,7 @@ def quality(
         list[str],
         typer.Option("--experiment", "-e", help="An experiment; may be given several times."),
     ],
-    format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
+    format: FormatOption = "table",
 ) -> None:
     """Print what the judge thinks of each model: the asset `quality_scores`.
 
@@ -386,7 +353,7 @@ def compare(
         list[str],
         typer.Option("--experiment", "-e", help="An experiment; to be given several times."),
     ],
-    format: Annotated[Format, typer.Option(help="How to print.")] = Format.TABLE,
+    format: FormatOption = "table",
 ) -> None:
     """Print the models of several experiments side by side, such as Self-Lengthen and a baseline.
 
@@ -438,7 +405,10 @@ def check_seeds(
 def export(
     experiment: ExperimentOption,
     out: OutOption,
-    format: Annotated[ExportFormat, typer.Option(help="Of the files.")] = ExportFormat.PARQUET,
+    format: Annotated[
+        Literal["parquet", "jsonl", "sharegpt", "alpaca", "openai-messages"],
+        typer.Option(help="Of the files."),
+    ] = "parquet",
 ) -> None:
     """Write the final data set for use elsewhere, its training and its validation part.
 
@@ -446,14 +416,15 @@ def export(
     """
     from sl_dagster.commands import handing_on
 
-    handing_on.export(experiment, format.value, out)
+    handing_on.export(experiment, format, out)
 
 
 @app.command("export-model")
 def export_model(
     experiment: ExperimentOption,
     role: Annotated[
-        RoleChoice, typer.Option(help="One of the loop's two roles, or the aligned model.")
+        Literal["generator", "extender", "aligned"],
+        typer.Option(help="One of the loop's two roles, or the aligned model."),
     ],
     out: OutOption,
     iteration: Annotated[
@@ -462,19 +433,17 @@ def export_model(
             "--iteration", "-i", min=1, help="The iteration that trained it (not for aligned)."
         ),
     ] = None,
-    merged: Annotated[
-        bool, typer.Option("--merged", help="The whole model instead of the adapter alone.")
-    ] = False,
+    merged: MergedOption = False,
 ) -> None:
     """Write a trained adapter, or the model with it merged in, for use elsewhere."""
     from sl_dagster.commands import handing_on
 
-    if (iteration is None) != (role is RoleChoice.ALIGNED):
+    if (iteration is None) != (role == "aligned"):
         raise typer.BadParameter(
             "name the iteration of a generator or extender, and none of an aligned model",
             param_hint="--iteration",
         )
-    handing_on.export_trained(experiment, iteration, role.value, merged, out)
+    handing_on.export_trained(experiment, iteration, role, merged, out)
 
 
 @app.command()
@@ -489,9 +458,7 @@ def publish(
             help="Publish the aligned model, or else the last Generator, there: owner/name."
         ),
     ] = None,
-    merged: Annotated[
-        bool, typer.Option("--merged", help="The whole model instead of the adapter alone.")
-    ] = False,
+    merged: MergedOption = False,
     licence: Annotated[
         str | None, typer.Option(help="The licence, as the hub names it: apache-2.0, cc-by-4.0 ...")
     ] = None,

@@ -6,7 +6,7 @@ import dagster as dg
 
 from sl_dagster.commands import showing
 from sl_dagster.commands.project import experiment_named, history, stored_adapters
-from sl_dagster.commands.terminal import Format, console
+from sl_dagster.commands.terminal import console
 from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import Experiment
 from sl_dagster.jobs.launch import Launch, run_dataset, run_evaluation, run_iterations
@@ -53,9 +53,9 @@ def evaluate(experiment: str, models: Sequence[str], force: bool) -> None:
         definitions = _definitions(launch.experiment)
         run_evaluation(launch, models, stored_adapters(), definitions, instance)
     if launch.experiment.benchmarks:
-        showing.scores(experiment, Format.TABLE)
+        showing.scores(experiment, "table")
     if launch.experiment.judge:
-        showing.quality([experiment], Format.TABLE)
+        showing.quality([experiment], "table")
 
 
 def preview(name: str, records: int) -> None:

@@ -70,7 +70,7 @@ def scores(name: str, format: Format) -> None:
     """Print what an experiment's models score on its benchmarks."""
     experiment = experiment_named(name)
     measured = score_table(experiment, stored_stages())
-    if format is Format.TABLE and measured:
+    if format == "table" and measured:
         for table in scores_as_tables(experiment, measured):
             print_table(table, f"{name}: {table.caption}")
         return
@@ -102,7 +102,7 @@ def quality(names: list[str], format: Format) -> None:
     rows = [row for name in names for row in quality_rows(experiment_named(name), stages)]
     check_comparable(rows)
     table = as_table(rows)
-    if format is Format.TABLE and table:
+    if format == "table" and table:
         models = [f"{row.experiment}, {row.model}" if names[1:] else row.model for row in rows]
         # There is room for the ends of one interval only: that of the overall score.
         ends = {f"{name}{end}" for name in DIMENSIONS for end in ("_low", "_high")}
@@ -123,7 +123,7 @@ def compare(names: list[str], format: Format) -> None:
     """
     chosen = [experiment_named(name) for name in names]
     rows = comparison_rows(compared_models(chosen, stored_stages(), stored_adapters()))
-    if format is Format.TABLE:  # which has no room for all, and breaks headings at spaces
+    if format == "table":  # which has no room for all, and breaks headings at spaces
         rows = [
             {name.replace("_", " "): value for name, value in row.items() if name != "method"}
             for row in rows

@@ -4,8 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich import box
 from rich.console import Console
@@ -24,12 +23,8 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 _TEXTUAL = ("experiment", "method", "stage", "reason", "benchmark", "model", "answers_to")
 
 
-class Format(StrEnum):
-    """How rows are printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
+Format = Literal["table", "json", "csv"]
+"""How rows are printed."""
 
 
 def as_text(said: str) -> str:
@@ -59,9 +54,9 @@ def print_rows(
         title: of a table.
         if_none: what is said instead of a table without rows.
     """
-    if format is Format.JSON:
+    if format == "json":
         print(json.dumps(rows, indent=2))
-    elif format is Format.CSV:
+    elif format == "csv":
         writer = csv.DictWriter(sys.stdout, list(columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -1,5 +1,7 @@
 """How a preview is shown: as Markdown in the web UI, as tables and texts in the terminal."""
 
+from textwrap import indent
+
 from rich import box
 from rich.columns import Columns
 from rich.console import Group, RenderableType
@@ -9,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from sl_dagster.experiment import Experiment
+from sl_dagster.jobs.preview.cost import IterationCost
 from sl_dagster.jobs.preview.run import Preview, PreviewedRecord
 from sl_dagster.method.words import count_words
 
-COST_COLUMNS = (
+COST_COLUMNS: tuple[str, ...] = (
     "iteration", "generated tokens", "hours of generation", "trained tokens", "hours of training",
 )  # fmt: skip
 _ENOUGH = "Nothing was good enough to train on, so the cost of the full run is unknown."
@@ -68,25 +71,18 @@ def headline(preview: Preview) -> list[str]:
 
 def cost_rows(preview: Preview) -> list[tuple[str, ...]]:
     """The costs of each iteration and of all together, as table cells."""
-    costs = preview.costs
-    rows = [
-        (
-            str(cost.iteration),
-            f"{cost.generated_tokens:,.0f}",
-            f"{cost.generation_hours:,.2f}",
-            f"{cost.training_tokens:,.0f}",
-            f"{cost.training_hours:,.2f}",
-        )
-        for cost in costs
-    ]
-    total = (
-        "all",
+    each = [_sums(str(cost.iteration), [cost]) for cost in preview.costs]
+    return [*each, _sums("all", preview.costs)]
+
+
+def _sums(name: str, costs: list[IterationCost]) -> tuple[str, ...]:
+    return (
+        name,
         f"{sum(cost.generated_tokens for cost in costs):,.0f}",
         f"{sum(cost.generation_hours for cost in costs):,.2f}",
         f"{sum(cost.training_tokens for cost in costs):,.0f}",
         f"{sum(cost.training_hours for cost in costs):,.2f}",
     )
-    return [*rows, total]
 
 
 def _facts(preview: Preview) -> list[str]:
@@ -106,4 +102,4 @@ def _fate(record: PreviewedRecord) -> str:
 
 
 def _as_code(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())
+    return indent(text, "    ", lambda line: True)
