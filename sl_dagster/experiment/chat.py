@@ -7,9 +7,9 @@ experiment file.
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment.chat_template import (
@@ -164,8 +164,7 @@ class Chat(BaseModel):
         return shown if shown.strip() == answer.strip() else answer
 
 
-def checked_template_kwargs(value: dict[str, Any]) -> dict[str, Any]:
-    """The same variables of a chat template; ValueError if an experiment cannot set them."""
+def _checked(value: dict[str, Any]) -> dict[str, Any]:
     taken = sorted(SET_BY_US & value.keys())
     if taken:
         raise ValueError(f"{', '.join(taken)}: set by sl-dagster itself; remove it")
@@ -176,6 +175,10 @@ def checked_template_kwargs(value: dict[str, Any]) -> dict[str, Any]:
             "expected numbers, texts, true, false and lists of these; put dates in quotes"
         ) from None
     return value
+
+
+TemplateVariables = Annotated[dict[str, Any], AfterValidator(_checked)]
+"""Variables of a chat template that an experiment can set."""
 
 
 def stop_tokens(generation_config: Any, tokenizer: Any) -> set[int]:

@@ -1,11 +1,11 @@
 """The section that names the quality judge."""
 
-from typing import Any
+from typing import Annotated
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field
 
 from sl_dagster.experiment.base import Positive, Settings, Temperature, Word, existing_model
-from sl_dagster.experiment.chat import Chat, checked_template_kwargs
+from sl_dagster.experiment.chat import Chat, TemplateVariables
 from sl_dagster.experiment.engines import EngineSettings, TransformersSettings
 from sl_dagster.experiment.sections import Sampling
 from sl_dagster.experiment.served import ServedModel
@@ -27,24 +27,14 @@ class JudgeSettings(Settings):
         tries: how often it is asked for a judgement if it answers with something else.
     """
 
-    model: Word
+    model: Annotated[Word, AfterValidator(existing_model)]
     revision: Word = "main"
     engine: EngineSettings = TransformersSettings()
     system_prompt: Word | None = None
-    chat_template_kwargs: dict[str, Any] = Field(default={})
+    chat_template_kwargs: TemplateVariables = Field(default={})
     temperature: Temperature = 1.0
     samples: Positive = 3
     tries: Positive = 3
-
-    @field_validator("model")
-    @classmethod
-    def _find_model(cls, value: str, info: ValidationInfo) -> str:
-        return existing_model(value, info)
-
-    @field_validator("chat_template_kwargs")
-    @classmethod
-    def _check_template_kwargs(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return checked_template_kwargs(value)
 
     def served(self, name: str) -> ServedModel:
         """The judge as its engine is to serve it, under this name."""

@@ -23,7 +23,7 @@ from sl_dagster.experiment.base import (
     shortened,
     still_a_path,
 )
-from sl_dagster.experiment.chat import Chat, checked_template_kwargs
+from sl_dagster.experiment.chat import Chat, TemplateVariables
 from sl_dagster.experiment.engines import EngineSettings, TransformersSettings
 from sl_dagster.experiment.judge import JudgeSettings
 from sl_dagster.experiment.problems import describe_problems
@@ -112,7 +112,7 @@ class Experiment(Settings):
     engine: EngineSettings = TransformersSettings()
     prompts: dict[Language, Path] = Field(default={}, validate_default=True)
     system_prompt: Word | None = None
-    chat_template_kwargs: dict[str, Any] = Field(default={})
+    chat_template_kwargs: TemplateVariables = Field(default={})
     sampling: Sampling = Sampling()
     instructions: InstructionsSettings = InstructionsSettings()
     initial_responses: InitialResponsesSettings = InitialResponsesSettings()
@@ -225,11 +225,6 @@ class Experiment(Settings):
         if value is not None and value == info.data.get("name"):
             raise ValueError("an experiment is no control of itself; name another one")
         return value
-
-    @field_validator("chat_template_kwargs")
-    @classmethod
-    def _check_template_kwargs(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return checked_template_kwargs(value)
 
     @field_validator("aligned_model")
     @classmethod
