@@ -1,27 +1,25 @@
-"""One OpenAI-compatible endpoint: how a request is put to it, and what its answers mean.
+"""One OpenAI-compatible endpoint: asking it, and having it load adapters.
 
-Retries, several endpoints and servers of our own are the engines' business.
+What requests and answers look like is in ``chat_interface.py``. Retries, several endpoints and
+servers of our own are the engines' business.
 """
 
 import asyncio
 import contextlib
 import json
-import math
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import openai
-from openai.types.chat import ChatCompletion, ChatCompletionMessage
-from openai.types.chat.chat_completion import Choice
+from openai.types.chat import ChatCompletion
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import RepetitionDetection
 from sl_dagster.experiment.chat import Chat
-from sl_dagster.method.filters import END_OF_TURN, STOP_STRING, UNKNOWN_END
-from sl_dagster.method.thoughts import without_thoughts
 from sl_dagster.resources.adapters import Adapter
+from sl_dagster.resources.engines.chat_interface import completion_of, request_fields
 from sl_dagster.resources.engines.health import Health
 from sl_dagster.resources.engines.protocol import Completion, Request
 from sl_dagster.resources.engines.published_place import PublishedPlace
@@ -47,14 +45,20 @@ PASSING_ERRORS = (
     openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError, StumbleError,
 )  # fmt: skip
 
-_ALTERNATIVES = 20  # to each token, with their probabilities: the most that the interface allows
-_NO_SUCH_FIELD = object()
 _ADAPTERS_KEPT = 4  # of those that nobody uses any more
 _SECONDS_TO_CONNECT = 15.0
 _PASSING_STATUS = (408, 425)  # beside 429 and 5xx, which the client has classes for
 _OUR_IDS = "sl-dagster-"
 _LOADED = "already been loaded"  # vLLM's words
 _REFUSALS = (openai.BadRequestError, openai.UnprocessableEntityError)
+
+
+def key_refused(url: str) -> UserError:
+    """The message that an endpoint does not accept the key."""
+    return UserError(
+        f"{url} does not accept the key: set engine.api_key_env to the environment variable that "
+        "holds it"
+    )
 
 
 @dataclass
@@ -125,10 +129,7 @@ class Endpoint:
             async with self._served(request.adapter) as model:
                 return await self._asked(request, model)
         except openai.AuthenticationError as error:
-            raise UserError(
-                f"{self.url} does not accept the key: set engine.api_key_env to the environment "
-                "variable that holds it"
-            ) from error
+            raise key_refused(self.url) from error
         except openai.APIStatusError as error:
             if error.status_code >= 500 and _LOADED in str(error):
                 raise LoadedMeanwhileError("the adapter was being loaded already") from error
@@ -153,25 +154,20 @@ class Endpoint:
 
     async def finds_fault_with(self, **fields: Any) -> bool:
         """Whether it refuses a request with these fields, instead of ignoring them."""
-        hello: Any = [{"role": "user", "content": "Hello."}]
         try:
-            await self._client.chat.completions.create(
-                model=self._model, messages=hello, max_tokens=1, extra_body=fields
-            )
+            await self._hello(self._model, **fields)
         except _REFUSALS:
             return True
         return False
 
     async def say_hello(self) -> None:
         """Have it write one token; who only refuses what is wrong may still be ill."""
-        hello: Any = [{"role": "user", "content": "Hello."}]
-        await self._client.chat.completions.create(model=self._model, messages=hello, max_tokens=1)
+        await self._hello(self._model)
 
     async def fault_with_adapter(self, name: str) -> str | None:
         """Why it cannot write with the adapter of this name; None if it can."""
-        hello: Any = [{"role": "user", "content": "Hello."}]
         try:
-            await self._client.chat.completions.create(model=name, messages=hello, max_tokens=1)
+            await self._hello(name)
         except (openai.NotFoundError, *_REFUSALS) as error:
             return str(error)
         return None
@@ -186,28 +182,34 @@ class Endpoint:
             return True  # it knows the way, and misses the adapter
         return True
 
+    async def _hello(self, model: str, **fields: Any) -> None:
+        hello: Any = [{"role": "user", "content": "Hello."}]
+        await self._client.chat.completions.create(
+            model=model, messages=hello, max_tokens=1, extra_body=fields
+        )
+
     async def _asked(self, request: Request, model: str) -> Completion:
-        fields: Any = _fields(request, model, self._detection, self.knows_choices, self._chat)
+        asked = request_fields(request, model, self._detection, self.knows_choices, self._chat)
         limit: Any = {"max_tokens": request.sampling.max_tokens}
         # A limit beyond the end of the context is refused; without one, the context is the limit.
         for more in (limit, {}):
             try:
-                return await self._created(fields | more, request)
+                return await self._created(asked | more, request)
             except openai.BadRequestError as error:
                 if "context length" not in str(error):
                     raise
         return Completion("", 0, 0, "length")  # the prompt alone is too long
 
-    async def _created(self, fields: dict[str, Any], request: Request) -> Completion:
+    async def _created(self, asked: dict[str, Any], request: Request) -> Completion:
         request_id = f"{_OUR_IDS}{uuid.uuid4().hex}"
         response = await self._client.chat.completions.with_raw_response.create(
-            **fields, extra_headers={"X-Request-Id": request_id}
+            **asked, extra_headers={"X-Request-Id": request_id}
         )
         body = response.http_response.content
         try:
             # Wrong bytes in a text must not make the whole answer unreadable.
             answer = ChatCompletion.construct(**json.loads(body.decode("utf-8", "replace")))
-            completion = _completion(answer, request)
+            completion = completion_of(answer, request)
             answer_id, written_by = str(answer.id), str(answer.model)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise UnreadableError(
@@ -216,7 +218,7 @@ class Endpoint:
         # vLLM's ids end in ours; other endpoints have ids of their own.
         other_id = _OUR_IDS in answer_id and not answer_id.endswith(request_id)
         adapters = self._place.names if self._place else self._adapters
-        if other_id or (written_by != fields["model"] and written_by in adapters):
+        if other_id or (written_by != asked["model"] and written_by in adapters):
             raise StumbleError(f"it has answered another request ({answer_id}, {written_by})")
         return completion
 
@@ -276,107 +278,3 @@ class Endpoint:
 
     async def _post(self, path: str, body: dict[str, Any]) -> None:
         await self._client.post(path, cast_to=str, body=body)
-
-
-def _fields(
-    request: Request,
-    model: str,
-    detection: RepetitionDetection | None,
-    knows_choices: bool,
-    chat: Chat,
-) -> dict[str, Any]:
-    """The request's fields, vLLM's extensions only where they are needed."""
-    sampling = request.sampling
-    extra: dict[str, Any] = {}
-    if chat.template_kwargs:
-        extra["chat_template_kwargs"] = chat.template_kwargs
-    if request.begun:
-        extra |= {"continue_final_message": True, "add_generation_prompt": False}
-    if sampling.top_k:
-        extra["top_k"] = sampling.top_k
-    if sampling.repetition_penalty != 1:
-        extra["repetition_penalty"] = sampling.repetition_penalty
-    if request.choices and knows_choices:
-        extra["structured_outputs"] = {"choice": list(request.choices)}
-    if request.choices and request.graded:
-        extra |= {"logprobs": True, "top_logprobs": _ALTERNATIVES}
-    if request.json_schema:
-        # The standard's own field, which hosted endpoints and vLLM alike know.
-        schema = {"name": "answer", "strict": True, "schema": request.json_schema}
-        extra["response_format"] = {"type": "json_schema", "json_schema": schema}
-    if detection:
-        extra["repetition_detection"] = detection.model_dump()
-    return {
-        "model": model,
-        "messages": chat.messages(request.message, begun=request.begun),
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "seed": request.seed,
-        "stop": list(sampling.stop) or None,
-        "extra_body": extra,
-    }
-
-
-def _completion(answer: ChatCompletion, request: Request) -> Completion:
-    choice, usage = answer.choices[0], answer.usage
-    if not isinstance(choice.message.content, str | None):
-        raise TypeError(f"content is a {type(choice.message.content).__name__}")
-    finish_reason = str(choice.finish_reason)
-    # vLLM names the stop string that ended a turn, and counts the token if one did. Other servers
-    # have no such field: they are taken at their word about tokens, and do not tell the two apart.
-    stop_reason = getattr(choice, "stop_reason", _NO_SUCH_FIELD)
-    if finish_reason == END_OF_TURN:
-        if isinstance(stop_reason, str):
-            finish_reason = STOP_STRING
-        elif stop_reason is _NO_SUCH_FIELD and request.sampling.stop:
-            finish_reason = UNKNOWN_END
-    counts_end = finish_reason == END_OF_TURN and stop_reason is not _NO_SUCH_FIELD
-    text = _written(choice.message, request)
-    return Completion(
-        text=text,
-        tokens=usage.completion_tokens - counts_end if usage else 0,
-        prompt_tokens=usage.prompt_tokens if usage else 0,
-        finish_reason=finish_reason,
-        probability=_probability(choice, text, request.choices) if request.graded else None,
-    )
-
-
-def _written(message: ChatCompletionMessage, request: Request) -> str:
-    """What was written, without what the model thought before it.
-
-    Servers that tell the two apart report thoughts as ``reasoning`` or ``reasoning_content``.
-    """
-    if message.content is None and request.begun:
-        # What goes on with a text is none, though a server may take all for thoughts that have not
-        # ended.
-        thoughts = (getattr(message, name, None) for name in ("reasoning", "reasoning_content"))
-        return next((text for text in thoughts if text), "")
-    return without_thoughts(message.content or "")
-
-
-def _probability(choice: Choice, text: str, choices: tuple[str, ...]) -> float | None:
-    """How probable a text was among the choices, by its tokens and their alternatives.
-
-    None if the endpoint does not say, or if the text is none of the choices.
-    """
-    steps = getattr(getattr(choice, "logprobs", None), "content", None) or []
-    written, probability = "", 1.0
-    for step in steps:
-        if not step.top_logprobs:
-            return None
-        options = {option.token: option.logprob for option in step.top_logprobs}
-        rivals: set[str] = set()
-        for other in choices:
-            # A tokenizer takes the longest token: the model means "no" by it, and hardly by "n".
-            begun = [token for token in options if other.startswith(written + token)]
-            rivals.update(sorted(begun, key=len)[-1:])
-        rivals = {token for token in rivals if token != step.token}
-        if written != text:
-            rivals = {token for token in rivals if not text.startswith(written + token)}
-        ours = math.exp(step.logprob)
-        theirs = sum(math.exp(options[token]) for token in rivals)
-        probability *= ours / (ours + theirs) if ours + theirs else 1.0
-        if written == text:
-            break  # the end of the turn
-        written += step.token
-    return probability if steps and written == text else None

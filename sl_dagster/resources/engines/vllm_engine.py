@@ -8,7 +8,7 @@ from sl_dagster.experiment import ServedModel, VllmSettings
 from sl_dagster.models.memory import SAYS_SHORT_OF_MEMORY
 from sl_dagster.resources.devices import visible_gpus
 from sl_dagster.resources.engines.endpoint import Endpoint
-from sl_dagster.resources.engines.openai_engine import RemoteEngine
+from sl_dagster.resources.engines.remote_engine import RemoteEngine
 from sl_dagster.resources.engines.vllm_server import (
     LESS_MEMORY_TO_SERVE,
     SERVED_NAME,
