@@ -39,7 +39,7 @@ from sl_dagster.method.words import count_words
 from sl_dagster.paths import experiments_dir
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.engines.vllm_engine import VllmEngine
-from sl_dagster.resources.engines.vllm_server import SERVED_NAME
+from sl_dagster.resources.engines.vllm_options import SERVED_NAME
 from sl_dagster.resources.named import resources_in
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore

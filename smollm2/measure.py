@@ -33,7 +33,7 @@ from sl_dagster.method.text_decay import decay_of
 from sl_dagster.paths import data_dir, experiments_dir
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
-from sl_dagster.results.tables import Table
+from sl_dagster.results.table import Table
 from smollm2.relevance import relevances
 
 

@@ -18,7 +18,7 @@ from dagster._core.workspace.load import location_origins_from_yaml_paths
 
 from sl_dagster.experiment import Experiment, VllmSettings, load_experiment
 from sl_dagster.paths import PROJECT_ROOT
-from sl_dagster.resources.engines.vllm_server import check_options
+from sl_dagster.resources.engines.vllm_options import check_options
 from tests.resources.engines.conftest import needs_vllm
 
 PAGES = [

@@ -5,10 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from rich import box
-from rich.table import Table
-
-from sl_dagster.commands.terminal import console, wrong
+from sl_dagster.commands.terminal import console, print_table, wrong
 from sl_dagster.errors import UserError
 from sl_dagster.inputs.seeds import Seed, detection_note, read_seeds
 from sl_dagster.method.diversity import distinct_n, most_similar_earlier
@@ -17,6 +14,7 @@ from sl_dagster.method.language import BUILT_IN_LANGUAGES
 from sl_dagster.method.lengths import length_named_in
 from sl_dagster.method.words import count_words
 from sl_dagster.paths import PROJECT_ROOT
+from sl_dagster.results.table import Table
 
 
 def check(files: Sequence[Path]) -> bool:
@@ -36,8 +34,8 @@ def check(files: Sequence[Path]) -> bool:
         raise UserError(f"{', '.join(map(str, files))}: no seed instruction in it")
     if note := detection_note(seeds):
         console.print(note)
-    console.print(balance_table(seeds))
-    console.print(length_table(seeds))
+    for table in (balance_table(seeds), length_table(seeds)):
+        print_table(table, table.caption)
     found = problems(seeds)
     for problem in found:
         wrong(problem)
@@ -75,35 +73,26 @@ def problems(seeds: Sequence[Seed]) -> list[str]:
 
 def balance_table(seeds: Sequence[Seed]) -> Table:
     """How many seeds there are of each kind, per language."""
-    table = Table(title="seeds per kind", box=box.SIMPLE_HEAD)
     languages = _languages(seeds)
-    table.add_column("kind")
-    for language in languages:
-        table.add_column(language, justify="right")
     counts = Counter((seed.line.kind, seed.line.language) for seed in seeds)
     kinds = [*get_args(Kind), *([None] if any(kind is None for kind, _ in counts) else [])]
-    for kind in kinds:
-        table.add_row(kind or "none given", *(str(counts[kind, name]) for name in languages))
-    return table
+    rows = [
+        [kind or "none given", *(str(counts[kind, name]) for name in languages)] for kind in kinds
+    ]
+    return Table(["kind", *languages], rows, "seeds per kind")
 
 
 def length_table(seeds: Sequence[Seed]) -> Table:
     """How long the seeds are and how varied, per language."""
-    table = Table(title="lengths in words", box=box.SIMPLE_HEAD)
-    for name in ("language", "seeds", "min", "mean", "max", "Distinct-1", "Distinct-2"):
-        table.add_column(name, justify="left" if name == "language" else "right")
+    head = ["language", "seeds", "min", "mean", "max", "Distinct-1", "Distinct-2"]
+    rows = []
     for language in _languages(seeds):
         texts = [seed.line.instruction for seed in seeds if seed.line.language == language]
         words = [count_words(text) for text in texts]
-        table.add_row(
-            language,
-            str(len(words)),
-            str(min(words)),
-            f"{sum(words) / len(words):.1f}",
-            str(max(words)),
-            *(f"{distinct_n(texts, n):.2f}" for n in (1, 2)),
-        )
-    return table
+        lengths = [str(min(words)), f"{sum(words) / len(words):.1f}", str(max(words))]
+        variety = [f"{distinct_n(texts, n):.2f}" for n in (1, 2)]
+        rows.append([language, str(len(words)), *lengths, *variety])
+    return Table(head, rows, "lengths in words")
 
 
 def _languages(seeds: Sequence[Seed]) -> list[str]:

@@ -26,7 +26,8 @@ from sl_dagster.results.dropped import DROPPED_COLUMNS, dropped_rows
 from sl_dagster.results.growth import growth_table
 from sl_dagster.results.quality import as_table, check_comparable, quality_rows
 from sl_dagster.results.scores import score_rows, score_table
-from sl_dagster.results.tables import Table, growth_as_table, scores_as_tables
+from sl_dagster.results.table import Table
+from sl_dagster.results.tables import growth_as_table, scores_as_tables
 
 
 def stats(experiment: str | None, dropped: bool, format: Format) -> None:

@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console
@@ -12,16 +12,13 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from sl_dagster.method.plain_text import plain_text
-
-if TYPE_CHECKING:  # every command imports this module, few need what stands behind such a table
-    from sl_dagster.results.tables import Table
+from sl_dagster.results.table import Table
 
 # Where nobody looks (a file, CI), lines need not be as short as a terminal's.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _TEXTUAL = ("experiment", "method", "stage", "reason", "benchmark", "model", "answers_to")
-
 
 Format = Literal["table", "json", "csv"]
 """How rows are printed."""
@@ -73,7 +70,7 @@ def print_rows(
         console.print(table)
 
 
-def print_table(table: "Table", title: str, first: str = "left") -> None:
+def print_table(table: Table, title: str, first: str = "left") -> None:
     """Print a table of results.
 
     Args:

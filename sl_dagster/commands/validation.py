@@ -1,6 +1,7 @@
 """Checking an experiment and everything it names, without running it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from sl_dagster.commands.terminal import as_text, console, wrong
@@ -19,7 +20,7 @@ from sl_dagster.inputs.queries import read_queries
 from sl_dagster.inputs.seeds import detection_note, read_seed_instructions
 from sl_dagster.models.base_model import check_base_model
 from sl_dagster.paths import experiments_dir
-from sl_dagster.resources.engines import vllm_server
+from sl_dagster.resources.engines import vllm_options
 
 NOT_BY_ITS_NAME = "no experiment: lower-case letters, digits and underscores name one"
 
@@ -82,10 +83,12 @@ def validate_experiment(path: Path) -> list[str]:
             notes.append(f"benchmarks.{name}: {note}")
     if experiment.control and not (path.parent / f"{experiment.control}.yaml").is_file():
         raise UserError(f"{path}: control: there is no experiment {experiment.control}.yaml")
-    _check_base_model(path, experiment)
-    _check_engine(path, experiment.served)
+    with _of_file(path):
+        check_base_model(experiment.base_model, experiment.revision, experiment.chat)
+        _check_engine(experiment.served)
     if experiment.judge:
-        _check_engine(path, experiment.served_judge, "judge.")
+        with _of_file(path, "judge."):
+            _check_engine(experiment.served_judge)
     return notes
 
 
@@ -99,16 +102,15 @@ def _check_documents(experiment: Experiment) -> None:
         )
 
 
-def _check_engine(path: Path, served: ServedModel, section: str = "") -> None:
-    if isinstance(served.engine, VllmSettings) and vllm_server.is_installed():
-        try:
-            vllm_server.check_options(served, served.engine)
-        except UserError as error:
-            raise UserError(f"{path}: {section}{error}") from error
+def _check_engine(served: ServedModel) -> None:
+    if isinstance(served.engine, VllmSettings) and vllm_options.is_installed():
+        vllm_options.check_options(served, served.engine)
 
 
-def _check_base_model(path: Path, experiment: Experiment) -> None:
+@contextmanager
+def _of_file(path: Path, section: str = "") -> Iterator[None]:
+    """Name the file, and the section, in what is wrong."""
     try:
-        check_base_model(experiment.base_model, experiment.revision, experiment.chat)
+        yield
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{path}: {section}{error}") from error

@@ -168,7 +168,8 @@ class Staleness:
         self, key: dg.AssetKey, made: dg.EventLogRecord, parent: dg.AssetKey, partition: str
     ) -> str | None:
         """Which of an input's partitions has changed since, if one has: empty words for its own."""
-        if self._joins(key, parent):
+        # It may be made from all partitions of an input.
+        if self.partitions(key) is None and self.partitions(parent) is not None:
             changed = [
                 one for one in self.partitions(parent) or () if self._newer(made, parent, one)
             ]
@@ -178,10 +179,6 @@ class Staleness:
         before = self.made(parent, partition, event=int(event)) if event.isdigit() else None
         now = self.made(parent, partition)
         return "" if before and now and _version(before) != _version(now) else None
-
-    def _joins(self, key: dg.AssetKey, parent: dg.AssetKey) -> bool:
-        """Whether it is made from all partitions of an input."""
-        return self.partitions(key) is None and self.partitions(parent) is not None
 
     def _newer(self, made: dg.EventLogRecord, parent: dg.AssetKey, partition: str) -> bool:
         """Whether a partition of an input has changed since; a new one is no change."""

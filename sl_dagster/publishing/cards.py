@@ -13,9 +13,9 @@ from sl_dagster.experiment import Experiment, Method
 from sl_dagster.experiment.public import experiment_yaml, is_local, public_base_model
 from sl_dagster.resources.storage.adapter_store import StoredAdapter
 from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.results.table import Table
 from sl_dagster.results.tables import (
     Achievements,
-    Table,
     growth_as_table,
     quality_as_tables,
     scores_as_tables,

@@ -7,7 +7,7 @@ from sl_dagster.experiment import Experiment
 from sl_dagster.report.stage_order import in_order
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.stage_store import StageKey, StageStore
-from sl_dagster.results.tables import Table
+from sl_dagster.results.table import Table
 
 _HEAD = ("wall-clock hours", "GPU hours", "tokens generated", "tokens trained on")
 _OUTSIDE = "outside the loop"

@@ -17,9 +17,9 @@ from sl_dagster.results.decay import ModelDecay, decay_table
 from sl_dagster.results.dropped import dropped_rows
 from sl_dagster.results.growth import GrowthRow
 from sl_dagster.results.plots import DECAY_MEASURES, data_uri, decay_curves, drawn, growth_curve
+from sl_dagster.results.table import Table
 from sl_dagster.results.tables import (
     Achievements,
-    Table,
     achievements,
     growth_as_table,
     quality_as_tables,
@@ -156,14 +156,11 @@ def _by_iteration(
     labels: Sequence[str], cells: Mapping[tuple[str, ...], Mapping[str, str]]
 ) -> Table:
     """A column for each iteration; what stands outside the loop has one of its own."""
-    columns = sorted({column for row in cells.values() for column in row}, key=_numerically)
+    different = {column for row in cells.values() for column in row}
+    columns = sorted(different, key=lambda column: int(column) if column.isdigit() else 0)
     head = [*labels, *(f"iteration {c}" if c.isdigit() else c for c in columns)]
     rows = [[*label, *(row.get(column, "") for column in columns)] for label, row in cells.items()]
     return Table(head, rows)
-
-
-def _numerically(column: str) -> int:
-    return int(column) if column.isdigit() else 0
 
 
 def _samples(experiment: Experiment, stages: StageStore) -> ReportSection:

@@ -11,6 +11,7 @@ from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.results.growth import GrowthRow, growth_table
 from sl_dagster.results.quality import QualityRow, quality_rows
 from sl_dagster.results.scores import Scores, score_rows, score_table
+from sl_dagster.results.table import Table
 
 _SHARES = ("accepted", "truncated")
 
@@ -28,21 +29,6 @@ class Achievements:
     growth: Sequence[GrowthRow]
     scores: Sequence[Scores]
     quality: Sequence[QualityRow]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of texts; its first column names the rows.
-
-    Attributes:
-        head: names of the columns.
-        rows: as many texts each.
-        caption: what is seen in it.
-    """
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    caption: str = ""
 
 
 def achievements(experiment: Experiment, stages: StageStore) -> Achievements:

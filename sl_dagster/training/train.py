@@ -206,7 +206,9 @@ def _arguments(job: TrainingJob, examples: TokenizedExamples, resumes: bool) -> 
     training = job.training
     gpu = torch.cuda.is_available()
     checkpointing = training.gradient_checkpointing
-    _name_for_trackers(job)
+    # What trackers' own settings say, where the user has made none.
+    os.environ.setdefault("WANDB_PROJECT", job.project)
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(job.output / "tensorboard"))
     return SFTConfig(
         output_dir=str(job.output / CHECKPOINTS),
         run_name=job.name,
@@ -238,12 +240,6 @@ def _arguments(job: TrainingJob, examples: TokenizedExamples, resumes: bool) -> 
         seed=job.seed,
         data_seed=job.seed,
     )
-
-
-def _name_for_trackers(job: TrainingJob) -> None:
-    """What the trackers' own settings, where the user has made none, say instead."""
-    os.environ.setdefault("WANDB_PROJECT", job.project)
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(job.output / "tensorboard"))
 
 
 def _announce(

@@ -5,6 +5,7 @@ from statistics import fmean
 import dagster as dg
 
 from sl_dagster.assets.checks.check import Check, Stores, warning_unless
+from sl_dagster.assets.stage.description import kept_words
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
@@ -85,8 +86,7 @@ def _measured_in(experiment: Experiment, iteration: int) -> StageKey:
 
 
 def _mean_words(stage: StoredStage) -> float:
-    pairs = zip(stage.column("words"), stage.column("kept"), strict=True)
-    words = [count for count, kept in pairs if kept]
+    words = kept_words(stage)
     if not words:
         raise UserError(f"{stage.key} has no records to measure")
     return fmean(words)

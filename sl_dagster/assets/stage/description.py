@@ -57,7 +57,7 @@ def stage_result(
         shown: what the page has of this stage's own.
     """
     manifest, shown = stage.manifest, shown or StagePage()
-    words = _kept_words(stage) if shown.lengths else []
+    words = kept_words(stage) if shown.lengths else []
     said = shown.headline or _counted(stage, words, before)
     metadata: dict[str, Any] = {"headline": headline(stage.key, *said), **shown.picture}
     if words and not shown.picture:
@@ -187,7 +187,8 @@ def _link(key: StageKey) -> str:
     return f"[{key}]({asset_path(key)})"
 
 
-def _kept_words(stage: StoredStage) -> list[int]:
+def kept_words(stage: StoredStage) -> list[int]:
+    """Words of the records that are kept."""
     pairs = zip(stage.column("words"), stage.column("kept"), strict=True)
     return [words for words, kept in pairs if kept]
 

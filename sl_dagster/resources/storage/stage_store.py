@@ -270,10 +270,6 @@ class StageDraft:
         self._flowing_on.close(manifest)
         return StoredStage(self.key, self.folder)
 
-    def discard(self) -> None:
-        """Remove what was written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
 
 class StageStore(dg.ConfigurableResource):
     """All stored stages under one data folder.
@@ -347,7 +343,7 @@ class StageStore(dg.ConfigurableResource):
             with disk_errors_explained(f"{key}: cannot write {draft.folder}"):
                 yield draft
         except BaseException:
-            draft.discard()
+            shutil.rmtree(draft.folder, ignore_errors=True)
             raise
 
     def make_current(self, draft: StoredStage) -> StoredStage:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from sl_dagster.resources.engines.vllm_server import is_cpu_build
+from sl_dagster.resources.engines.vllm_options import is_cpu_build
 from tests.resources.engines.conftest import needs_vllm
 
 pytestmark = [pytest.mark.integration, needs_vllm]

@@ -14,12 +14,12 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import VllmSettings
 from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.engines import open_engine, vllm_server
-from sl_dagster.resources.engines.vllm_server import (
-    VllmServer,
+from sl_dagster.resources.engines.vllm_options import (
     check_options,
     command_line,
-    explanation,
+    server_arguments,
 )
+from sl_dagster.resources.engines.vllm_server import VllmServer, explanation
 from tests.families import FAMILIES, build_tokenizer
 from tests.resources.engines.conftest import (
     TOPICS,
@@ -180,6 +180,6 @@ def test_a_judges_server_has_no_adapters(tmp_path: Path) -> None:
     expected = ((experiment.served, "--enable-lora"), (experiment.served_judge, "--no-enable-lora"))
     for served, flag in expected:
         assert isinstance(served.engine, VllmSettings)
-        arguments = VllmServer(served, served.engine, say=print).arguments(1)
+        arguments = server_arguments(served, served.engine, 1)
         assert [one for one in arguments if one.endswith("enable-lora")] == [flag]
         assert arguments[arguments.index("--model") + 1] == served.model
