@@ -6,10 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import load_experiment
 from sl_dagster.jobs.next_iteration_sensor import next_iteration_sensor
-from sl_dagster.resources.named import resources_in
+from tests.jobs.ticks import requested
 
 REPORT = dg.AssetKey(["small", "length_report"])
 
@@ -21,12 +20,9 @@ def evaluate(write_experiment: Callable[..., Path]) -> Callable[[dg.DagsterInsta
     assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
 
     def requests(instance: dg.DagsterInstance) -> list[tuple[str | None, str | None]]:
-        context = dg.build_sensor_context(
-            instance, definitions=build_definitions([experiment], resources_in(Path("unused")))
-        )
         return [
             (request.partition_key, request.run_key)
-            for request in sensor.evaluate_tick(context).run_requests or []
+            for request in requested(sensor, experiment, instance)
         ]
 
     return requests

@@ -6,10 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from sl_dagster.definitions import build_definitions
 from sl_dagster.experiment import load_experiment
 from sl_dagster.jobs.previous_adapters_sensor import previous_adapters_sensor
-from sl_dagster.resources.named import resources_in
+from tests.jobs.ticks import requested
 
 
 @pytest.fixture
@@ -18,12 +17,9 @@ def evaluate(write_experiment: Callable[..., Path]) -> Callable[[dg.DagsterInsta
     sensor = previous_adapters_sensor(experiment)
 
     def requests(instance: dg.DagsterInstance) -> list[tuple]:
-        context = dg.build_sensor_context(
-            instance, definitions=build_definitions([experiment], resources_in(Path("unused")))
-        )
         return [
             (request.partition_key, [key.path[-1] for key in request.asset_selection or []])
-            for request in sensor.evaluate_tick(context).run_requests or []
+            for request in requested(sensor, experiment, instance)
         ]
 
     return requests

@@ -3,7 +3,7 @@
 import asyncio
 import importlib.util
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,16 @@ def mini_experiment(folder: Path, **settings) -> Experiment:
     content = {"base_model": str(DEMO_MODEL), "seeds": "seeds.jsonl"} | settings
     path.write_text(json.dumps(content))
     return load_experiment(path)
+
+
+def on_endpoints(
+    folder: Path, urls: Iterable[str], engine: dict[str, Any] | None = None, **settings: Any
+) -> OpenAIEngine:
+    """An engine on endpoints, with these settings of its own, and of the experiment."""
+    plain = {"type": "openai", "base_urls": list(urls), "repetition_detection": None}
+    opened = open_engine(mini_experiment(folder, engine=plain | (engine or {}), **settings).served)
+    assert isinstance(opened, OpenAIEngine)
+    return opened
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ import tenacity
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.engines import Engine, Request, open_engine
+from sl_dagster.resources.engines import Engine, Request
 from tests.conftest import DEMO_MODEL
-from tests.resources.engines.conftest import complete, mini_experiment, request
+from tests.resources.engines.conftest import complete, on_endpoints, request
 from tests.resources.engines.servers import MODEL, Server, expected_text
 
 PLAIN = Sampling(temperature=1.0, top_k=0, repetition_penalty=1.0, max_tokens=9, stop=())
@@ -45,14 +45,8 @@ def connect(
     monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_fixed(0.05))
 
     def opened(**adapters: str) -> Engine:
-        engine = {
-            "type": "openai",
-            "base_urls": [server.url for server in servers],
-            "model": MODEL,
-            "repetition_detection": None,
-            "adapters": {"publish_to": str(place)} | adapters,
-        }
-        return open_engine(mini_experiment(tmp_path, engine=engine).served)
+        engine = {"model": MODEL, "adapters": {"publish_to": str(place)} | adapters}
+        return on_endpoints(tmp_path, [server.url for server in servers], engine)
 
     return opened
 

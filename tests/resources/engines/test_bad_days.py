@@ -12,9 +12,8 @@ import tenacity
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.engines import open_engine
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
-from tests.resources.engines.conftest import TOPICS, complete, mini_experiment, request
+from tests.resources.engines.conftest import TOPICS, complete, on_endpoints, request
 from tests.resources.engines.servers import MODEL, Handler, Server, dropped, expected_text
 
 PLAIN = Sampling(temperature=1.0, top_k=0, repetition_penalty=1.0, max_tokens=9, stop=())
@@ -36,15 +35,7 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Op
     monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_none())
 
     def opened(*servers: Server, **settings: Any) -> OpenAIEngine:
-        engine = {
-            "type": "openai",
-            "base_urls": [server.url for server in servers],
-            "model": MODEL,
-            "repetition_detection": None,
-        }
-        opened = open_engine(mini_experiment(tmp_path, engine=engine | settings).served)
-        assert isinstance(opened, OpenAIEngine)
-        return opened
+        return on_endpoints(tmp_path, [one.url for one in servers], {"model": MODEL, **settings})
 
     return opened
 

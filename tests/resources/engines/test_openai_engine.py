@@ -17,7 +17,14 @@ from sl_dagster.experiment import Sampling
 from sl_dagster.resources.engines import Engine, health, open_engine
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
 from tests.conftest import DEMO_MODEL
-from tests.resources.engines.conftest import SAMPLED, TOPICS, complete, mini_experiment, request
+from tests.resources.engines.conftest import (
+    SAMPLED,
+    TOPICS,
+    complete,
+    mini_experiment,
+    on_endpoints,
+    request,
+)
 
 PLAIN = Sampling(temperature=1.0, top_k=0, repetition_penalty=1.0, max_tokens=9, stop=())
 
@@ -104,16 +111,8 @@ def connect(endpoint: Endpoint, tmp_path: Path, monkeypatch) -> Callable[..., En
     monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_none())
 
     def opened(**settings: Any) -> Engine:
-        engine = {
-            "type": "openai",
-            "base_urls": [endpoint.url],
-            "model": "plain",
-            "repetition_detection": None,
-        }
-        experiment = mini_experiment(
-            tmp_path, engine=engine | settings.pop("engine", {}), **settings
-        )
-        return open_engine(experiment.served)
+        engine = {"model": "plain", **settings.pop("engine", {})}
+        return on_endpoints(tmp_path, [endpoint.url], engine, **settings)
 
     return opened
 

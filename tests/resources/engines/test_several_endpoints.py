@@ -17,10 +17,10 @@ import tenacity
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.engines import Request, health, open_engine, openai_engine
+from sl_dagster.resources.engines import Request, health, openai_engine
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
 from sl_dagster.resources.engines.vllm_server import free_port
-from tests.resources.engines.conftest import LOOP, complete, mini_experiment, request
+from tests.resources.engines.conftest import LOOP, complete, on_endpoints, request
 from tests.resources.engines.servers import MODEL, Server, dropped, expected_text
 
 PLAIN = Sampling(temperature=1.0, top_k=0, repetition_penalty=1.0, max_tokens=9, stop=())
@@ -45,16 +45,7 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Op
     monkeypatch.setattr(health, "_LONGEST_PAUSE", PAUSE)
 
     def opened(*urls: str) -> OpenAIEngine:
-        engine = {
-            "type": "openai",
-            "base_urls": list(urls),
-            "model": MODEL,
-            "repetition_detection": None,
-            "request_timeout": 20,
-        }
-        opened = open_engine(mini_experiment(tmp_path, engine=engine).served)
-        assert isinstance(opened, OpenAIEngine)
-        return opened
+        return on_endpoints(tmp_path, urls, {"model": MODEL, "request_timeout": 20})
 
     return opened
 
