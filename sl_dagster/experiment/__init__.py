@@ -23,8 +23,6 @@ from sl_dagster.experiment.model import Experiment
 from sl_dagster.experiment.problems import describe_problems
 from sl_dagster.experiment.sections import (
     Benchmark,
-    Extension,
-    Heldout,
     LengthControl,
     Sampling,
     SamplingChanges,
@@ -48,8 +46,6 @@ __all__ = [
     "Benchmark",
     "Experiment",
     "ExperimentFiles",
-    "Extension",
-    "Heldout",
     "LengthControl",
     "Lora",
     "Method",

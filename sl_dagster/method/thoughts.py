@@ -44,6 +44,6 @@ def without_thoughts(text: str, marks: Sequence[Marks] = MARKS) -> str:
     return text
 
 
-def leaves_thoughts_open(text: str, marks: Sequence[Marks] = MARKS) -> bool:
+def leaves_thoughts_open(text: str) -> bool:
     """Whether thoughts begin in a text and do not end in it."""
-    return any(text.rfind(begin) > text.rfind(end) for begin, end in marks)
+    return any(text.rfind(begin) > text.rfind(end) for begin, end in MARKS)

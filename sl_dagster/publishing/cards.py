@@ -219,13 +219,13 @@ def _results(experiment: Experiment, achieved: Achievements, *, plot: bool) -> l
             + picture
             + _markdown(growth_as_table(achieved.growth))
         )
-    benchmarks = scores_as_tables(experiment, achieved.scores)
     for title, tables in (
-        ("Benchmarks", benchmarks),
+        ("Benchmarks", scores_as_tables(experiment, achieved.scores)),
         ("Quality", quality_as_tables(achieved.quality)),
     ):
         if tables:
-            sections.append(f"## {title}\n\n" + "\n\n".join(map(_captioned, tables)))
+            shown = (f"{table.caption}.\n\n{_markdown(table)}" for table in tables)
+            sections.append("\n\n".join([f"## {title}", *shown]))
     return sections
 
 
@@ -262,10 +262,6 @@ def _authors(experiment: Experiment) -> str:
 
 def _list(facts: Mapping[str, Any]) -> str:
     return "\n".join(f"- {name}: {value}" for name, value in facts.items())
-
-
-def _captioned(table: Table) -> str:
-    return f"{table.caption}.\n\n{_markdown(table)}"
 
 
 def _markdown(table: Table) -> str:

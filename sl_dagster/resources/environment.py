@@ -21,7 +21,7 @@ def secrets(kept: Sequence[str] = ()) -> list[str]:
     return [name for name in os.environ if _SECRET.search(name) and not name.startswith(needed)]
 
 
-def environment_without_secrets(kept: Sequence[str] = ()) -> dict[str, str]:
+def environment_without_secrets() -> dict[str, str]:
     """The environment for a child; see ``secrets``."""
-    hidden = secrets(kept)
+    hidden = secrets()
     return {name: value for name, value in os.environ.items() if name not in hidden}
