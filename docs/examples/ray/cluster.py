@@ -1,8 +1,8 @@
-"""One iteration on a Ray cluster of two nodes on this machine: ``make ray``.
+"""One iteration on a Ray cluster of two nodes on this machine: a part of ``make ray``.
 
 Two raylets, two replicas of the miniature model on Ray Serve LLM, an object storage that speaks
-S3 (moto), and ``sl-dagster run`` beside them, whose trainings go to Ray Train. All of it ends with
-this program, however it ends. What it prints last are figures of the run.
+S3 (moto), and ``sl-dagster run`` beside them, whose trainings go to Ray Train. What it prints last
+are figures of the run. `make_ray.py` ends all of it with this program, however that ends.
 """
 
 import json
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import boto3
@@ -29,19 +29,17 @@ from ray.serve.llm import build_openai_app
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[2]
 PORT = 8117  # of the experiment's base_urls
-ADAPTERS_OF_RAY = Path("/tmp/ray/llm/lora/cache")  # where Ray Serve LLM keeps what it has fetched
 
 
 def main() -> None:
     """Start all of it, run the experiment's first iteration, and print figures."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # every request to the storage
     begin = time.monotonic()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ray")))
+        folder = Path(tempfile.gettempdir())  # its guard has made one for it
         stack.enter_context(object_storage("adapters"))
         address = stack.enter_context(two_nodes(folder))
-        stack.enter_context(two_replicas())
+        serve_two_replicas()
         ready = time.monotonic()
         run(address, folder)
         done = time.monotonic()
@@ -71,7 +69,7 @@ def object_storage(bucket: str) -> Iterator[None]:
 
 @contextmanager
 def two_nodes(folder: Path) -> Iterator[str]:
-    """A cluster of two raylets; gives its address."""
+    """A cluster of two raylets, whose files go into the folder; gives its address."""
     os.environ |= {
         "RAY_TMPDIR": str(folder),
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -83,41 +81,27 @@ def two_nodes(folder: Path) -> Iterator[str]:
         for _ in range(2):
             cluster.add_node(num_cpus=8, resources={"replica": 1}, include_dashboard=False)
         ray.init(address=cluster.address, log_to_driver=False)
+        # Ray has put a handler of its own there, which ends one node only.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         yield cluster.address
     finally:
         ray.shutdown()
         cluster.shutdown()
 
 
-@contextmanager
-def two_replicas() -> Iterator[None]:
-    """The model on Ray Serve LLM, when both replicas answer."""
-    before = adapters_fetched()
+def serve_two_replicas() -> None:
+    """Serve the model with Ray Serve LLM, until the cluster ends; both answer on return."""
     settings = yaml.safe_load((HERE / "serve.yaml").read_text(encoding="utf-8"))
     loading = settings["llm_configs"][0]["model_loading_config"]
     loading["model_source"] = str(PROJECT / loading["model_source"])
     serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": PORT})
-    try:
-        serve.run(build_openai_app(settings), name="llm", route_prefix="/")
-        yield
-    finally:
-        serve.shutdown()
-        for path in adapters_fetched() - before:
-            shutil.rmtree(path, ignore_errors=True)
-            path.unlink(missing_ok=True)
-        with suppress(OSError):  # others may have something there
-            for folder in (ADAPTERS_OF_RAY, *ADAPTERS_OF_RAY.parents[:3]):
-                folder.rmdir()
-
-
-def adapters_fetched() -> set[Path]:
-    """What Ray Serve LLM has on the disk of this machine; it never removes any of it."""
-    return set(ADAPTERS_OF_RAY.glob("*"))
+    serve.run(build_openai_app(settings), name="llm", route_prefix="/")
 
 
 def run(address: str, folder: Path) -> None:
     """Run the experiment, which prints how its answers have grown; it dies with this program."""
     (folder / "home").mkdir()
+    shutil.copy(PROJECT / "dagster.yaml", folder / "home")
     environment = os.environ | {
         "RAY_ADDRESS": address,
         "SL_DAGSTER_EXPERIMENTS": str(HERE / "experiments"),

@@ -19,16 +19,32 @@ def main() -> None:
     """Train the job whose file is named on the command line."""
     job_file = Path(sys.argv[1]).absolute()
     job = TrainingJob.model_validate_json(job_file.read_text(encoding="utf-8"))
-    assert job.training.num_processes
+    workers = job.training.num_processes
+    assert workers
     # The first worker reports to the Dagster run; these variables say where.
     pipes = {name: value for name, value in os.environ.items() if name.startswith("DAGSTER_PIPES")}
-    ray.init(address="auto", runtime_env={"env_vars": pipes}, log_to_driver=False)
+    try:
+        ray.init(address="auto", runtime_env={"env_vars": pipes}, log_to_driver=False)
+    except ConnectionError as error:
+        sys.exit(
+            f"training.launcher: there is no Ray cluster to train on ({error}): run on one of its "
+            "hosts, or name it in RAY_ADDRESS"
+        )
+    there = ray.cluster_resources()
+    needed = "GPU" if there.get("GPU") else "CPU"
+    if there.get(needed, 0) < workers:
+        print(
+            f"training.num_processes: {workers} workers need a {needed} each, and this Ray cluster "
+            f"has {there.get(needed, 0):.0f}: they wait until it has more",
+            file=sys.stderr,
+            flush=True,
+        )
     trainer = TorchTrainer(
         _train,
         train_loop_config={"job_file": str(job_file)},
         scaling_config=ScalingConfig(
-            num_workers=job.training.num_processes,
-            use_gpu=ray.cluster_resources().get("GPU", 0) > 0,
+            num_workers=workers,
+            use_gpu=needed == "GPU",
             placement_strategy="SPREAD",
         ),
         # What Ray notes of it goes with the checkpoints, when the training has ended.
