@@ -14,7 +14,7 @@ from sl_dagster.assets.checks import experiment_checks
 from sl_dagster.assets.stage.source_links import linked_to_remote
 from sl_dagster.experiment import Experiment, load_experiments
 from sl_dagster.jobs.asset_jobs import asset_jobs
-from sl_dagster.jobs.killed_runs_sensor import killed_runs_sensor
+from sl_dagster.jobs.killed_runs_sensor import forsaken_runs_sensor, killed_runs_sensor
 from sl_dagster.jobs.next_iteration_sensor import next_iteration_sensor
 from sl_dagster.jobs.preview_asset import preview_asset, preview_job
 from sl_dagster.jobs.previous_adapters_sensor import previous_adapters_sensor
@@ -73,6 +73,7 @@ def build_definitions(
         ],
         sensors=[
             killed_runs_sensor,
+            forsaken_runs_sensor,
             *(
                 sensor
                 for experiment in experiments

@@ -17,7 +17,7 @@ from sl_dagster.commands.terminal import as_text
 from sl_dagster.commands.validation import NOT_BY_ITS_NAME
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import ExperimentFiles, load_experiments
-from sl_dagster.jobs.launch import note_killed_runs
+from sl_dagster.jobs.killed_runs import note_killed_runs
 from sl_dagster.jobs.run_origin import CODE_LOCATION
 from sl_dagster.jobs.staleness_notes import noted_as_stale
 from sl_dagster.lineage.server import is_unknown_host, serve_beside
@@ -53,7 +53,7 @@ def open_web_ui(host: str, port: int) -> None:
     address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
     os.environ.setdefault("SL_DAGSTER_UI", address)
     with history() as instance:
-        note_killed_runs(instance)
+        note_killed_runs(instance, data_dir())
     lines = greeting(files, address, _lineage(host), StageStore(data_dir=str(data_dir())))
     log = home / _LOG
     terminal = _apart_from_dagster(log)

@@ -1,8 +1,11 @@
-"""A sensor that says of runs whose process was killed that launching them again goes on."""
+"""Sensors that note runs whose process was killed, and say that launching them again goes on."""
+
+from pathlib import Path
 
 import dagster as dg
 
-from sl_dagster.jobs.launch import CONTINUES
+from sl_dagster.jobs.killed_runs import CONTINUES, note_killed_runs
+from sl_dagster.resources.storage.stage_store import StageStore
 
 
 @dg.run_failure_sensor(
@@ -22,3 +25,22 @@ def killed_runs_sensor(context: dg.RunFailureSensorContext) -> None:
         context.instance.report_engine_event(
             f"its process was killed; what it finished is kept: {CONTINUES}", context.dagster_run
         )
+
+
+@dg.sensor(
+    name="forsaken_runs",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Notes runs as failed whose process was killed together with the code server that watched "
+        "over them, so that others need not wait for them."
+    ),
+)
+def forsaken_runs_sensor(
+    context: dg.SensorEvaluationContext, stages: dg.ResourceParam[StageStore]
+) -> dg.SkipReason:
+    """Looks at all runs that have not ended; it starts none."""
+    killed = note_killed_runs(context.instance, Path(stages.data_dir))
+    return dg.SkipReason(
+        f"killed: {', '.join(killed)}" if killed else "no run has lost its process"
+    )

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-import psutil
 import yaml
 from rich.console import Console
 from rich.markup import escape
@@ -21,6 +20,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import ALIGNED_MODEL, Experiment
 from sl_dagster.experiment.base import shortened
 from sl_dagster.jobs.asset_jobs import job_name
+from sl_dagster.jobs.killed_runs import CONTINUES, PROCESS, note_killed_runs
 from sl_dagster.jobs.run_origin import runs_of_the_location
 from sl_dagster.jobs.staleness import Staleness
 from sl_dagster.jobs.still_stored import still_stored
@@ -29,8 +29,6 @@ from sl_dagster.paths import data_dir
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 
 _console = Console(highlight=False)
-_PROCESS = "sl_dagster/process"
-CONTINUES = "launched again, it goes on from there"
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def run_iterations(
     job = definitions.resolve_job_def(job_name(name, "iteration"))
     names = _selected(launch, job)
     config = _config(launch, job, names)
-    note_killed_runs(instance)
+    note_killed_runs(instance, data_dir())
     stored = still_stored(launch.experiment, data_dir())
     staleness = Staleness(instance, definitions, name, stored)
     wanted = names
@@ -159,19 +157,6 @@ def _run_whole_job(
         _run(instance, name, job, partition, names, config)
 
 
-def note_killed_runs(instance: dg.DagsterInstance) -> None:
-    """Note of runs whose process was killed that they have failed.
-
-    Dagster watches over the runs of the web UI only. A run of the command line that was killed
-    would count as running for ever, and keep all others in the queue.
-    """
-    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        process = run.tags.get(_PROCESS)
-        if process and not psutil.pid_exists(int(process)):
-            said = f"its process {process} was killed; what it finished is kept: {CONTINUES}"
-            instance.report_run_failed(run, said)
-
-
 def _checked_last(launch: Launch) -> int:
     name, there_are = launch.experiment.name, launch.experiment.iterations
     last = there_are if launch.last is None else launch.last
@@ -214,7 +199,7 @@ def _run(
                 },
             },
             asset_selection=[dg.AssetKey([experiment, name]) for name in names],
-            tags={_PROCESS: str(os.getpid())},
+            tags={PROCESS: str(os.getpid())},
             raise_on_error=False,
         )
     check_success(result, f"\n(run {result.run_id}; see it in the web UI)")

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
 from sl_dagster.errors import UserError
@@ -96,7 +97,9 @@ class RunLock:
             note_layout(data_dir)
             lock = _locked(path)
             other = Holder.read(note)
-            if lock is None or (other and _lives_elsewhere(other, note, path)):
+            # A holder on this machine has lost the system's lock, so it is dead.
+            elsewhere = other and other.machine != machine()
+            if lock is None or (elsewhere and _shows_itself(other, note)):
                 if lock:
                     lock.release()
                 raise UserError(
@@ -143,6 +146,24 @@ class RunLock:
         self._heart.start()
 
 
+def holder_lives(data_dir: Path, run_id: str) -> bool | None:
+    """Whether the process of a run lives; None if the run has claimed nothing.
+
+    Of a process on another machine it takes a while to say that it is dead.
+
+    Args:
+        data_dir: where it has claimed iterations.
+        run_id: the Dagster run.
+    """
+    for note in data_dir.glob("*/.iteration=*.run"):
+        holder = Holder.read(note)
+        if holder and holder.run_id == run_id:
+            if (holder.machine, holder.host) == (machine(), platform.node()):
+                return psutil.pid_exists(holder.process)
+            return _shows_itself(holder, note)
+    return None
+
+
 def machine() -> str:
     """Identifies this machine since it was started."""
     try:
@@ -168,15 +189,14 @@ def _locked(path: Path) -> FileLock | None:
     return lock
 
 
-def _lives_elsewhere(holder: Holder, note: Path, lock_file: Path) -> bool:
-    """Whether a holder on another machine shows itself, or has done so lately.
+def _shows_itself(holder: Holder, note: Path) -> bool:
+    """Whether a holder on another machine shows that it lives, or has done so lately.
 
     Both times are of the file system's clock, which all machines share. Clocks jump, so before a
     holder is taken for dead, the note is watched for a while.
     """
-    if holder.machine == machine():
-        return False  # it has lost the system's lock, so it is dead
     with suppress(FileNotFoundError):
+        lock_file = note.with_suffix(".lock")
         os.utime(lock_file)
         seen = _touched(note)
         silence = _touched(lock_file) - seen
@@ -185,7 +205,7 @@ def _lives_elsewhere(holder: Holder, note: Path, lock_file: Path) -> bool:
         time.sleep(_BEATS_WATCHED * _BEAT)
         if _touched(note) != seen:
             return True
-        _log.warning("%s has been silent for %.0f seconds: its work is taken over", holder, silence)
+        _log.warning("%s has been silent for %.0f seconds: it seems to be dead", holder, silence)
     return False
 
 
