@@ -8,25 +8,20 @@ there goes with it.
 """
 
 import contextlib
-import getpass
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
+
+from sl_dagster.resources.temporary import temporary_files
 
 _SECONDS_TO_END = 15
 _SECONDS_FOR_THE_REST = 5
 _TEMPORARY = "--temporary"
-_PREFIX = "sl-dagster-"
-# Sockets are made in it, whose paths have at most 107 characters.
-_LONGEST_PLACE = 107 - len("/sl-dagster-12345678/") - len("01234567-0123-0123-0123-0123456789ab")
 
 
 def main() -> None:
@@ -35,7 +30,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         environment = None
         if command[0] == _TEMPORARY:
-            environment = stack.enter_context(_temporary_files())
+            environment = os.environ | stack.enter_context(temporary_files())
             del command[0]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
         over = threading.Event()
@@ -47,17 +42,6 @@ def main() -> None:
         code = process.wait()
         _end_the_rest()
     sys.exit(code if code >= 0 else 128 - code)
-
-
-@contextlib.contextmanager
-def _temporary_files() -> Iterator[dict[str, str]]:
-    """An environment with a folder for temporary files, which is removed at the end."""
-    usual = tempfile.gettempdir()
-    # What torch has compiled is worth keeping.
-    compiled = Path(usual) / f"torchinductor_{getpass.getuser()}"
-    place = usual if len(usual) <= _LONGEST_PLACE else "/tmp"
-    with tempfile.TemporaryDirectory("", _PREFIX, place, ignore_cleanup_errors=True) as folder:
-        yield {"TORCHINDUCTOR_CACHE_DIR": str(compiled)} | os.environ | {"TMPDIR": folder}
 
 
 def _wait_for_the_run_to_end(over: threading.Event) -> None:

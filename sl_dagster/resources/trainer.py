@@ -5,7 +5,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -19,6 +18,7 @@ from sl_dagster.experiment import Training
 from sl_dagster.models.memory import was_killed
 from sl_dagster.resources.devices import visible_gpus
 from sl_dagster.resources.environment import secrets
+from sl_dagster.resources.temporary import temporary_files
 from sl_dagster.resources.training_messages import TrainingMessages
 from sl_dagster.training.fork import train_in_fork
 from sl_dagster.training.job import (
@@ -124,8 +124,8 @@ def _launched(context: dg.OpExecutionContext, job_file: Path, training: Training
     """Train with ``accelerate launch``, on all the GPUs that there are; what it reports."""
     client = dg.PipesSubprocessClient(message_reader=TrainingMessages(context.log))
     # What it starts the processes with leaves a folder of logs each time.
-    with tempfile.TemporaryDirectory(prefix="sl-dagster-", ignore_cleanup_errors=True) as folder:
-        environment = _environment(training) | {"TMPDIR": folder}
+    with temporary_files() as its_own:
+        environment = _environment(training) | its_own
         try:
             invocation = client.run(
                 context=context, command=_command(job_file, training), env=environment
