@@ -26,6 +26,8 @@ def main() -> None:
         with dg.DagsterInstance.from_config(str(project.root / "home")) as instance:
             for iteration in project.experiment.partitions:
                 _come_to_the_end(ui, instance, iteration)
+        ui.process.terminate()
+        ui.process.wait(timeout=60)
     finally:
         ui.close()
 
