@@ -80,11 +80,11 @@ def run_iterations(
     config = _config(launch, job, names)
     note_killed_runs(instance, data_dir())
     stored = still_stored(launch.experiment, data_dir())
-    staleness = Staleness(instance, definitions, name, stored)
     wanted = names
     for iteration in range(launch.first, last + 1):
         _console.rule(f"{name}, iteration {iteration} of {last}")
         if launch.stale:
+            staleness = Staleness(instance, definitions, name, stored)
             found = [one for one in staleness.verdicts(str(iteration)) if one.why]
             found = [one for one in found if one.name in names]
             for one in found:

@@ -52,6 +52,8 @@ class Staleness:
 
     An asset is out of date when it has been made, and since then its code or the version of one of
     its inputs has changed, its files are gone, or one of its inputs is out of date.
+
+    What the history has been asked once is not asked again: after a run, compare anew.
     """
 
     def __init__(
@@ -73,6 +75,9 @@ class Staleness:
         self._instance = instance
         self._graph = definitions.resolve_asset_graph()
         self._experiment = experiment
+        self._made: dict[tuple[object, ...], dg.EventLogRecord | None] = {}
+        self._partitions: dict[dg.AssetKey, list[str] | None] = {}
+        self._ever_made: dict[dg.AssetKey, set[str]] = {}
 
     def verdicts(self, partition: str) -> list[Finding]:
         """Of all that has been made of a partition, in the order of the loop.
@@ -94,9 +99,10 @@ class Staleness:
     def everything(self) -> list[Finding]:
         """Of all that has been made of the experiment, partition by partition."""
         found: dict[tuple[dg.AssetKey, str | None], Finding] = {}
-        for partition in dict.fromkeys(
-            name for key in self.keys for name in self.partitions(key) or ()
-        ):
+        names = [(key, name) for key in self.keys for name in self.partitions(key) or ()]
+        # Where nothing has been made, there is nothing to see but what has no partitions.
+        made = [name for key, name in names if self._ever(key, name)]
+        for partition in dict.fromkeys(made or [name for _, name in names[:1]]):
             for one in self.verdicts(partition):
                 # What has no partitions is out of date if any partition says so.
                 place = (one.key, one.partition)
@@ -111,8 +117,11 @@ class Staleness:
 
     def partitions(self, key: dg.AssetKey) -> list[str] | None:
         """The keys of an asset's partitions; None if it has none."""
-        definition = self._graph.get(key).partitions_def
-        return None if definition is None else list(definition.get_partition_keys())
+        if key not in self._partitions:
+            definition = self._graph.get(key).partitions_def
+            names = None if definition is None else list(definition.get_partition_keys())
+            self._partitions[key] = names
+        return self._partitions[key]
 
     def made(
         self,
@@ -130,10 +139,27 @@ class Staleness:
             event: this event, and no other.
             before: the last event before this one.
         """
+        of = None if self.partitions(key) is None else partition
+        place = (key, of, event, before)
+        if place not in self._made:
+            self._made[place] = self._asked(key, of, event, before) if self._ever(key, of) else None
+        return self._made[place]
+
+    def _ever(self, key: dg.AssetKey, partition: str | None) -> bool:
+        """Whether it has ever been made: one question for all partitions."""
+        if partition is None:
+            return True
+        if key not in self._ever_made:
+            self._ever_made[key] = set(self._instance.get_materialized_partitions(key))
+        return partition in self._ever_made[key]
+
+    def _asked(
+        self, key: dg.AssetKey, partition: str | None, event: int | None, before: int | None
+    ) -> dg.EventLogRecord | None:
         records = self._instance.fetch_materializations(
             dg.AssetRecordsFilter(
                 asset_key=key,
-                asset_partitions=None if self.partitions(key) is None else [partition],
+                asset_partitions=None if partition is None else [partition],
                 storage_ids=None if event is None else [event],
                 before_storage_id=before,
             ),

@@ -21,6 +21,7 @@ def test_what_is_out_of_date_is_made_in_runs_of_the_same_history(
         return [Finding(dg.AssetKey(["small", "seeds"]), None, Mock(), why)]
 
     monkeypatch.setattr(Staleness, "verdicts", verdicts)
+    monkeypatch.setattr(Staleness, "everything", lambda staleness: verdicts(staleness, "2"))
     experiment = load_experiment(write_experiment(iterations=3))
     definitions = build_definitions([experiment], resources_in(tmp_path / "data"))
     job = definitions.resolve_job_def("small_refresh")

@@ -1,6 +1,7 @@
 """What is out of date, on small assets with the history that Dagster itself writes."""
 
 import dagster as dg
+import pytest
 
 from sl_dagster.jobs.staleness import Staleness
 
@@ -93,3 +94,31 @@ def test_what_is_not_stored_any_more_is_out_of_date_and_so_is_what_comes_after_i
             "training_set",
         ]
         assert "not stored any more" in str(staleness.verdicts("1")[1])
+
+
+def test_iterations_that_nobody_has_made_ask_nothing_of_the_history(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An experiment may name many: it is looked at after each of them, and by a sensor."""
+
+    def of(iterations: int) -> dg.Definitions:
+        many = dg.StaticPartitionsDefinition([str(number + 1) for number in range(iterations)])
+        in_each = dg.asset(name="texts", key_prefix="e", partitions_def=many)(lambda: None)
+        report = dg.asset(name="report", key_prefix="e", deps=[in_each])(lambda: None)
+        return dg.Definitions([in_each, report])
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        for number in ("1", "2"):
+            of(2).resolve_implicit_global_asset_job_def().execute_in_process(
+                instance=instance, partition_key=number
+            )
+        asked: list[object] = []
+        ask = instance.fetch_materializations
+        monkeypatch.setattr(
+            instance, "fetch_materializations", lambda *a, **b: (asked.append(a), ask(*a, **b))[1]
+        )
+        found = [Staleness(instance, of(n), "e").everything() for n in (2, 200)]
+        assert [str(one) for one in found[0]] == [str(one) for one in found[1]]
+        assert len(found[0]) == 3, "two iterations and the report"
+        once = [*{str(one): None for one in asked}]
+        assert len(asked) == 2 * len(once), "both ask the same, and each question once"
