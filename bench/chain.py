@@ -1,11 +1,15 @@
-"""Accepted words per generated token: our stages beside the paper's chain of rounds.
+"""Extension the paper's way and ours: accepted words per second and per generated token.
 
-The same initial responses are extended on one server in one run, by the paper's chain and by our
-stages. The chain is written anew from the paper (section 3.2) and the figures of its code: in every
-round a fresh prefix from the best text so far, then the whole text with its turn begun with that
-prefix; an output that passes the reference filter and is longer becomes the best. If the best after
-all rounds has not more than 1.2 times the initial words, all is done over again, 20 times at most.
+The same initial responses are extended on one server in one run, first by the paper's way, then by
+our stages. The paper's is written anew from its section 3.2 and the figures of its code: 32 workers
+take a response each and wait for every answer. In every round a fresh prefix is made from the best
+text so far, then the whole text with its turn begun with that prefix; an output that passes the
+reference filter and is longer becomes the best. If the best after all rounds has not more than 1.2
+times the initial words, all is done over again, 20 times at most. When 95 % of the responses are
+done, the others are given up. Our stages are those of the loop, one after another, without what
+they store.
 
+    python bench/chain.py --experiment demo_vllm --responses 96
     SL_DAGSTER_EXPERIMENTS=smollm2/experiments python bench/chain.py \
         --experiment smollm2_135m --responses 24
 
@@ -15,10 +19,11 @@ With ``--chain-prompts FILE`` the chain asks with another wording of the extensi
 import argparse
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import math
+import time
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, Protocol
 
 from asking import CountingEngine, Response, initial_responses
 
@@ -36,12 +41,19 @@ from sl_dagster.paths import experiments_dir
 from sl_dagster.resources.engines import Engine, Request, open_engine
 from sl_dagster.resources.records import Text
 
+_CHAIN_WORKERS = 32
+_CHAIN_DONE = 0.95  # share of the responses
 _CHAIN_TRIES = 20
 _CHAIN_STOP = ("\n\n\n", "---")
 _IDENTITY = ("experiment", "iteration", "position", "language")
 
-Extend = Callable[[CountingEngine, Response], Awaitable[str]]
-"""Extends a response on an engine: the best text, or the response itself."""
+
+class Way(Protocol):
+    """A way to extend."""
+
+    async def extend(self, engine: CountingEngine, responses: list[Response]) -> list[str]:
+        """Extend responses on an engine: the best text of each, or the response itself."""
+        ...
 
 
 def main() -> None:
@@ -55,29 +67,29 @@ def main() -> None:
     prompts = experiment.prompts_by_language["en"]
     if arguments.chain_prompts:
         prompts = read_prompts("en", arguments.chain_prompts)
+    ways: dict[str, Way] = {
+        "paper's": PaperChain(experiment, prompts),
+        "ours": OurStages(experiment),
+    }
     engine = open_engine(experiment.served)
     with asyncio.Runner() as loop:
-        loop.run(compare(engine, experiment, PaperChain(experiment, prompts), arguments.responses))
+        loop.run(compare(engine, experiment, ways, arguments.responses))
         engine.close()
 
 
-async def compare(engine: Engine, experiment: Experiment, chain: "PaperChain", count: int) -> None:
-    """Both ways on the same responses, at the same time: a long text of one leaves no core idle."""
+async def compare(engine: Engine, experiment: Experiment, ways: dict[str, Way], count: int) -> None:
+    """All ways on the same responses, one after another."""
     responses = await initial_responses(engine, experiment, count)
-
-    async def work(name: str, extend: Extend) -> None:
-        counting = CountingEngine(engine)
-        texts = await asyncio.gather(*(extend(counting, response) for response in responses))
-        line = {"way": name, **summary(experiment, responses, list(texts), counting)}
+    for name, way in ways.items():
+        counting, start = CountingEngine(engine), time.monotonic()
+        texts = await way.extend(counting, responses)
+        seconds = time.monotonic() - start
+        line = {"way": name, **summary(experiment, responses, texts, counting, seconds)}
         print(json.dumps(line), flush=True)
-
-    await asyncio.gather(
-        work("paper's chain", chain.extend), work("our stages", OurStages(experiment).extend)
-    )
 
 
 class PaperChain:
-    """The paper's chain of rounds."""
+    """The paper's chain of rounds, by workers that do one response at a time."""
 
     def __init__(self, experiment: Experiment, prompts: Prompts) -> None:
         self._experiment = experiment
@@ -85,7 +97,29 @@ class PaperChain:
         sampling = experiment.sampling_of("extension")
         self._sampling = sampling.model_copy(update={"stop": _CHAIN_STOP})
 
-    async def extend(self, engine: CountingEngine, response: Response) -> str:
+    async def extend(self, engine: CountingEngine, responses: list[Response]) -> list[str]:
+        """See ``Way``; what has not ended when most have stays as it was."""
+        workers = asyncio.Semaphore(_CHAIN_WORKERS)
+        texts = [response.text for response in responses]
+        missing = math.ceil(_CHAIN_DONE * len(responses))
+        enough = asyncio.Event()
+
+        async def work(place: int) -> None:
+            nonlocal missing
+            async with workers:
+                texts[place] = await self._chain(engine, responses[place])
+            missing -= 1
+            if missing == 0:
+                enough.set()
+
+        tasks = [asyncio.create_task(work(place)) for place in range(len(responses))]
+        await enough.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return texts
+
+    async def _chain(self, engine: CountingEngine, response: Response) -> str:
         """All rounds, over and over until the response has grown."""
         for attempt in range(_CHAIN_TRIES):
             best = response.text
@@ -123,22 +157,14 @@ class OurStages:
         for stage in (stage for stages in self._rounds for stage in stages):
             stage.writer = base_model(experiment, "extender")
 
-    async def extend(self, engine: CountingEngine, response: Response) -> str:
-        """All rounds of both stages, as their assets run them."""
-        record = Text(
-            record_id=f"bench-{response.position}",
-            experiment="bench",
-            iteration=1,
-            stage="initial_responses",
-            position=response.position,
-            language="en",
-            instruction=response.instruction,
-            text=response.text,
-        )
+    async def extend(self, engine: CountingEngine, responses: list[Response]) -> list[str]:
+        """See ``Way``."""
+        records = [_record(response) for response in responses]
         for stages in self._rounds:
             for stage in stages:
-                record = await self._filled(engine, stage, record)
-        return record.text or ""
+                filled = (self._filled(engine, stage, record) for record in records)
+                records = list(await asyncio.gather(*filled))
+        return [record.text or "" for record in records]
 
     async def _filled(
         self, engine: CountingEngine, stage: ExtendHalf | ExtendWhole, source: Text
@@ -155,8 +181,25 @@ class OurStages:
         return stage.carry(slot, record)
 
 
+def _record(response: Response) -> Text:
+    return Text(
+        record_id=f"bench-{response.position}",
+        experiment="bench",
+        iteration=1,
+        stage="initial_responses",
+        position=response.position,
+        language="en",
+        instruction=response.instruction,
+        text=response.text,
+    )
+
+
 def summary(
-    experiment: Experiment, responses: list[Response], texts: list[str], engine: CountingEngine
+    experiment: Experiment,
+    responses: list[Response],
+    texts: list[str],
+    engine: CountingEngine,
+    seconds: float,
 ) -> dict[str, Any]:
     """The figures of one way: a response is accepted when it has grown enough."""
     growth = experiment.extension.growth
@@ -174,6 +217,8 @@ def summary(
         "times_longer": round(mean(new / old for old, new in pairs), 2) if pairs else None,
         "requests": engine.requests,
         "tokens": engine.tokens,
+        "seconds": round(seconds, 1),
+        "accepted_words_per_s": round(words / seconds, 1),
         "accepted_words_per_token": round(words / engine.tokens, 4),
     }
 

@@ -97,9 +97,7 @@ class RunLock:
             note_layout(data_dir)
             lock = _locked(path)
             other = Holder.read(note)
-            # A holder on this machine has lost the system's lock, so it is dead.
-            elsewhere = other and other.machine != machine()
-            if lock is None or (elsewhere and _shows_itself(other, note)):
+            if lock is None or (other and _lives_elsewhere(other, note)):
                 if lock:
                     lock.release()
                 raise UserError(
@@ -187,6 +185,11 @@ def _locked(path: Path) -> FileLock | None:
             ) from error
         raise
     return lock
+
+
+def _lives_elsewhere(holder: Holder, note: Path) -> bool:
+    # On this machine it has lost the system's lock, so it is dead.
+    return holder.machine != machine() and _shows_itself(holder, note)
 
 
 def _shows_itself(holder: Holder, note: Path) -> bool:
