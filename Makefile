@@ -12,8 +12,9 @@ ENGINE ?= transformers
 DEMO := $(if $(filter vllm,$(ENGINE)),demo_vllm,demo)
 BASELINES := $(if $(filter vllm,$(ENGINE)),,demo_planned demo_documents)
 
-# What the demo is compared with is made beside it. On CPUs each of the two has half of the cores (more
-# would not make the miniature faster); a GPU belongs to one at a time.
+# What the demo is compared with is made beside it, and its first models are measured there. On CPUs
+# each of the two has half of the cores (more would not make the miniature faster); a GPU belongs to
+# one at a time.
 BESIDE_LOG := data/beside_the_demo.log
 ifeq ($(wildcard /dev/nvidiactl),)
 AT_ONCE := 2
@@ -44,7 +45,6 @@ demo: $(READY) $(if $(filter vllm,$(ENGINE)),$(VLLM_READY))  ## Run three iterat
 	@mkdir -p data
 	@echo "The control and the baselines are made beside the demo; what they say goes to $(BESIDE_LOG)."
 	$(MAKE) --jobs $(AT_ONCE) beside_the_demo the_iterations
-	$(BIN)/sl-dagster dataset --experiment $(DEMO)
 	$(BIN)/sl-dagster evaluate --experiment $(DEMO)
 	$(BIN)/sl-dagster compare --experiment $(DEMO) $(addprefix --experiment ,$(BASELINES))
 	$(BIN)/sl-dagster publish --experiment $(DEMO) --dataset me/long-texts --model me/long-writer --dry-run
@@ -54,12 +54,14 @@ beside_the_demo:
 	@( $(BIN)/sl-dagster run --experiment demo_control $(foreach baseline,$(BASELINES), \
 		&& $(BIN)/sl-dagster run --experiment $(baseline) \
 		&& $(BIN)/sl-dagster evaluate --experiment $(baseline)) \
+		&& $(BIN)/sl-dagster evaluate --experiment $(DEMO) \
 	) > $(BESIDE_LOG) 2>&1 || { tail -n 30 $(BESIDE_LOG); exit 1; }
 
 # The first goes before the others, so that its growth is on the screen while they are made.
 the_iterations:
 	$(BIN)/sl-dagster run --experiment $(DEMO) --iterations 1
 	$(BIN)/sl-dagster run --experiment $(DEMO)
+	$(BIN)/sl-dagster dataset --experiment $(DEMO)
 
 real: export SL_DAGSTER_EXPERIMENTS := $(CURDIR)/smollm2/experiments
 real: $(VLLM_READY) $(SMOLLM2)  ## Run a real model through the loop, on CPUs: hours. Stopped, it goes on from there.

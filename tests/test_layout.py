@@ -9,12 +9,13 @@ from sl_dagster.errors import UserError
 from sl_dagster.layout import LAYOUT, check_layout, note_layout
 from sl_dagster.paths import data_dir
 from sl_dagster.resources.storage.run_lock import RunLock
+from sl_dagster.resources.storage.stage_store import StageKey
 
 
 def test_a_run_notes_the_layout(tmp_path: Path) -> None:
     check_layout(tmp_path / "new")  # as are those of versions that noted none
     lock = RunLock()
-    lock.hold(tmp_path, "e", 1, "run-1")
+    lock.hold(tmp_path, StageKey("e", "instructions", 1), "run-1")
     lock.free()
     assert json.loads((tmp_path / "layout.json").read_text()) == {"layout": LAYOUT}
     before = (tmp_path / "layout.json").stat().st_mtime_ns
@@ -27,7 +28,8 @@ def test_what_a_later_version_has_stored_is_refused(
 ) -> None:
     monkeypatch.setenv("SL_DAGSTER_DATA", str(tmp_path))
     (tmp_path / "layout.json").write_text(json.dumps({"layout": LAYOUT + 1}))
-    for use in (data_dir, lambda: RunLock().hold(tmp_path, "e", 1, "run-1")):
+    key = StageKey("e", "instructions", 1)
+    for use in (data_dir, lambda: RunLock().hold(tmp_path, key, "run-1")):
         with pytest.raises(UserError, match="a later version of sl-dagster has stored here"):
             use()
     assert [path.name for path in tmp_path.iterdir()] == ["layout.json"], "nothing is written"

@@ -38,12 +38,12 @@ class RunSession(dg.ConfigurableResource):
         return self._engines
 
     def claim(self, key: StageKey, run_id: str) -> None:
-        """Claim the stage's iteration for this run.
+        """Claim the stage for this run (see ``RunLock``).
 
         Raises:
             UserError: another run works on it.
         """
-        self._lock.hold(Path(self.data_dir), key.experiment, key.iteration, run_id)
+        self._lock.hold(Path(self.data_dir), key, run_id)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """End the engines and free the iterations, however the run ended."""

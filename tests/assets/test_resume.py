@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from sl_dagster.resources.storage.run_lock import RunLock
+from sl_dagster.resources.storage.stage_store import StageKey
 from tests.assets.conftest import Project
 
 pytestmark = pytest.mark.integration
@@ -96,7 +97,7 @@ def is_for_training(process: psutil.Process) -> bool:
 
 def test_a_second_run_on_the_same_iteration_is_told_to_wait(fresh: Project) -> None:
     lock = RunLock()
-    lock.hold(Path(fresh.data), "small", 1, "run-one")
+    lock.hold(Path(fresh.data), StageKey("small", "instructions", 1), "run-one")
     result = fresh.run_as_a_program(*RUN)
     assert result.returncode == 1
     message = " ".join(result.stderr.split())

@@ -134,7 +134,7 @@ class Tortured(Project):
 
     def holders(self) -> set[int]:
         """The processes that have claimed an iteration; they may be dead."""
-        notes = [Holder.read(note) for note in self.data.glob("small/.iteration=*.run")]
+        notes = [Holder.read(note) for note in self.data.glob("small/.*.run")]
         return {holder.process for holder in notes if holder}
 
     def processes(self) -> list[psutil.Process]:

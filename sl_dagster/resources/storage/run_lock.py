@@ -1,5 +1,7 @@
 """Keeping two runs from working on the same iteration of an experiment at the same time.
 
+Stages outside the loop are claimed one by one, so models can be measured while others are made.
+
 On one machine the system's file lock decides, which is free again as soon as its holder is dead.
 Such locks do not reach another machine over every shared folder. So a small file beside the lock
 says who holds it, and the holder touches it as long as it lives: a run on another machine takes the
@@ -22,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from sl_dagster.errors import UserError
 from sl_dagster.layout import check_layout, note_layout
-from sl_dagster.resources.storage.stage_store import disk_errors_explained
+from sl_dagster.resources.storage.stage_store import StageKey, disk_errors_explained
 
 _BEAT = 5.0  # seconds between two touches
 _SILENCE = 60.0  # seconds without one after which a holder elsewhere seems to be dead
@@ -73,16 +75,20 @@ class RunLock:
         self._ended = threading.Event()
         self._heart: threading.Thread | None = None
 
-    def hold(self, data_dir: Path, experiment: str, iteration: int | None, run_id: str) -> None:
-        """Claim an iteration for this run; claiming it again changes nothing.
+    def hold(self, data_dir: Path, key: StageKey, run_id: str) -> None:
+        """Claim a stage's iteration for this run, or just the stage if it stands outside the loop.
+
+        Claiming it again changes nothing.
 
         Raises:
             UserError: another run has it, or has taken it over; or the folder cannot be written.
         """
-        path = data_dir / experiment / f".iteration={iteration or 0}.lock"
+        part, what = key.name.replace("/", "."), str(key)
+        if key.iteration is not None:
+            part = f"iteration={key.iteration}"
+            what = f"iteration {key.iteration} of {key.experiment}"
+        path = data_dir / key.experiment / f".{part}.lock"
         note = path.with_suffix(".run")
-        what = f"iteration {iteration}" if iteration else "the stages outside the iterations"
-        what = f"{what} of {experiment}"
         if path in self._held:
             if Holder.read(note) != self._held[path][0]:
                 raise UserError(
@@ -153,7 +159,7 @@ def holder_lives(data_dir: Path, run_id: str) -> bool | None:
         data_dir: where it has claimed iterations.
         run_id: the Dagster run.
     """
-    for note in data_dir.glob("*/.iteration=*.run"):
+    for note in data_dir.glob("*/.*.run"):
         holder = Holder.read(note)
         if holder and holder.run_id == run_id:
             if (holder.machine, holder.host) == (machine(), platform.node()):

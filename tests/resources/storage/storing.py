@@ -66,7 +66,7 @@ def make_and_store(folder: Path, fingerprint: str, asks: Callable[[int], Any]) -
     stages, adapters = StageStore(data_dir=data), AdapterStore(data_dir=data)
     lengths, context = LengthsDatabase(data_dir=data), cast(Any, _Context())
     lock = RunLock()
-    lock.hold(folder, "e", None, "a run")
+    lock.hold(folder, StageKey("e", "instructions", None), "a run")
     stage = stages.find(SEEDS, fingerprint) or _stage(stages, fingerprint, asks)
     StageIOManager(stages=stages, lengths=lengths).handle_output(context, stage)
     adapter = adapters.find(LORA, fingerprint)

@@ -13,18 +13,20 @@ import pytest
 from sl_dagster.errors import UserError
 from sl_dagster.resources.storage import run_lock
 from sl_dagster.resources.storage.run_lock import Holder, RunLock
+from sl_dagster.resources.storage.stage_store import StageKey
 
 # Holds iteration 1 of e. On "another machine" the locks of the system are its own, not seen here.
 PROGRAM = """
 import sys
 from pathlib import Path
 from sl_dagster.resources.storage import run_lock
+from sl_dagster.resources.storage.stage_store import StageKey
 if sys.argv[2] == "elsewhere":
     run_lock.machine = lambda: "another machine"
     real = run_lock._locked
     run_lock._locked = lambda path: real(path.with_suffix(".other"))
 run_lock._BEAT = 0.1
-run_lock.RunLock().hold(Path(sys.argv[1]), "e", 1, "run-one")
+run_lock.RunLock().hold(Path(sys.argv[1]), StageKey("e", "instructions", 1), "run-one")
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -43,16 +45,32 @@ def held(folder: Path, where: str) -> Iterator[subprocess.Popen[str]]:
 
 def test_the_second_run_is_told_who_works_there(tmp_path: Path) -> None:
     first, second = RunLock(), RunLock()
-    first.hold(tmp_path, "e", 1, "run-one")
-    first.hold(tmp_path, "e", 1, "run-one")
-    second.hold(tmp_path, "e", 2, "run-two")
-    second.hold(tmp_path, "other", 1, "run-two")
+    first.hold(tmp_path, StageKey("e", "instructions", 1), "run-one")
+    first.hold(tmp_path, StageKey("e", "instructions", 1), "run-one")
+    second.hold(tmp_path, StageKey("e", "instructions", 2), "run-two")
+    second.hold(tmp_path, StageKey("other", "instructions", 1), "run-two")
     with pytest.raises(UserError, match=r"working on iteration 1 of e \(run run-one\)"):
-        second.hold(tmp_path, "e", 1, "run-two")
+        second.hold(tmp_path, StageKey("e", "instructions", 1), "run-two")
     first.free()
-    second.hold(tmp_path, "e", 1, "run-two")
+    second.hold(tmp_path, StageKey("e", "instructions", 1), "run-two")
     second.free()
     assert not list(tmp_path.glob("*/*.run")), "nothing says that somebody works there"
+
+
+def test_models_are_measured_while_others_are_made(tmp_path: Path) -> None:
+    """And two models side by side, but no model by two runs."""
+    making, measuring, other = RunLock(), RunLock(), RunLock()
+    for key in (StageKey("e", "seeds", None), StageKey("e", "instructions", 2)):
+        making.hold(tmp_path, key, "run-one")
+    measuring.hold(tmp_path, StageKey("e", "longen_scores", None, "1"), "run-two")
+    other.hold(tmp_path, StageKey("e", "longen_scores", None, "base"), "run-three")
+    with pytest.raises(UserError, match=r"on e/longen_scores of model 1 \(run run-two\)"):
+        other.hold(tmp_path, StageKey("e", "longen_scores", None, "1"), "run-three")
+    with pytest.raises(UserError, match=r"on e/seeds \(run run-one\)"):
+        other.hold(tmp_path, StageKey("e", "seeds", None), "run-three")
+    for lock in (making, measuring, other):
+        lock.free()
+    assert not list(tmp_path.glob("*/.*.run"))
 
 
 @pytest.mark.parametrize("where", ["here", "elsewhere"])
@@ -63,7 +81,7 @@ def test_a_run_in_another_process_or_on_another_machine_is_seen(
     with held(tmp_path, where) as process:
         time.sleep(1.5)  # longer than the silence: it keeps itself alive
         with pytest.raises(UserError, match=rf"\(run run-one\), process {process.pid} on "):
-            RunLock().hold(tmp_path, "e", 1, "run-two")
+            RunLock().hold(tmp_path, StageKey("e", "instructions", 1), "run-two")
 
 
 @pytest.mark.parametrize("where", ["here", "elsewhere"])
@@ -79,9 +97,9 @@ def test_a_run_that_is_killed_blocks_nobody(
     second = RunLock()
     if where == "elsewhere":
         with pytest.raises(UserError, match=r"\(run run-one\)"):
-            second.hold(tmp_path, "e", 1, "run-two")
+            second.hold(tmp_path, StageKey("e", "instructions", 1), "run-two")
         time.sleep(1.2)
-    second.hold(tmp_path, "e", 1, "run-two")
+    second.hold(tmp_path, StageKey("e", "instructions", 1), "run-two")
     note = Holder.read(tmp_path / "e" / ".iteration=1.run")
     assert note and note.run_id == "run-two"
     second.free()
@@ -101,11 +119,11 @@ def test_a_clock_that_jumps_neither_ends_a_run_nor_keeps_a_dead_one(
         monkeypatch.setattr(run_lock.os, "utime", lambda path: touch(path, (now, now)))
         if lives:
             with pytest.raises(UserError, match=r"\(run run-one\)"):
-                second.hold(tmp_path, "e", 1, "run-two")
+                second.hold(tmp_path, StageKey("e", "instructions", 1), "run-two")
             return
         process.kill()
         process.wait()
-    second.hold(tmp_path, "e", 1, "run-two")
+    second.hold(tmp_path, StageKey("e", "instructions", 1), "run-two")
     second.free()
 
 
@@ -113,7 +131,7 @@ def test_a_run_whose_machine_was_asleep_goes_no_further(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = RunLock()
-    first.hold(tmp_path, "e", 1, "run-one")
+    first.hold(tmp_path, StageKey("e", "instructions", 1), "run-one")
     note = tmp_path / "e" / ".iteration=1.run"
     long_ago = time.time() - 1000
     os.utime(note, (long_ago, long_ago))
@@ -122,9 +140,9 @@ def test_a_run_whose_machine_was_asleep_goes_no_further(
     locked = run_lock._locked
     monkeypatch.setattr(run_lock, "_locked", lambda path: locked(path.with_suffix(".other")))
     second = RunLock()
-    second.hold(tmp_path, "e", 1, "run-two")
+    second.hold(tmp_path, StageKey("e", "instructions", 1), "run-two")
     with pytest.raises(UserError, match=r"run \(run run-two\).* has taken over iteration 1 of e"):
-        first.hold(tmp_path, "e", 1, "run-one")
+        first.hold(tmp_path, StageKey("e", "instructions", 1), "run-one")
     first.free()
     assert note.exists(), "it is the other's"
     second.free()
@@ -134,11 +152,11 @@ def test_the_note_of_an_earlier_version_blocks_nobody(tmp_path: Path) -> None:
     (tmp_path / "e").mkdir()
     (tmp_path / "e" / ".iteration=1.run").write_text("a-run-of-last-week")
     lock = RunLock()
-    lock.hold(tmp_path, "e", 1, "run-two")
+    lock.hold(tmp_path, StageKey("e", "instructions", 1), "run-two")
     lock.free()
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file, not a folder")
     with pytest.raises(UserError, match=r"data: cannot claim iteration 1 of e: .*Not a directory"):
-        RunLock().hold(tmp_path / "data", "e", 1, "run-one")
+        RunLock().hold(tmp_path / "data", StageKey("e", "instructions", 1), "run-one")
