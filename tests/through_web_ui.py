@@ -26,10 +26,12 @@ def main() -> None:
         with dg.DagsterInstance.from_config(str(project.root / "home")) as instance:
             for iteration in project.experiment.partitions:
                 _come_to_the_end(ui, instance, iteration)
-        ui.process.terminate()
-        ui.process.wait(timeout=60)
-    finally:
+    except BaseException:
         ui.close()
+        raise
+    # As its user ends it; its code servers end when they notice.
+    ui.process.terminate()
+    ui.process.wait(timeout=60)
 
 
 def _come_to_the_end(ui: WebUI, instance: dg.DagsterInstance, iteration: str) -> None:
