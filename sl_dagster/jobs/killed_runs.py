@@ -5,40 +5,56 @@ of the command line, and one whose code server died with it, would count as runn
 keep all others in the queue.
 """
 
-import time
+import os
+import platform
+from collections.abc import Collection
 from pathlib import Path
 
 import dagster as dg
 import psutil
-from dagster._core.storage.dagster_run import RunRecord
 
 from sl_dagster.resources.storage.run_lock import holder_lives
 
-PROCESS = "sl_dagster/process"  # the tag of runs of the command line
 CONTINUES = "launched again, it goes on from there"
-# A run claims its iteration soon after its start. Until then, its process may be on another host.
-_SECONDS_TO_CLAIM = 60
+_PROCESS, _HOST = "sl_dagster/process", "sl_dagster/host"
 
 
-def note_killed_runs(instance: dg.DagsterInstance, data_dir: Path) -> list[str]:
+def tags_of_this_process() -> dict[str, str]:
+    """The tags of a run of the command line, by which it is known whether it lives."""
+    return {_PROCESS: str(os.getpid()), _HOST: platform.node()}
+
+
+def note_killed_runs(
+    instance: dg.DagsterInstance, data_dir: Path, doubted: Collection[str] = ()
+) -> list[str]:
     """Note of runs whose process was killed that they have failed.
+
+    A run claims its iteration soon after its start, and then its claim says where it lives. Before,
+    a run of a code server may be on another host that shares the history. So one that has claimed
+    nothing, and has no process here, is noted only if that was so a while ago, too.
 
     Args:
         instance: the history.
         data_dir: where the runs work.
+        doubted: what this has returned a minute ago or more.
 
     Returns:
-        The ids of these runs.
+        The ids of runs that seem to be dead and have not been noted.
     """
-    killed = []
+    doubtful = []
     running = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
-    for record in instance.get_run_records(running):
-        process = _process(instance, record.dagster_run)
-        if process and not _lives(record, process, data_dir):
+    for run in instance.get_runs(running):
+        process = _process(instance, run)
+        lives = holder_lives(data_dir, run.run_id)
+        is_sure = lives is not None or run.tags.get(_HOST) == platform.node()
+        if lives or process is None or (lives is None and psutil.pid_exists(process)):
+            continue
+        if is_sure or run.run_id in doubted:
             said = f"its process {process} was killed; what it finished is kept: {CONTINUES}"
-            instance.report_run_failed(record.dagster_run, said)
-            killed.append(record.dagster_run.run_id)
-    return killed
+            instance.report_run_failed(run, said)
+        else:
+            doubtful.append(run.run_id)
+    return doubtful
 
 
 def _process(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int | None:
@@ -46,7 +62,7 @@ def _process(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int | None:
 
     None if it has another launcher: those that start containers watch over them.
     """
-    if process := run.tags.get(PROCESS):
+    if process := run.tags.get(_PROCESS):
         return int(process)
     if isinstance(instance.run_launcher, dg.DefaultRunLauncher):
         for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
@@ -54,11 +70,3 @@ def _process(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int | None:
             if event and "pid" in event.engine_event_data.metadata:
                 return int(str(event.engine_event_data.metadata["pid"].value))
     return None
-
-
-def _lives(record: RunRecord, process: int, data_dir: Path) -> bool:
-    lives = holder_lives(data_dir, record.dagster_run.run_id)
-    if lives is not None:
-        return lives
-    young = time.time() - (record.start_time or 0) < _SECONDS_TO_CLAIM
-    return young or psutil.pid_exists(process)

@@ -29,7 +29,7 @@ def killed_runs_sensor(context: dg.RunFailureSensorContext) -> None:
 
 @dg.sensor(
     name="forsaken_runs",
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
         "Notes runs as failed whose process was killed together with the code server that watched "
@@ -40,7 +40,7 @@ def forsaken_runs_sensor(
     context: dg.SensorEvaluationContext, stages: dg.ResourceParam[StageStore]
 ) -> dg.SkipReason:
     """Looks at all runs that have not ended; it starts none."""
-    killed = note_killed_runs(context.instance, Path(stages.data_dir))
-    return dg.SkipReason(
-        f"killed: {', '.join(killed)}" if killed else "no run has lost its process"
-    )
+    doubted = (context.cursor or "").split()
+    doubtful = note_killed_runs(context.instance, Path(stages.data_dir), doubted)
+    context.update_cursor(" ".join(doubtful))
+    return dg.SkipReason(f"{len(doubtful)} runs have no process that is known of")

@@ -3,7 +3,6 @@
 Whoever launches hands over the definitions that know the jobs.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import ALIGNED_MODEL, Experiment
 from sl_dagster.experiment.base import shortened
 from sl_dagster.jobs.asset_jobs import job_name
-from sl_dagster.jobs.killed_runs import CONTINUES, PROCESS, note_killed_runs
+from sl_dagster.jobs.killed_runs import CONTINUES, note_killed_runs, tags_of_this_process
 from sl_dagster.jobs.run_origin import runs_of_the_location
 from sl_dagster.jobs.staleness import Staleness
 from sl_dagster.jobs.still_stored import still_stored
@@ -199,7 +198,7 @@ def _run(
                 },
             },
             asset_selection=[dg.AssetKey([experiment, name]) for name in names],
-            tags={PROCESS: str(os.getpid())},
+            tags=tags_of_this_process(),
             raise_on_error=False,
         )
     check_success(result, f"\n(run {result.run_id}; see it in the web UI)")
