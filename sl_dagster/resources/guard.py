@@ -32,9 +32,10 @@ def main() -> None:
         if command[0] == _TEMPORARY:
             environment = os.environ | stack.enter_context(temporary_files())
             del command[0]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
         over = threading.Event()
+        # Before it starts, so that it hears SIGTERM where whoever started this process does not.
         signal.signal(signal.SIGTERM, lambda *_: over.set())
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
         # A run that is interrupted from the keyboard decides itself when the server goes.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.Thread(target=_wait_for_the_run_to_end, args=(over,), daemon=True).start()

@@ -80,6 +80,18 @@ def test_the_command_and_all_below_end_with_the_run(
     assert not [*folder.iterdir()]
 
 
+def test_a_command_hears_sigterm_where_its_run_does_not(folder: Path) -> None:
+    """A script's background job may be deaf to signals, and what it starts would be, too."""
+    heard = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        guard, _ = started(folder, 600)
+    finally:
+        signal.signal(signal.SIGTERM, heard)
+    assert guard.stdin
+    guard.stdin.close()
+    assert guard.wait(timeout=60) == 128 + signal.SIGTERM, "it had not to be killed"
+
+
 def test_a_command_that_ends_is_followed_by_all_below(folder: Path) -> None:
     guard, below = started(folder, 0, "--temporary")
     assert guard.wait(timeout=60) == 7, "its own exit status"
