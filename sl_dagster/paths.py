@@ -4,7 +4,6 @@ Environment variables move each of them; without any, everything lies in the pro
 """
 
 import os
-import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -100,10 +99,19 @@ def ensure_dagster_home() -> Path:
             "one where Dagster can keep its history"
         ) from error
     if not given:
-        shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+        _copy_settings(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
         _tell_dagster(home, PROJECT_ROOT / ".env")
     os.environ[_HOME] = str(home)
     return home
+
+
+def _copy_settings(source: Path, target: Path) -> None:
+    """Copy what has changed, at once: other processes may be reading it."""
+    settings = source.read_bytes()
+    if not target.exists() or target.read_bytes() != settings:
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        draft.write_bytes(settings)
+        draft.replace(target)
 
 
 def make_folders_absolute() -> None:

@@ -1,6 +1,7 @@
 """The project that a command works on: its experiments, and what is stored of them."""
 
 import dagster as dg
+from filelock import FileLock
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, load_experiment
@@ -38,7 +39,9 @@ def history() -> dg.DagsterInstance:
     """
     home = ensure_dagster_home()
     try:
-        return dg.DagsterInstance.get()
+        # Two processes that begin a history at the same time would both make its tables.
+        with FileLock(home / ".opening.lock"):
+            return dg.DagsterInstance.get()
     except Exception as error:  # of any library: its settings name what keeps the history
         why = " ".join(str(error).split())
         raise UserError(
