@@ -58,14 +58,19 @@ class CountingEngine:
 
 
 async def initial_responses(engine: Engine, experiment: Experiment, count: int) -> list[Response]:
-    """The base model's answers to so many seeds in English; those that pass the filter."""
+    """The base model's answers to so many seeds in English; those that pass the filter.
+
+    More than there are seeds are asked for again, each with other draws.
+    """
     counting = CountingEngine(engine)
     lines = [seed.line for seed in read_seed_instructions(experiment.seeds, ("en",))]
-    count = min(count, len(lines))
     # Evenly from all kinds, which stand one after another in the file.
     chosen = [lines[place * len(lines) // count] for place in range(count)]
     answers = await asyncio.gather(
-        *(_answer(counting, experiment, line.instruction) for line in chosen)
+        *(
+            _answer(counting, experiment, line.instruction, place)
+            for place, line in enumerate(chosen)
+        )
     )
     return [
         Response(position, line.instruction, answer)
@@ -74,12 +79,14 @@ async def initial_responses(engine: Engine, experiment: Experiment, count: int) 
     ]
 
 
-async def _answer(engine: CountingEngine, experiment: Experiment, instruction: str) -> str | None:
+async def _answer(
+    engine: CountingEngine, experiment: Experiment, instruction: str, place: int
+) -> str | None:
     """An answer that passes the filter; None after some tries."""
     sampling = experiment.sampling_of("initial_responses")
     message = Message(role="user", content=instruction)
     for attempt in range(_TRIES):
-        seed = seed_from("bench", instruction, attempt)
+        seed = seed_from("bench", instruction, place, attempt)
         completion = await engine.ask(Request(message, sampling, seed, base_model(experiment)))
         text, _ = response_in(completion.text.strip(), experiment.filter.preset)
         reason = response_drop_reason(
