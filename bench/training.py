@@ -5,7 +5,7 @@ set is, are trained on in four ways in one run, with about as many tokens in eac
 
 - one by one, unpacked, in float32, as the paper's code does; gradients of eight are added up;
 - the same in bfloat16;
-- eight in a batch, padded, in bfloat16;
+- eight in a batch, end to end, in bfloat16;
 - packed into sequences as long as the longest example, in bfloat16; as many in a batch as have the
   tokens of eight examples.
 

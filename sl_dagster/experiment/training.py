@@ -60,8 +60,7 @@ class Training(Settings):
         epochs: passes over the training set.
         batch_size: examples per device and step.
         gradient_accumulation: steps whose gradients are added up before an update.
-        max_length: longest example in tokens; longer ones are cut, and counted. Batches are no
-            longer than their longest example.
+        max_length: longest example in tokens; longer ones are cut, and counted.
         packing: several short examples in one sequence, each seeing only itself.
         precision: arithmetic of the forward pass. With ``bf16`` the base model's weights are
             bfloat16 on a GPU; the adapter's are float32.

@@ -64,6 +64,7 @@ def tokenized(job: TrainingJob, tokenizer: Any, stops: set[int]) -> TokenizedExa
             f"training.evaluation_split: {job.training.evaluation_split:g} of {len(lengths)} "
             f"examples leaves {len(train)} to train on and {len(evaluation)} to evaluate on"
         )
+    examples = examples.map(lambda row: {name: ids[:limit] for name, ids in row.items()})
     return TokenizedExamples(
         train=examples.select(train),
         evaluation=examples.select(evaluation) if evaluation else None,

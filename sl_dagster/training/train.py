@@ -34,6 +34,7 @@ from sl_dagster.models.base_model import load_tokenizer
 from sl_dagster.models.memory import is_short_of_memory, short_of_memory
 from sl_dagster.progress import Pace, Progress, duration
 from sl_dagster.training.checkpoints import CheckpointsNoted, last_checkpoint, step_of
+from sl_dagster.training.end_to_end import lay_end_to_end
 from sl_dagster.training.examples import TokenizedExamples, tokenized
 from sl_dagster.training.job import (
     CHECKPOINTS,
@@ -149,10 +150,12 @@ def make_trainer(
     Raises:
         UserError: see ``train``.
     """
+    several = job.training.batch_size > 1 or job.training.packing
+    end_to_end = several and lay_end_to_end(model)
     model, new_adapter = adapted(job, model)
     trainer = SFTTrainer(
         model=model,
-        args=_arguments(job, examples, resumes),
+        args=_arguments(job, examples, resumes, end_to_end),
         train_dataset=examples.train,
         eval_dataset=examples.evaluation,
         processing_class=tokenizer,
@@ -202,7 +205,9 @@ def _asked_way(config: dict[str, Any]) -> str | None:
     return None
 
 
-def _arguments(job: TrainingJob, examples: TokenizedExamples, resumes: bool) -> SFTConfig:
+def _arguments(
+    job: TrainingJob, examples: TokenizedExamples, resumes: bool, end_to_end: bool
+) -> SFTConfig:
     training = job.training
     gpu = torch.cuda.is_available()
     checkpointing = training.gradient_checkpointing
@@ -220,9 +225,11 @@ def _arguments(job: TrainingJob, examples: TokenizedExamples, resumes: bool) -> 
         per_device_train_batch_size=training.batch_size,
         per_device_eval_batch_size=training.batch_size,
         gradient_accumulation_steps=training.gradient_accumulation,
-        max_length=min(training.max_length, examples.longest),
+        # Examples are cut already; this is the length of a sequence that several are packed into.
+        max_length=min(training.max_length, examples.longest) if training.packing else None,
         packing=training.packing,
         eval_packing=False,
+        padding_free=end_to_end,
         completion_only_loss=True,
         bf16=training.precision == "bf16",
         use_cpu=not gpu,

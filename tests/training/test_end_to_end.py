@@ -1,0 +1,56 @@
+"""Examples end to end in one sequence: each is seen as if it were alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig
+from transformers.models.mistral import MistralForCausalLM
+
+from sl_dagster.training.end_to_end import lay_end_to_end
+from sl_dagster.training.train import train
+from tests.families import FAMILIES, SIZES, build_model
+from tests.training.examples import new_job
+
+
+@pytest.mark.parametrize("family", ["qwen2", "llama", "qwen3"])
+def test_each_example_sees_only_itself(family: str, tmp_path: Path) -> None:
+    build_model(FAMILIES[family], tmp_path)
+    model: Any = AutoModelForCausalLM.from_pretrained(tmp_path)
+    examples = [torch.randint(5, 200, (length,)) for length in (7, 1, 30)]
+    alone = [model(ids[None]).logits[0] for ids in examples]
+    assert lay_end_to_end(model)
+    starts = torch.tensor([0, 7, 8, 38], dtype=torch.int32)
+    together = model(
+        torch.cat(examples)[None],
+        position_ids=torch.cat([torch.arange(len(ids)) for ids in examples])[None],
+        cu_seq_lens_q=starts,
+        cu_seq_lens_k=starts,
+    ).logits[0]
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-4)
+
+
+def test_only_models_whose_layers_see_everything() -> None:
+    def model(kind: Any, config: Any) -> Any:
+        return kind._from_config(config, attn_implementation=implementation)
+
+    sizes: Any = {**SIZES, "vocab_size": 64}
+    implementation = "sdpa"
+    assert lay_end_to_end(model(LlamaForCausalLM, LlamaConfig(**sizes)))
+    assert not lay_end_to_end(model(MistralForCausalLM, MistralConfig(**sizes, sliding_window=8)))
+    assert lay_end_to_end(model(MistralForCausalLM, MistralConfig(**sizes, sliding_window=None)))
+    implementation = "eager"
+    assert not lay_end_to_end(model(LlamaForCausalLM, LlamaConfig(**sizes)))
+
+
+def test_a_batch_teaches_what_its_examples_teach_one_by_one(tmp_path: Path) -> None:
+    losses = []
+    for name, way in {
+        "one by one": {"batch_size": 1, "gradient_accumulation": 3},
+        "in a batch": {"batch_size": 3},
+    }.items():
+        job = new_job(tmp_path, name, epochs=2, precision="fp32", **way)
+        losses.append([point.loss for point in train(job, pipes=None).losses])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+    assert losses[0][-1] < losses[0][0]
