@@ -36,7 +36,7 @@ DEBIAN := $(if $(wildcard /usr/lib/postgresql/*/bin/postgres),,postgresql) \
 # `make torture` kills so often; see docs/faults.md for how long that takes.
 KILLS ?= 50
 
-.PHONY: demo beside_the_demo the_iterations real ray test torture lint ui vllm debian clean help
+.PHONY: demo beside_the_demo the_iterations the_dataset the_scores real ray test torture lint ui vllm debian clean help
 
 help:  ## Say what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -45,6 +45,7 @@ demo: $(READY) $(if $(filter vllm,$(ENGINE)),$(VLLM_READY))  ## Run three iterat
 	@mkdir -p data
 	@echo "The control and the baselines are made beside the demo; what they say goes to $(BESIDE_LOG)."
 	$(MAKE) --jobs $(AT_ONCE) beside_the_demo the_iterations
+	$(MAKE) --jobs $(AT_ONCE) the_dataset the_scores
 	$(BIN)/sl-dagster evaluate --experiment $(DEMO)
 	$(BIN)/sl-dagster compare --experiment $(DEMO) $(addprefix --experiment ,$(BASELINES))
 	$(BIN)/sl-dagster publish --experiment $(DEMO) --dataset me/long-texts --model me/long-writer --dry-run
@@ -61,7 +62,13 @@ beside_the_demo:
 the_iterations:
 	$(BIN)/sl-dagster run --experiment $(DEMO) --iterations 1
 	$(BIN)/sl-dagster run --experiment $(DEMO)
+
+the_dataset:
 	$(BIN)/sl-dagster dataset --experiment $(DEMO)
+
+# All but the aligned model can be measured while that is trained.
+the_scores:
+	@$(BIN)/sl-dagster evaluate --experiment $(DEMO) >> $(BESIDE_LOG) 2>&1 || { tail -n 30 $(BESIDE_LOG); exit 1; }
 
 real: export SL_DAGSTER_EXPERIMENTS := $(CURDIR)/smollm2/experiments
 real: $(VLLM_READY) $(SMOLLM2)  ## Run a real model through the loop, on CPUs: hours. Stopped, it goes on from there.
