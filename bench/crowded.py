@@ -22,7 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sl_dagster.paths import PROJECT_ROOT
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 
 NAME = "crowded"
 BUSY = "crowded_training"

@@ -26,7 +26,8 @@ from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Engine, open_engine
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 
 
 def main() -> None:

@@ -21,7 +21,8 @@ from starlette.testclient import TestClient
 from sl_dagster.lineage.server import lineage_app
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.lengths import LengthsDatabase
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 
 KEY = StageKey("bench", "initial_responses", 1)
 STAGE = f"/?experiment={KEY.experiment}&iteration=1&stage={KEY.stage}"

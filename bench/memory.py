@@ -119,7 +119,8 @@ def write_experiment(folder: Path) -> None:
 def write_stage(data: Path, records: int, characters: int) -> None:
     """The last round's stage."""
     from sl_dagster.resources.records import Text
-    from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+    from sl_dagster.resources.storage.stage_key import StageKey
+    from sl_dagster.resources.storage.stage_store import StageStore
 
     store = StageStore(data_dir=str(data))
     with store.draft(StageKey(EXPERIMENT, "round1_stage2", 1), "bench", Text) as writing:
@@ -152,7 +153,8 @@ OWN_STEPS = {
 def journal(data: Path) -> "Journal":
     """The journal, open."""
     from sl_dagster.resources.records import Text
-    from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+    from sl_dagster.resources.storage.stage_key import StageKey
+    from sl_dagster.resources.storage.stage_store import StageStore
 
     return StageStore(data_dir=str(data)).journal(StageKey(EXPERIMENT, "killed", 1), "bench", Text)
 

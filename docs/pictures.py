@@ -14,7 +14,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from sl_dagster.lineage.addresses import record_address
 from sl_dagster.paths import data_dir
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 
 _FOLDER = Path(__file__).parent
 _WIDTH = 1280

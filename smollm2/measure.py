@@ -32,7 +32,9 @@ from sl_dagster.method.prompts import Message
 from sl_dagster.method.text_decay import decay_of
 from sl_dagster.paths import data_dir, experiments_dir
 from sl_dagster.resources.records import Text
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.table import Table
 from smollm2.relevance import relevances
 

@@ -6,7 +6,7 @@ from typing import Any
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.named import resources_in
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 
 
 def stage_run(experiment: Experiment, data: Path, key: StageKey, **fields: Any) -> StageRun:

@@ -22,7 +22,9 @@ from sl_dagster.resources.records import (
 )
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.pending import KnownAdapter
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 RecordType = TypeVar("RecordType", bound=Record)
 

@@ -11,7 +11,8 @@ from sl_dagster.publishing.model_export import new_folder
 from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.pending import Pending
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from tests.conftest import OUTCOME
 from tests.stored_stages import RESPONSES, drafted_responses
 

@@ -9,7 +9,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.layout import LAYOUT, check_layout, note_layout
 from sl_dagster.paths import data_dir
 from sl_dagster.resources.storage.run_lock import RunLock
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 
 
 def test_a_run_notes_the_layout(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sl_dagster.experiment import ALIGNED_MODEL, STAGES_AFTER_THE_LOOP, stage_place
 from sl_dagster.lineage.addresses import stage_path
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 
 Choices = tuple[str, list[tuple[str, str, bool]]]
 _BEFORE, _AFTER, _MODELS = "before", "after", "models"

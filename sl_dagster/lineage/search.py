@@ -8,7 +8,9 @@ import duckdb
 import pyarrow.parquet as pq
 
 from sl_dagster.errors import UserError
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 PAGE_SIZE = 50
 _SNIPPET = 240

@@ -31,7 +31,8 @@ from sl_dagster.report.page import report_path
 from sl_dagster.resources.adapters import Adapter, stage_of
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.lengths import LengthsDatabase
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 
 _SAFE = {
     "Content-Security-Policy": (

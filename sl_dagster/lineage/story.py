@@ -15,7 +15,9 @@ from sl_dagster.method.words import count_words
 from sl_dagster.resources.records import Example, Record, Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.lengths import LengthsDatabase
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 _HELDOUT = ("heldout_base", "heldout_responses")
 

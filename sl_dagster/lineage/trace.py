@@ -11,7 +11,8 @@ from sl_dagster.method.plain_text import plain_text
 from sl_dagster.resources.adapters import asset_of
 from sl_dagster.resources.records import Record, Text
 from sl_dagster.resources.storage.lengths import LengthsDatabase
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 
 _SNIPPET = 100
 

@@ -12,7 +12,7 @@ from sl_dagster import __version__
 from sl_dagster.experiment import Experiment, Method
 from sl_dagster.experiment.public import experiment_yaml, is_local, public_base_model
 from sl_dagster.resources.storage.adapter_store import StoredAdapter
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.table import Table
 from sl_dagster.results.tables import (
     Achievements,

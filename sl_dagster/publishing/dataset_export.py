@@ -21,7 +21,8 @@ from sl_dagster.method.training_pairs import generator_pair
 from sl_dagster.publishing.model_export import new_folder
 from sl_dagster.publishing.pairs import final_pairs
 from sl_dagster.resources.records import Pair
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 
 DatasetFormat = Literal["parquet", "jsonl", "sharegpt", "alpaca", "openai-messages"]
 

@@ -17,7 +17,8 @@ from sl_dagster.models.base_model import load_model, load_tokenizer
 from sl_dagster.publishing.cards import CARD, model_card
 from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE, AnyRole, stage_of
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.results.tables import achievements
 from sl_dagster.training.job import JOB_FILE
 

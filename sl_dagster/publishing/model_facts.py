@@ -9,7 +9,8 @@ from importlib.metadata import version
 from typing import Any
 
 from sl_dagster.experiment import Experiment
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 
 _LIBRARIES = ("sl-dagster", "torch", "transformers", "trl", "peft", "accelerate")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sl_dagster.errors import UserError
 from sl_dagster.resources.records import Pair
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 
 def final_pairs(dataset: StoredStage, length_controlled: StoredStage) -> Iterator[Pair]:

@@ -20,7 +20,9 @@ from sl_dagster.publishing.dataset_export import DatasetExport, write_splits
 from sl_dagster.publishing.model_export import Export, write_model
 from sl_dagster.resources.adapters import AnyRole
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.plots import drawn, growth_curve
 from sl_dagster.results.quality import check_comparable
 from sl_dagster.results.tables import Achievements, achievements

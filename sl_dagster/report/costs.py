@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sl_dagster.experiment import Experiment
 from sl_dagster.report.stage_order import in_order
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.results.table import Table
 
 _HEAD = ("wall-clock hours", "GPU hours", "tokens generated", "tokens trained on")

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.storage.stage_store import StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.answers import stored_heldout
 
 # Which of the last model's answers are shown, as shares of the way from shortest to longest.

@@ -11,7 +11,8 @@ from sl_dagster.report.costs import cost_tables, costs
 from sl_dagster.report.samples import Sample, samples
 from sl_dagster.report.stage_order import in_order
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.results.answers import HELDOUT
 from sl_dagster.results.decay import ModelDecay, decay_table
 from sl_dagster.results.dropped import dropped_rows

@@ -1,7 +1,7 @@
 """Records: what a stage writes, one row per text, and the schemas of their Parquet files.
 
 The data model belongs here: a kind of record for each kind of stage, all of them with the same
-identity and outcome. Where files lie and how they are written is ``storage/stage_store.py``.
+identity and outcome. Where files lie and how they are written is ``storage/stored_stage.py``.
 """
 
 from abc import ABC, abstractmethod

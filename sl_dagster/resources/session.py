@@ -14,7 +14,7 @@ from sl_dagster.experiment import ServedModel
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.engines.pool import EnginePool
 from sl_dagster.resources.storage.run_lock import RunLock
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 
 _Result = TypeVar("_Result")
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from sl_dagster.benchmarks import BENCHMARKS
 from sl_dagster.experiment import BASE_MODEL, Experiment
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 HELDOUT = "heldout"
 

@@ -11,7 +11,9 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import ALIGNED_MODEL, BASE_MODEL, Experiment
 from sl_dagster.resources.adapters import stage_of
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.answers import HELDOUT, stored_answers
 from sl_dagster.results.growth import HeldoutScores, growth_table
 from sl_dagster.results.scores import score_table

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sl_dagster.resources.storage.stage_store import StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 DROPPED_COLUMNS: tuple[str, ...] = (
     "experiment", "iteration", "stage", "reason", "texts", "share", "dropped", "retried",

@@ -7,7 +7,8 @@ import numpy as np
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
-from sl_dagster.resources.storage.stage_store import StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.answers import heldout_key
 
 

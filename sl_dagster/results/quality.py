@@ -12,7 +12,8 @@ from sl_dagster.experiment import Experiment
 from sl_dagster.identity import fingerprint
 from sl_dagster.method.quality import DIMENSIONS
 from sl_dagster.resources.records import Judgement
-from sl_dagster.resources.storage.stage_store import StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 OVERALL = "overall"
 CONFIDENCE = 0.95

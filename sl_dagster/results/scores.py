@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
-from sl_dagster.resources.storage.stage_store import StageStore, StoredStage
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.answers import stored_scores
 
 GROUPS = ("type", "range", "language")

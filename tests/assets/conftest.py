@@ -16,7 +16,9 @@ from filelock import FileLock
 
 from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.paths import PROJECT_ROOT
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from tests.conftest import called
 
 DEMO = PROJECT_ROOT / "sl_dagster" / "demo"

@@ -13,7 +13,8 @@ from sl_dagster.jobs.launch import failure_of
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.named import resources_in
 from sl_dagster.resources.records import Record, Text
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from tests.conftest import ScriptedEngine
 from tests.stored_stages import made_up, store
 

@@ -20,7 +20,8 @@ from sl_dagster.assets.stage.stage import Stage
 from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.resources.adapters import Adapter, AnyRole
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from tests.conftest import OUTCOME
 from tests.stage_runs import stage_run
 from tests.stored_stages import made_up, store, write_adapter

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from tests.assets.stand_ins import StandIns, experiment_with_files
 
 GOLDEN = Path(__file__).parent / "fingerprints.json"

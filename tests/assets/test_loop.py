@@ -13,7 +13,7 @@ from sl_dagster.method.filters import drop_reason
 from sl_dagster.method.words import count_words
 from sl_dagster.resources.adapters import WEIGHTS_FILE, Adapter
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from tests.assets.conftest import GENERATED, STAGES, Project, measured_twice
 from tests.assets.pages import assert_one_sees_what_matters, pages
 

@@ -15,7 +15,7 @@ from sl_dagster.method.prompts import Message
 from sl_dagster.resources.engines import Request
 from sl_dagster.resources.named import resources_in
 from sl_dagster.resources.records import Text
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from tests.assets.scripted import ScriptedProject
 
 

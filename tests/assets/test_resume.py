@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from sl_dagster.resources.storage.run_lock import RunLock
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from tests.assets.conftest import Project
 
 pytestmark = pytest.mark.integration

@@ -12,7 +12,7 @@ from sl_dagster.assets import assets_of
 from sl_dagster.assets.stage.made_once import MadeOnce
 from sl_dagster.experiment import Experiment
 from sl_dagster.experiment.base import Settings
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from tests.assets.stand_ins import PROMPTS, StandIns, experiment_with_files, keys
 
 EVERYTHING: dict[str, Any] = {

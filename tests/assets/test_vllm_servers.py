@@ -21,7 +21,7 @@ from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.engines.vllm_server import free_port
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from tests.assets.conftest import Project
 from tests.conftest import DEMO_MODEL, OUTCOME
 from tests.resources.engines.conftest import needs_vllm

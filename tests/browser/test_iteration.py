@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 from playwright.sync_api import Page, expect
 
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from tests.browser.conftest import WebUI
 
 pytestmark = pytest.mark.integration

@@ -85,7 +85,7 @@ def test_cancelling_stops_at_once_and_keeps_the_journal(
 def _is_free(project: Project) -> bool:
     """Whether another run can work on iteration 1."""
     from sl_dagster.resources.storage.run_lock import RunLock
-    from sl_dagster.resources.storage.stage_store import StageKey
+    from sl_dagster.resources.storage.stage_key import StageKey
 
     lock = RunLock()
     lock.hold(project.data, StageKey("small", "instructions", 1), "test")

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from sl_dagster.jobs.history import latest_materialization
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from tests.browser.conftest import WebUI, wait_for
 
 pytestmark = pytest.mark.integration

@@ -10,7 +10,8 @@ from rich.text import Text
 from sl_dagster.commands.web_ui import greeting, open_web_ui
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiments
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from tests.stored_stages import store
 
 

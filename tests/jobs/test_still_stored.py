@@ -12,7 +12,8 @@ from sl_dagster.experiment import load_experiment
 from sl_dagster.jobs.launch import Launch, run_iterations
 from sl_dagster.jobs.still_stored import still_stored
 from sl_dagster.resources.named import resources_in
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from tests.assets.stand_ins import StandIns, experiment_with_files
 
 LONGEN = {"benchmarks": {"longen": {"queries": "longen.jsonl"}}}

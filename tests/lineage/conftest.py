@@ -27,7 +27,7 @@ from sl_dagster.resources.records import (
 )
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.pending import KnownAdapter
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from tests.stored_stages import RecordType, add_to, made_up, store
 
 SCRIPT = "<script>document.title = 'run'</script><img src=x onerror=alert(1)>"

@@ -13,7 +13,8 @@ from sl_dagster.lineage.server import lineage_app
 from sl_dagster.resources.engines import Completion
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.lengths import LengthsDatabase
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from tests.method.texts import any_text
 from tests.stored_stages import add_to, made_up
 

@@ -12,7 +12,8 @@ from sl_dagster.assets import experiment_assets
 from sl_dagster.experiment import Experiment
 from sl_dagster.lineage.addresses import stage_address
 from sl_dagster.lineage.server import lineage_app
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from tests.lineage.conftest import StageWriter, links
 
 WEB_UI = "http://127.0.0.1:3000"

@@ -8,7 +8,8 @@ import pytest
 from sl_dagster.errors import UserError
 from sl_dagster.identity import fingerprint
 from sl_dagster.lineage.search import PAGE_SIZE, Hit, Search, search
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from tests.lineage.conftest import StageWriter
 
 KEY = StageKey("e", "initial_responses", 1)

@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM
 
 from sl_dagster.resources.records import Pair
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from tests.conftest import DEMO_MODEL, OUTCOME
 from tests.stored_stages import made_up, store
 

@@ -11,7 +11,8 @@ from datasets import DatasetDict, load_dataset
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
 from sl_dagster.publishing.dataset_export import DatasetExport, DatasetFormat, export_dataset
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from tests.publishing.conftest import PLAIN, WOVEN
 
 

@@ -17,7 +17,7 @@ from sl_dagster.publishing.publish import Prepared, Publication, prepare, upload
 from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE
 from sl_dagster.resources.records import Score, Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from tests.conftest import DEMO_MODEL, OUTCOME, Cli
 from tests.hub import Hub, running_hub
 from tests.publishing.conftest import PLAIN, WOVEN

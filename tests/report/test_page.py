@@ -14,7 +14,8 @@ from sl_dagster.report.page import report_html, report_path, write_report
 from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE
 from sl_dagster.resources.records import Judgement, Record, Score, Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from tests.conftest import OUTCOME, Cli
 from tests.lineage.conftest import SCRIPT
 from tests.stored_stages import made_up, store

@@ -18,7 +18,7 @@ from sl_dagster.resources.records import (
     kind_of,
 )
 from sl_dagster.resources.storage.journal import Journal
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from tests.stored_stages import made_up, store
 
 KEY = StageKey("e", "stage", 1)

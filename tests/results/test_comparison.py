@@ -12,7 +12,8 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment, load_experiment
 from sl_dagster.resources.records import Score, Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.results.comparison import compared_models, comparison_rows
 from tests.stored_stages import made_up, store
 

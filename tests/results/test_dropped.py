@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.results.dropped import DROPPED_COLUMNS, dropped_rows
 from tests.stored_stages import store
 

@@ -8,7 +8,8 @@ from sl_dagster import demo
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
 from sl_dagster.resources.records import Text
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from smollm2.measure import Fluency, measured, show, stored_answers
 from tests.stored_stages import drafted, made_up
 

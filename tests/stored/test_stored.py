@@ -14,7 +14,7 @@ import pytest
 from sl_dagster.definitions import defs
 from sl_dagster.jobs.staleness import Staleness
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from tests.assets.conftest import Project
 from tests.stored.make import SETTINGS
 

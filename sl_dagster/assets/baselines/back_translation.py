@@ -14,8 +14,8 @@ from typing import Any
 import dagster as dg
 
 from sl_dagster.assets.loop.new_instructions import NewInstructions
-from sl_dagster.assets.stage.config import prompts_identity, sampling_identity
 from sl_dagster.assets.stage.given import given_text
+from sl_dagster.assets.stage.identities import prompts_identity, sampling_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.stage import Derivation
 from sl_dagster.experiment import Experiment
@@ -26,7 +26,7 @@ from sl_dagster.method.instructions import instruction_drop_reason
 from sl_dagster.method.selection import draw_by_rank
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Text
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 
 class Documents(Derivation):

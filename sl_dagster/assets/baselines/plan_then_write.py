@@ -11,7 +11,7 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from sl_dagster.assets.stage.config import filter_identity, prompts_identity, sampling_identity
+from sl_dagster.assets.stage.identities import filter_identity, prompts_identity, sampling_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
 from sl_dagster.method.commentary import Cut
@@ -25,7 +25,7 @@ from sl_dagster.method.prompts import Message
 from sl_dagster.method.responses import response_drop_reason
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Text
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 _BETWEEN_SECTIONS = "\n\n"
 

@@ -8,7 +8,8 @@ from sl_dagster.assets.checks.check import Check, Stores, warning_unless
 from sl_dagster.assets.stage.description import kept_words
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
-from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.answers import heldout_key
 from sl_dagster.results.growth import heldout_scores
 

@@ -14,7 +14,8 @@ from sl_dagster.experiment import Experiment
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.io_managers import shown_to_the_user, stage_key
 from sl_dagster.resources.storage.lengths import LengthsDatabase
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sl_dagster.assets.stage.task import Task
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.records import Record, Text
 from sl_dagster.resources.storage.lengths_file import LengthsUnavailableError
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 
 
 class CountsAgree(Check):

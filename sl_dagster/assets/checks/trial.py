@@ -22,7 +22,9 @@ from sl_dagster.resources.records import Example
 from sl_dagster.resources.session import RunSession
 from sl_dagster.resources.storage.adapter_store import AdapterStore
 from sl_dagster.resources.storage.io_managers import shown_to_the_user
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 _TRIAL_PROMPTS = 4
 _TRIAL_TOKENS = 256  # an extension begins with what it is given

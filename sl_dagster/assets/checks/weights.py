@@ -9,7 +9,7 @@ from sl_dagster.assets.checks.check import Check, Stores, warning_unless
 from sl_dagster.assets.stage.run import base_model
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.adapters import Role
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from sl_dagster.training.job import LossPoint, TrainingOutcome
 
 

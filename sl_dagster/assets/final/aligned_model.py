@@ -21,7 +21,7 @@ from sl_dagster.publishing.pairs import final_pairs
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.records import AlignedExample, Pair
 from sl_dagster.resources.storage.adapter_store import StoredAdapter
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.tables import achievements
 from sl_dagster.training.job import TrainingJob
 

@@ -12,7 +12,8 @@ from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 
 class MoreInstructions(Instructions):

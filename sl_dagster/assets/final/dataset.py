@@ -16,7 +16,7 @@ from sl_dagster.experiment import Experiment
 from sl_dagster.method.final_set import SeenPairs, collect, common_kind, split_of
 from sl_dagster.method.instructions import Kind
 from sl_dagster.resources.records import Pair, Text
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 
 class Dataset(Derivation):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, get_args
 
-from sl_dagster.assets.stage.config import sampling_identity, section_identity
+from sl_dagster.assets.stage.identities import sampling_identity, section_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
 from sl_dagster.experiment import Experiment, LengthControl
@@ -24,7 +24,7 @@ from sl_dagster.method.lengths import length_named_in
 from sl_dagster.method.words import count_words
 from sl_dagster.resources.engines import Request
 from sl_dagster.resources.records import Pair
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 # A woven query is hardly longer than the query; what runs on has gone astray.
 _TOKENS_PER_WORD, _MORE_TOKENS = 8, 256

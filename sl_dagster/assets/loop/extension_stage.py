@@ -6,7 +6,7 @@ How it is asked, how often, and what of its answer becomes a prefix, which eithe
 import math
 from typing import Any
 
-from sl_dagster.assets.stage.config import filter_identity, prompts_identity, sampling_identity
+from sl_dagster.assets.stage.identities import filter_identity, prompts_identity, sampling_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
 from sl_dagster.method.commentary import Cut

@@ -7,7 +7,7 @@ response filter. Of the answers that do, the longer ones are preferred.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sl_dagster.assets.stage.config import filter_identity, sampling_identity, section_identity
+from sl_dagster.assets.stage.identities import filter_identity, sampling_identity, section_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task
 from sl_dagster.identity import seed_from

@@ -6,7 +6,7 @@ from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.method.diversity import distinct_n, kinds_by_origin, mean_shares
 from sl_dagster.method.language import Language
 from sl_dagster.resources.records import Text
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 
 def earlier_instructions(run: StageRun, iterations: Iterable[int]) -> list[StoredStage]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sl_dagster.assets.loop.instruction_pool import InstructionPool, earlier_instructions
 from sl_dagster.assets.loop.new_instructions import NewInstructions
-from sl_dagster.assets.stage.config import sampling_identity, section_identity
+from sl_dagster.assets.stage.identities import sampling_identity, section_identity
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.experiment import Experiment
 from sl_dagster.identity import fingerprint
@@ -19,7 +19,7 @@ from sl_dagster.method.commentary import Cut
 from sl_dagster.method.instructions import instruction_drop_reason, instruction_in
 from sl_dagster.resources.engines import Request
 from sl_dagster.resources.records import Text
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 _PROMPTS = ("self_instruct", "self_instruct_turn", "self_instruct_stop", "judge", "judge_answers")
 _RULES = 3  # of ``method.instructions``; the preset ``reference`` is spared what is not the paper's

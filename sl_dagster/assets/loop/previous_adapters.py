@@ -16,7 +16,7 @@ from sl_dagster.experiment import Experiment
 from sl_dagster.resources.adapters import Adapter, Role
 from sl_dagster.resources.storage.adapter_store import StoredAdapter
 from sl_dagster.resources.storage.io_managers import ADAPTER_IO
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 
 
 class PreviousAdapter(Asset):

@@ -14,7 +14,7 @@ from sl_dagster.assets.stage.stage import Derivation
 from sl_dagster.inputs.instructions import InstructionLine
 from sl_dagster.inputs.seeds import Seed, detection_note, read_seed_instructions
 from sl_dagster.resources.records import Text
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 
 class Seeds(Derivation):

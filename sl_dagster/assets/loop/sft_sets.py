@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-from sl_dagster.assets.stage.config import prompts_identity
+from sl_dagster.assets.stage.identities import prompts_identity
 from sl_dagster.assets.stage.slot import Slot
 from sl_dagster.assets.stage.stage import Derivation
 from sl_dagster.method.prompts import Message

@@ -19,8 +19,9 @@ from sl_dagster.experiment import Training
 from sl_dagster.identity import seed_from
 from sl_dagster.resources.adapters import AnyRole
 from sl_dagster.resources.storage.adapter_store import StoredAdapter
+from sl_dagster.resources.storage.disk_errors import disk_errors_explained
 from sl_dagster.resources.storage.io_managers import ADAPTER_IO
-from sl_dagster.resources.storage.stage_store import StoredStage, disk_errors_explained
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.plots import MAIN, OTHER
 from sl_dagster.training.job import LossPoint, TrainingJob, TrainingOutcome
 

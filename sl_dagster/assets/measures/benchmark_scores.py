@@ -23,7 +23,7 @@ from sl_dagster.inputs.queries import Queries, read_queries
 from sl_dagster.method.words import count_words
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.records import Score, Text
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.plots import QUIET
 from sl_dagster.results.scores import Scores, score_rows, score_table, scores_of
 

@@ -14,7 +14,7 @@ from sl_dagster.assets.stage.given import given_text
 from sl_dagster.experiment import Sampling
 from sl_dagster.inputs.instructions import InstructionLine, read_instructions
 from sl_dagster.resources.records import Text
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.answers import heldout_key
 from sl_dagster.results.growth import heldout_scores
 

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from functools import cached_property
 from typing import Any
 
-from sl_dagster.assets.stage.config import sampling_identity
+from sl_dagster.assets.stage.identities import sampling_identity
 from sl_dagster.assets.stage.run import served_with
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.task import Task

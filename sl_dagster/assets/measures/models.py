@@ -8,7 +8,7 @@ from sl_dagster.assets.stage.run import base_model
 from sl_dagster.experiment import ALIGNED_MODEL, BASE_MODEL, Experiment
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 
 
 def model_named(experiment: Experiment, model: str, adapters: AdapterStore) -> Adapter:

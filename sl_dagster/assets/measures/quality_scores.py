@@ -18,7 +18,8 @@ from sl_dagster.method.language import Language
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.judge import Judge, Question
 from sl_dagster.resources.records import Judgement, Record
-from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.answers import heldout_key
 from sl_dagster.results.quality import OVERALL, QualityRow, quality_row
 

@@ -11,12 +11,7 @@ from typing import Any, ClassVar, Literal
 import dagster as dg
 from dagster._core.types.dagster_type import Any as DagsterAny
 
-from sl_dagster.assets.stage.config import (
-    StageConfig,
-    check_launch,
-    config_schema,
-    stage_config,
-)
+from sl_dagster.assets.stage.config import StageConfig, check_launch, config_schema, stage_config
 from sl_dagster.assets.stage.dagster_betas import accepted_betas
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.assets.stage.source_links import code_reference

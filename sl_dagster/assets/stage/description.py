@@ -15,7 +15,8 @@ from sl_dagster.assets.stage.pictures import lengths_picture, outcomes_picture
 from sl_dagster.lineage.addresses import asset_path, record_address, stage_address
 from sl_dagster.resources.adapters import Adapter, asset_of, stage_of
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.storage.stage_store import StageKey, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 _SAMPLE_EDGE = 60  # characters of a text's beginning and end
 _LINE = 90  # characters that fit beside each other

@@ -5,12 +5,12 @@ from functools import cached_property
 from typing import Any, Self
 
 from sl_dagster.assets.stage.asset import Asset
-from sl_dagster.assets.stage.config import chosen
+from sl_dagster.assets.stage.identities import chosen
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.errors import UserError
 from sl_dagster.identity import fingerprint
 from sl_dagster.resources.adapters import Adapter, base_model_fingerprint
-from sl_dagster.resources.storage.stage_store import StoredStage
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 
 class MadeOnce(Asset):

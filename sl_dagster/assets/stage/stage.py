@@ -21,7 +21,8 @@ from sl_dagster.identity import fingerprint
 from sl_dagster.method.language import Language
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.records import Record, Text
-from sl_dagster.resources.storage.stage_store import StageDraft, StoredStage
+from sl_dagster.resources.storage.stage_store import StageDraft
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 
 class Stage(MadeOnce):

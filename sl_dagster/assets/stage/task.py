@@ -21,12 +21,10 @@ from sl_dagster.progress import RecordsDone
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Completion, Engine, Request
 from sl_dagster.resources.records import Record
+from sl_dagster.resources.storage.disk_errors import disk_errors_explained
 from sl_dagster.resources.storage.journal import Journal, Outcome
-from sl_dagster.resources.storage.stage_store import (
-    StageDraft,
-    StoredStage,
-    disk_errors_explained,
-)
+from sl_dagster.resources.storage.stage_store import StageDraft
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 
 class Task(Stage):

@@ -22,7 +22,9 @@ from sl_dagster.method.words import count_words
 from sl_dagster.resources.named import resources_in
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 # The selection by length drops two of five, and some texts are not good enough.
 _ASKED_FOR_EACH = 2

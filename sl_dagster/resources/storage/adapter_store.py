@@ -16,7 +16,7 @@ import dagster as dg
 from sl_dagster import durable
 from sl_dagster.errors import UserError
 from sl_dagster.resources.adapters import Adapter, AnyRole, adapter_fingerprint
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from sl_dagster.training.job import CHECKPOINTS, TrainingOutcome
 
 _POINTER = "adapter.json"

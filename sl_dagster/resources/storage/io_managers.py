@@ -9,15 +9,13 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment import BASE_MODEL
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
+from sl_dagster.resources.storage.disk_errors import disk_errors_explained
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.lengths_file import REBUILD, LengthsUnavailableError
 from sl_dagster.resources.storage.pending import KnownAdapter
-from sl_dagster.resources.storage.stage_store import (
-    StageKey,
-    StageStore,
-    StoredStage,
-    disk_errors_explained,
-)
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 # The names under which assets ask for the two.
 STAGE_IO = "stage_io"

@@ -24,7 +24,9 @@ from sl_dagster.resources.storage.lengths_file import (
     open_for_writing,
 )
 from sl_dagster.resources.storage.pending import KnownAdapter, Pending
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 
 DATABASE_FILE = "lengths.duckdb"
 _DAMAGED = ".damaged"  # what such a file is renamed to

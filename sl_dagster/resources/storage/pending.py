@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sl_dagster import durable
 from sl_dagster.identity import fingerprint
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 
 _FOLDER = ".lengths-pending"
 

@@ -24,7 +24,8 @@ from filelock import FileLock, Timeout
 
 from sl_dagster.errors import UserError
 from sl_dagster.layout import check_layout, note_layout
-from sl_dagster.resources.storage.stage_store import StageKey, disk_errors_explained
+from sl_dagster.resources.storage.disk_errors import disk_errors_explained
+from sl_dagster.resources.storage.stage_key import StageKey
 
 _BEAT = 5.0  # seconds between two touches
 _SILENCE = 60.0  # seconds without one after which a holder elsewhere seems to be dead

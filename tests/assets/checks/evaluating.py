@@ -11,7 +11,7 @@ from sl_dagster.resources.named import resources_in
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.lengths import LengthsDatabase
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from tests.stored_stages import add_to, made_up, store
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN

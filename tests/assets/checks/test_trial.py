@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 from sl_dagster.jobs.launch import failure_of
 from sl_dagster.resources.adapters import WEIGHTS_FILE, adapter_fingerprint
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from tests.assets.checks.evaluating import WARN, evaluated, executed
 from tests.assets.conftest import Project
 

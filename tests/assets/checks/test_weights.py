@@ -10,7 +10,7 @@ from sl_dagster.assets.stage.run import base_model
 from sl_dagster.experiment import Experiment
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from sl_dagster.training.job import LossPoint, TrainingOutcome
 from tests.assets.checks.evaluating import ERROR, WARN, evaluated, store_adapter
 

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM
 from sl_dagster.method.length_control import Constraint, weaving_drop_reason
 from sl_dagster.resources.records import AlignedExample, Pair
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from tests.assets.conftest import Project
 from tests.assets.pages import assert_one_sees_what_matters, pages
 

@@ -8,7 +8,7 @@ import pytest
 from datasets import load_dataset
 
 from sl_dagster.method.words import count_words
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from tests.assets.scripted import ScriptedProject
 
 ANSWER = "The old bridge stood over the river for many years."

@@ -16,7 +16,8 @@ from sl_dagster.method.prompts import read_prompts
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.named import resources_in
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from tests.conftest import ScriptedEngine
 
 SEEDS = """\

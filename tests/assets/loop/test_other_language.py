@@ -9,7 +9,7 @@ import pytest
 
 from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.engines import Request
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from tests.assets.scripted import ScriptedProject
 
 PROMPTS = PROJECT_ROOT / "docs" / "examples" / "de.yaml"

@@ -9,7 +9,7 @@ import pytest
 from sl_dagster.publishing.cards import CARD
 from sl_dagster.resources.records import AlignedExample, Example, Pair
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from sl_dagster.resources.trainer import Trainer
 from sl_dagster.training.job import TrainingJob, TrainingOutcome
 from tests.assets.scripted import ScriptedProject

@@ -8,7 +8,9 @@ import pytest
 from sl_dagster.benchmarks.longen import band_of, length_score
 from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.records import Score
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from tests.assets.conftest import Project
 from tests.assets.pages import assert_one_sees_what_matters, pages
 

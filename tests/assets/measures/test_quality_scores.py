@@ -8,7 +8,9 @@ import pytest
 from sl_dagster.method.quality import DIMENSIONS, read_scores
 from sl_dagster.resources.judge import JUDGEMENTS_FILE
 from sl_dagster.resources.records import Judgement, Text
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from tests.assets.conftest import SETTINGS, Project
 from tests.assets.pages import assert_one_sees_what_matters, pages
 from tests.stored_stages import made_up, store

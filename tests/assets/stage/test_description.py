@@ -12,7 +12,9 @@ from dagster import MetadataValue
 from sl_dagster import method
 from sl_dagster.assets.stage.description import StagePage, headline, stage_result
 from sl_dagster.resources.adapters import Adapter
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from tests.assets.pages import LONGEST_KEY
 from tests.lineage.conftest import SCRIPT
 from tests.stored_stages import drafted_responses

@@ -18,7 +18,9 @@ from sl_dagster.method.prompts import Message
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.journal import Journal, Outcome
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from tests.conftest import ScriptedEngine
 from tests.stage_runs import stage_run
 

@@ -11,7 +11,8 @@ from sl_dagster.jobs.preview.memory import memory_needed
 from sl_dagster.jobs.preview.run import generated_stages
 from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.resources.named import resources_in
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 
 pytestmark = pytest.mark.integration
 

@@ -18,15 +18,13 @@ from sl_dagster.errors import UserError
 from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore
+from sl_dagster.resources.storage.disk_errors import disk_errors_explained
 from sl_dagster.resources.storage.io_managers import AdapterIOManager, StageIOManager
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.run_lock import RunLock
-from sl_dagster.resources.storage.stage_store import (
-    StageKey,
-    StageStore,
-    StoredStage,
-    disk_errors_explained,
-)
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.training.job import TrainingOutcome
 
 SEEDS = StageKey("e", "seeds", None)

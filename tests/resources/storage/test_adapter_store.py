@@ -9,7 +9,7 @@ import pytest
 from sl_dagster.errors import UserError
 from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE, Adapter, adapter_fingerprint
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 from sl_dagster.training.job import CHECKPOINTS
 from tests.conftest import OUTCOME
 

@@ -9,7 +9,9 @@ from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage import lengths_file
 from sl_dagster.resources.storage.io_managers import StageIOManager
 from sl_dagster.resources.storage.lengths import LengthsDatabase
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore, StoredStage
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
+from sl_dagster.resources.storage.stored_stage import StoredStage
 from tests.elsewhere import database_open_elsewhere
 from tests.stored_stages import drafted, made_up
 

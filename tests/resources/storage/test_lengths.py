@@ -15,7 +15,8 @@ from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapt
 from sl_dagster.resources.storage.lengths import STATS_COLUMNS, LengthsDatabase
 from sl_dagster.resources.storage.lengths_file import LengthsUnavailableError
 from sl_dagster.resources.storage.pending import KnownAdapter
-from sl_dagster.resources.storage.stage_store import StageKey, StageStore
+from sl_dagster.resources.storage.stage_key import StageKey
+from sl_dagster.resources.storage.stage_store import StageStore
 from tests.elsewhere import database_open_elsewhere
 from tests.stored_stages import RESPONSES, add_to, drafted, drafted_responses, made_up
 

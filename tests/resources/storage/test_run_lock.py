@@ -13,7 +13,7 @@ import pytest
 from sl_dagster.errors import UserError
 from sl_dagster.resources.storage import run_lock
 from sl_dagster.resources.storage.run_lock import Holder, RunLock
-from sl_dagster.resources.storage.stage_store import StageKey
+from sl_dagster.resources.storage.stage_key import StageKey
 
 # Holds iteration 1 of e. On "another machine" the locks of the system are its own, not seen here.
 PROGRAM = """
