@@ -91,6 +91,8 @@ def started(request: pytest.FixtureRequest, project: Project) -> Iterator[Starte
             stdout=output,
             stderr=output,
             start_new_session=True,
+            # Whoever started the tests may have made them deaf to it, and all below them.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
     try:
         yield f"http://127.0.0.1:{web_ui}", address, process
