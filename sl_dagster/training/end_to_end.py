@@ -20,13 +20,14 @@ def lay_end_to_end(model: Any) -> bool:
         model: a language model as it was loaded.
 
     Returns:
-        Whether it can: all its layers must see all that stands before, by PyTorch's own attention.
+        Whether it can: all its layers must see all that stands before, by PyTorch's own attention,
+        and none may remember in another way.
     """
     text = model.config.get_text_config(decoder=True)
     full = set(getattr(text, "layer_types", None) or ["full_attention"]) == {"full_attention"}
     window = getattr(text, "sliding_window", None) and getattr(text, "use_sliding_window", True)
     chunk = getattr(text, "attention_chunk_size", None)
-    plain = full and not window and not chunk
+    plain = full and not window and not chunk and not model._is_stateful
     if not (plain and model._supports_attention_backend and text._attn_implementation == "sdpa"):
         return False
     AttentionInterface.register(_NAME, _each_by_itself)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig
+from transformers.models.jamba import JambaConfig, JambaForCausalLM
 from transformers.models.mistral import MistralForCausalLM
 
 from sl_dagster.training.end_to_end import lay_end_to_end
@@ -40,6 +41,7 @@ def test_only_models_whose_layers_see_everything() -> None:
     assert lay_end_to_end(model(LlamaForCausalLM, LlamaConfig(**sizes)))
     assert not lay_end_to_end(model(MistralForCausalLM, MistralConfig(**sizes, sliding_window=8)))
     assert lay_end_to_end(model(MistralForCausalLM, MistralConfig(**sizes, sliding_window=None)))
+    assert not lay_end_to_end(model(JambaForCausalLM, JambaConfig(**sizes)))
     implementation = "eager"
     assert not lay_end_to_end(model(LlamaForCausalLM, LlamaConfig(**sizes)))
 
