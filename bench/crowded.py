@@ -1,10 +1,10 @@
-"""How much a stage suffers from a training beside it, with threads that spin and that sleep.
+"""How much a stage suffers from a training beside it, by how long threads spin before they sleep.
 
 One iteration of a small experiment on the miniature model is made first. Then its
 `initial_responses` are made anew, alone and beside a training of the same experiment that would go
-on for long: once with the waiting that PyTorch's threads have by themselves (they spin), once with
-that which the package asks for (`OMP_WAIT_POLICY=PASSIVE`). Prints tokens/s of the stage in each of
-the four cases.
+on for long: with the waiting that PyTorch's threads have by themselves (they spin), with that which
+the package asks for (they spin for 1,000 turns), and without any spinning. Prints tokens/s of the
+stage in each of the six cases.
 
     python bench/crowded.py                            # 40 instructions
 
@@ -29,11 +29,13 @@ NAME = "crowded"
 BUSY = "crowded_training"
 # What the OpenMP library does when it is told nothing: this many turns before a thread sleeps.
 SPINNING = {"GOMP_SPINCOUNT": "300000"}
-WAITING: dict[str, str] = {}
+BRIEFLY: dict[str, str] = {}
+SLEEPING = {"OMP_WAIT_POLICY": "PASSIVE"}
+OURS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 
 
 def main() -> None:
-    """Measure the four cases and print them."""
+    """Measure the cases and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--instructions", type=int, default=40)
     arguments = parser.parse_args()
@@ -58,8 +60,9 @@ def main() -> None:
         }
         for name in (NAME, BUSY):
             (experiments / f"{name}.yaml").write_text(json.dumps(settings))
-            run(Path(folder), WAITING, "-e", name, "--iterations", "1")
-        for how, variables in (("spinning", SPINNING), ("waiting", WAITING)):
+            run(Path(folder), BRIEFLY, "-e", name, "--iterations", "1")
+        ways = {"spin": SPINNING, "spin briefly": BRIEFLY, "sleep": SLEEPING}
+        for how, variables in ways.items():
             alone = tokens_per_second(Path(folder), variables)
             with training(Path(folder), variables):
                 crowded = tokens_per_second(Path(folder), variables)
@@ -120,8 +123,8 @@ def command(*arguments: str) -> list[str]:
 
 def environment(folder: Path, variables: dict[str, str]) -> dict[str, str]:
     """This process's, with folders of their own and these variables."""
-    # Importing the package has asked for threads that sleep; here that must be said anew.
-    inherited = {name: os.environ[name] for name in os.environ if name != "OMP_WAIT_POLICY"}
+    # Importing the package has said how threads wait; here that must be said anew.
+    inherited = {name: os.environ[name] for name in os.environ if name not in OURS}
     return (
         inherited
         | variables

@@ -12,11 +12,16 @@ import pytest
 from sl_dagster.paths import PROJECT_ROOT
 
 
-@pytest.mark.parametrize(("said", "expected"), [(None, "PASSIVE"), ("active", "ACTIVE")])
-def test_threads_do_not_spin_unless_the_user_wants_it(said: str | None, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("said", "policy", "turns"), [(None, "PASSIVE", True), ("active", "ACTIVE", False)]
+)
+def test_threads_do_not_spin_for_long_unless_the_user_wants_it(
+    said: str | None, policy: str, turns: bool
+) -> None:
     """What the OpenMP library says that it has been told, with our package imported first."""
-    environment = {name: os.environ[name] for name in os.environ if "OMP_" not in name}
-    environment |= {"OMP_DISPLAY_ENV": "TRUE"} | ({"OMP_WAIT_POLICY": said} if said else {})
+    own = ("OMP_", "GOMP_")
+    environment = {name: os.environ[name] for name in os.environ if not name.startswith(own)}
+    environment |= {"OMP_DISPLAY_ENV": "VERBOSE"} | ({"OMP_WAIT_POLICY": said} if said else {})
     loaded = subprocess.run(
         [sys.executable, "-c", "import sl_dagster, torch"],
         env=environment,
@@ -24,7 +29,8 @@ def test_threads_do_not_spin_unless_the_user_wants_it(said: str | None, expected
         text=True,
         check=True,
     )
-    assert f"OMP_WAIT_POLICY = '{expected}'" in loaded.stderr
+    assert f"OMP_WAIT_POLICY = '{policy}'" in loaded.stderr
+    assert ("GOMP_SPINCOUNT = '1000'" in loaded.stderr) == turns
 
 
 def named(module: Path) -> set[str]:
