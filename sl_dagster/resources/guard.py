@@ -22,6 +22,7 @@ from sl_dagster.resources.temporary import temporary_files
 _SECONDS_TO_END = 15
 _SECONDS_FOR_THE_REST = 5
 _TEMPORARY = "--temporary"
+_RESOURCE_TRACKER = "multiprocessing.resource_tracker"
 
 
 def main() -> None:
@@ -63,10 +64,12 @@ def _end(process: subprocess.Popen[bytes], over: threading.Event) -> None:
 
 def _end_the_rest() -> None:
     """The command has ended; what it started must not stay."""
-    for how in (signal.SIGTERM, signal.SIGKILL):
+    # Python's resource tracker removes shared memory once all that had it are gone: it goes last.
+    for how, last in ((signal.SIGTERM, True), (signal.SIGKILL, False), (signal.SIGKILL, True)):
         for process in _the_rest():
             with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(how)
+                if last or _RESOURCE_TRACKER not in " ".join(process.cmdline()):
+                    process.send_signal(how)
         deadline = time.monotonic() + _SECONDS_FOR_THE_REST
         while _the_rest() and time.monotonic() < deadline:
             time.sleep(0.05)

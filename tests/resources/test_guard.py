@@ -99,6 +99,36 @@ def test_a_command_that_ends_is_followed_by_all_below(folder: Path) -> None:
     assert not [*folder.iterdir()]
 
 
+def test_shared_memory_goes_with_those_that_had_it(folder: Path) -> None:
+    """Two processes have it; neither can be asked to end, nor can remove it."""
+    program = (
+        "import multiprocessing as mp, signal, sys, time\n"
+        "from multiprocessing.shared_memory import SharedMemory\n"
+        "def hold(memory): time.sleep(600)\n"
+        "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "    memory = SharedMemory(create=True, size=4096)\n"
+        "    mp.Process(target=hold, args=(memory,)).start()\n"
+        "    print(memory.name, flush=True)\n"
+        "    import os; os._exit(0)\n"
+    )
+    guard = subprocess.Popen(
+        [*GUARD, sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert guard.stdout
+    memory = Path("/dev/shm", guard.stdout.readline().strip())
+    assert memory.name.startswith("psm_")
+    assert guard.wait(timeout=60) == 0
+    deadline = time.monotonic() + 10  # the tracker is no child of ours
+    while memory.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not memory.exists()
+
+
 def test_without_the_option_temporary_files_are_where_they_always_are(folder: Path) -> None:
     guard, below = started(folder, 0)
     assert guard.wait(timeout=60) == 7
