@@ -77,7 +77,7 @@ def collated(job: TrainingJob) -> list[tuple[str, str, str]]:
     trainer = make_trainer(job, model, tokenizer, examples)
     parts = []
     for batch in trainer.get_train_dataloader():
-        if "attention_mask" not in batch:  # packed: one row, each example beginning at position 0
+        if "attention_mask" not in batch:  # one row, each example beginning at position 0
             starts = [*(batch["position_ids"][0] == 0).nonzero().flatten().tolist(), None]
             spans = [(0, slice(a, b)) for a, b in itertools.pairwise(starts)]
         else:
@@ -95,7 +95,7 @@ def collated(job: TrainingJob) -> list[tuple[str, str, str]]:
     return parts
 
 
-@pytest.mark.parametrize("packing", [False, True], ids=["padded", "packed"])
+@pytest.mark.parametrize("packing", [False, True], ids=["in a batch", "packed"])
 def test_the_answer_and_its_end_are_learnt_and_nothing_else(
     job: TrainingJob, family: str, packing: bool
 ) -> None:
