@@ -82,7 +82,7 @@ def test_no_held_out_instruction_names_a_length(heldout):
     assert [line for line in heldout if length_named_in(line.instruction)] == []
 
 
-@pytest.mark.parametrize("name", ["smollm2_135m", "smollm2_135m_small"])
+@pytest.mark.parametrize("name", ["smollm2_135m", "smollm2_135m_small", "smollm2_135m_gpu"])
 def test_the_control_is_given_the_same_and_extends_nothing(folder, name):
     experiment = load_experiment(folder / f"{name}.yaml")
     assert experiment.control == f"{name}_control"
