@@ -153,7 +153,9 @@ def read_yaml(path: Path) -> Any:
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The base with the changes on top, group by group."""
+    """The base with the changes on top, group by group; one of another type takes nothing over."""
+    if "type" in changes and changes["type"] != base.get("type", changes["type"]):
+        return changes
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
