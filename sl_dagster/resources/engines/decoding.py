@@ -24,6 +24,7 @@ from sl_dagster.resources.engines.attention import AttentionMasks
 
 _CANNOT = "engine: the transformers engine cannot write with models"
 _INSTEAD = ": use the vllm engine for this one"
+_TOKENS_AHEAD = 256  # for which there is room before it is made anew
 
 
 @dataclass
@@ -125,8 +126,7 @@ class DecodingBatch:
         # Padding goes to a column of its own, beyond the vocabulary.
         seen = torch.zeros(len(rows), logits.shape[1] + 1, dtype=torch.bool, device=device)
         seen = seen.scatter_(1, ids.where(within, logits.shape[1]), True)[:, :-1]
-        reserved = max(row.reserved_tokens for row in rows)
-        self._slots.add(cache, lengths, reserved)
+        self._slots.add(cache, lengths)
         self._seen = torch.cat([self._seen, seen]) if self.rows else seen
         self.rows = self.rows + rows
         self._draw(rows, logits, seen)
@@ -254,13 +254,12 @@ class _Slots:
         self.lengths = torch.empty(0, dtype=torch.long)
         self._layers: list[_SlotLayer] = []
 
-    def add(self, new: DynamicCache, lengths: torch.Tensor, reserved: int) -> None:
+    def add(self, new: DynamicCache, lengths: torch.Tensor) -> None:
         """Add rows whose prompts have been read.
 
         Args:
             new: their keys and values, padded on the right.
             lengths: tokens of each prompt.
-            reserved: the most tokens one of them can come to have.
         """
         if not self._layers:
             self._layers = [_SlotLayer(self) for _ in new.layers]
@@ -272,7 +271,7 @@ class _Slots:
         if not additions or any(getattr(layer, "keys", None) is None for layer in additions):
             raise UserError(f"{_CANNOT} that keep something else than keys and values{_INSTEAD}")
         for layer, addition in zip(self._layers, additions, strict=True):
-            layer.add(rows, addition.keys, addition.values, reserved)
+            layer.add(rows, addition.keys, addition.values)
         self.lengths = torch.cat([self.lengths, lengths])
 
     def remove(self, index: int) -> None:
@@ -301,6 +300,7 @@ class _SlotLayer(DynamicLayer):
         lengths = self._slots.lengths
         rows = torch.arange(len(lengths), device=lengths.device)
         longest = int(lengths.max()) + 1
+        self._make_room(key_states, len(lengths), longest)
         for room, new in zip(self._room, (key_states, value_states), strict=True):
             room[rows, :, lengths] = new[:, :, 0]
         keys, values = (room[: len(lengths), :, :longest] for room in self._room)
@@ -310,22 +310,28 @@ class _SlotLayer(DynamicLayer):
         """The longest row's number of tokens."""
         return int(self._slots.lengths.max()) if len(self._slots.lengths) else 0
 
-    def add(
-        self, rows: int, keys: torch.Tensor | None, values: torch.Tensor | None, reserved: int
-    ) -> None:
+    def add(self, rows: int, keys: torch.Tensor | None, values: torch.Tensor | None) -> None:
         """Fill the slots after the first ``rows`` ones, making room where there is too little."""
         assert keys is not None and values is not None
-        slots, tokens = rows + keys.shape[0], max(reserved, keys.shape[2])
-        if not self._room or self._room[0].shape[0] < slots or self._room[0].shape[2] < tokens:
-            old = self._room
-            if old:
-                slots, tokens = max(slots, old[0].shape[0]), max(tokens, old[0].shape[2])
-            # Zeros, because what memory happened to hold may be NaN, and NaN survives every mask.
-            self._room = [keys.new_zeros(slots, keys.shape[1], tokens, keys.shape[3]) for _ in "kv"]
-            for room, before in zip(self._room, old, strict=False):
-                room[:rows, :, : before.shape[2]] = before[:rows]
+        slots, tokens = rows + keys.shape[0], keys.shape[2]
+        self._make_room(keys, slots, tokens)
         for room, new in zip(self._room, (keys, values), strict=True):
-            room[rows : rows + new.shape[0], :, : new.shape[2]] = new
+            room[rows:slots, :, :tokens] = new
+
+    def _make_room(self, like: torch.Tensor, slots: int, tokens: int) -> None:
+        """Make room for so many slots of so many tokens, and for some tokens more.
+
+        Few rows come to the length that they may have, and memory that is never filled costs time.
+        """
+        old = self._room
+        there = old[0].shape if old else (0, 0, 0, 0)
+        if slots <= there[0] and tokens <= there[2]:
+            return
+        slots, tokens = max(slots, there[0]), max(tokens + _TOKENS_AHEAD, there[2])
+        # Zeros, because what memory happened to hold may be NaN, and NaN survives every mask.
+        self._room = [like.new_zeros(slots, like.shape[1], tokens, like.shape[3]) for _ in "kv"]
+        for room, before in zip(self._room, old, strict=False):
+            room[: there[0], :, : there[2]] = before
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy one slot's tokens to another slot."""

@@ -19,6 +19,7 @@ from transformers import (
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
+from sl_dagster.resources.engines import decoding
 from sl_dagster.resources.engines.decoding import DecodingBatch, Row, sample
 
 VOCABULARY = 50
@@ -148,7 +149,10 @@ def written(model: Any, prompts: list[list[int]], at_once: int) -> list[list[int
 
 
 @pytest.mark.usefixtures("memory_full_of_nan")
-def test_a_row_is_written_as_if_it_were_alone() -> None:
+@pytest.mark.parametrize("ahead", [0, 16, 256])
+def test_a_row_is_written_as_if_it_were_alone(ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often room is made for its tokens."""
+    monkeypatch.setattr(decoding, "_TOKENS_AHEAD", ahead)
     torch.manual_seed(0)
     config = Qwen2Config(
         vocab_size=VOCABULARY,
