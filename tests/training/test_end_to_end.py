@@ -1,15 +1,17 @@
 """Examples end to end in one sequence: each is seen as if it were alone."""
 
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig
 from transformers.models.jamba import JambaConfig, JambaForCausalLM
 from transformers.models.mistral import MistralForCausalLM
 
-from sl_dagster.training.end_to_end import lay_end_to_end
+from sl_dagster.training.end_to_end import _BLOCK, lay_end_to_end
 from sl_dagster.training.train import train
 from tests.families import FAMILIES, SIZES, build_model
 from tests.training.examples import new_job
@@ -30,6 +32,34 @@ def test_each_example_sees_only_itself(family: str, tmp_path: Path) -> None:
         cu_seq_lens_k=starts,
     ).logits[0]
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["qwen2", "llama"])  # the latter's heads share keys and values
+def test_in_low_precision_all_is_nearly_the_same(family: str, tmp_path: Path) -> None:
+    """One of the examples is longer than what is attended to at once."""
+    build_model(FAMILIES[family], tmp_path)
+    model: Any = AutoModelForCausalLM.from_pretrained(tmp_path)
+    lengths = (2 * _BLOCK + 9, 1, 30)
+    examples = [torch.randint(5, 200, (length,)) for length in lengths]
+    embedding = model.get_input_embeddings().weight
+
+    def learnt(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        ids = torch.cat(examples)
+        [gradient] = torch.autograd.grad(cross_entropy(logits[0].float(), ids), embedding)
+        return logits.detach()[0].float(), gradient
+
+    expected = learnt(torch.cat([model(ids[None]).logits for ids in examples], dim=1))
+    assert lay_end_to_end(model)
+    starts = torch.tensor([0, *accumulate(lengths)], dtype=torch.int32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        together = model(
+            torch.cat(examples)[None],
+            position_ids=torch.cat([torch.arange(len(ids)) for ids in examples])[None],
+            cu_seq_lens_q=starts,
+            cu_seq_lens_k=starts,
+        ).logits
+    for found, exact in zip(learnt(together), expected, strict=True):
+        assert (found - exact).norm() < 0.02 * exact.norm()
 
 
 def test_only_models_whose_layers_see_everything() -> None:
