@@ -12,9 +12,10 @@ ENGINE ?= transformers
 DEMO := $(if $(filter vllm,$(ENGINE)),demo_vllm,demo)
 BASELINES := $(if $(filter vllm,$(ENGINE)),,demo_planned demo_documents)
 
-# What the demo is compared with is made beside its first iterations. On CPUs each of the two has half
-# of the cores then (one thread is 1.5 times slower than two, and two at once are faster than one
-# after the other); a GPU belongs to one at a time.
+# What the demo is compared with is made beside it, and its first models are measured there. On CPUs
+# each of the two has half of the cores (one thread is 1.5 times slower than two, and two at once are
+# faster than one after the other) until little is left of what is beside; a GPU belongs to one at a
+# time.
 BESIDE_LOG := data/beside_the_demo.log
 ifeq ($(wildcard /dev/nvidiactl),)
 AT_ONCE := 2
@@ -37,7 +38,7 @@ DEBIAN := $(if $(wildcard /usr/lib/postgresql/*/bin/postgres),,postgresql) \
 # `make torture` kills so often; see docs/faults.md for how long that takes.
 KILLS ?= 50
 
-.PHONY: demo beside_the_demo the_first_iterations real ray test torture lint ui vllm debian clean help
+.PHONY: demo the_demo beside_it real ray test torture lint ui vllm debian clean help
 
 help:  ## Say what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -45,25 +46,21 @@ help:  ## Say what can be made.
 demo: $(READY) $(if $(filter vllm,$(ENGINE)),$(VLLM_READY))  ## Run three iterations of the demo and all that follows, and print scores and growth.
 	@mkdir -p data
 	@echo "The control and the baselines are made beside the demo; what they say goes to $(BESIDE_LOG)."
-	$(HALF) $(MAKE) --jobs $(AT_ONCE) beside_the_demo the_first_iterations
-	$(BIN)/sl-dagster run --experiment $(DEMO)
-	$(BIN)/sl-dagster dataset --experiment $(DEMO)
+	$(MAKE) --jobs $(AT_ONCE) the_demo beside_it
 	$(BIN)/sl-dagster evaluate --experiment $(DEMO)
 	$(BIN)/sl-dagster compare --experiment $(DEMO) $(addprefix --experiment ,$(BASELINES))
 	$(BIN)/sl-dagster publish --experiment $(DEMO) --dataset me/long-texts --model me/long-writer --dry-run
 	$(BIN)/sl-dagster growth --experiment $(DEMO)
 
-beside_the_demo:
-	@( $(BIN)/sl-dagster run --experiment demo_control $(foreach baseline,$(BASELINES), \
-		&& $(BIN)/sl-dagster run --experiment $(baseline) \
-		&& $(BIN)/sl-dagster evaluate --experiment $(baseline)) \
-		&& $(BIN)/sl-dagster evaluate --experiment $(DEMO) \
-	) > $(BESIDE_LOG) 2>&1 || { tail -n 30 $(BESIDE_LOG); exit 1; }
+the_demo:
+	$(HALF) $(BIN)/sl-dagster run --experiment $(DEMO) --iterations 2
+	$(BIN)/sl-dagster run --experiment $(DEMO) --from 3
+	$(BIN)/sl-dagster dataset --experiment $(DEMO)
 
-# The first goes by itself, so that its growth is on the screen while the others are made.
-the_first_iterations:
-	$(BIN)/sl-dagster run --experiment $(DEMO) --iterations 1
-	$(BIN)/sl-dagster run --experiment $(DEMO) --iterations 2
+beside_it:
+	@( $(HALF) nice $(BIN)/sl-dagster run $(addprefix --experiment ,demo_control $(BASELINES)) \
+		&& $(HALF) nice $(BIN)/sl-dagster evaluate $(addprefix --experiment ,$(BASELINES) $(DEMO)) \
+	) > $(BESIDE_LOG) 2>&1 || { tail -n 30 $(BESIDE_LOG); exit 1; }
 
 real: export SL_DAGSTER_EXPERIMENTS := $(CURDIR)/smollm2/experiments
 real: $(VLLM_READY) $(SMOLLM2)  ## Run a real model through the loop, on CPUs: hours. Stopped, it goes on from there.

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -330,6 +331,23 @@ def test_validate_tells_drafts_from_broken_experiments(cli: Cli, write_experimen
     assert result.returncode == 1
     assert "right.yaml" in result.stdout
     assert "broken.yaml: " in " ".join(result.stderr.split())
+
+
+def test_experiments_run_one_after_the_other(cli: Cli, write_experiment) -> None:
+    for name in ("first", "second"):
+        write_experiment(name, base_model=str(DEMO_MODEL))
+    seeds = ("--iterations", "1", "--only", "seeds")
+    result = cli("run", "-e", "second", "-e", "first", "-e", "nobody", *seeds)
+    assert result.returncode == 1
+    assert "no such experiment file" in " ".join(result.stderr.split())
+    assert result.stdout == "", "nothing is begun"
+    result = cli("run", "-e", "second", "-e", "first", *seeds)
+    assert result.returncode == 0, result.stdout + result.stderr
+    _, *parts = re.split(r"(\w+), iteration 1 of 1", result.stdout)
+    assert parts[::2] == ["second", "first"]
+    assert [part.count("no growth to show") for part in parts[1::2]] == [1, 1]
+    result = cli("evaluate", "-e", "first", "-e", "nobody")
+    assert "no such experiment file" in " ".join(result.stderr.split())
 
 
 def test_an_experiment_runs_beside_a_broken_one(program: Cli, write_experiment) -> None:

@@ -4,11 +4,16 @@ from typing import Annotated
 
 import typer
 
-from sl_dagster.cli.options import ExperimentOption, ForceOption, HostOption
+from sl_dagster.cli.options import (
+    ExperimentOption,
+    ExperimentsOption,
+    ForceOption,
+    HostOption,
+)
 
 
 def run(
-    experiment: ExperimentOption,
+    experiments: ExperimentsOption,
     iterations: Annotated[
         int | None,
         typer.Option(min=1, help="The last iteration to run; all of the experiment by default."),
@@ -32,7 +37,7 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Run iterations of an experiment, one after another.
+    """Run iterations of an experiment, one after another; print the growth after each.
 
     What is stored already and still up to date is not made again, so a run that was interrupted
     goes on where it stopped. The web UI (`sl-dagster ui`) shows the same runs.
@@ -42,7 +47,7 @@ def run(
     """
     from sl_dagster.commands import running
 
-    running.run(experiment, start, iterations, only or (), force, stale, settings or ())
+    running.run(experiments, start, iterations, only or (), force, stale, settings or ())
 
 
 def dataset(
@@ -75,7 +80,7 @@ def preview(
 
 
 def evaluate(
-    experiment: ExperimentOption,
+    experiments: ExperimentsOption,
     model: Annotated[
         list[str] | None,
         typer.Option(help="base, an iteration or aligned; may be given several times."),
@@ -88,7 +93,7 @@ def evaluate(
     """
     from sl_dagster.commands import running
 
-    running.evaluate(experiment, model or (), force)
+    running.evaluate(experiments, model or (), force)
 
 
 def ui(

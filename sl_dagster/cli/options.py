@@ -11,6 +11,15 @@ OutOption = Annotated[Path, typer.Option(help="The folder to make; it must be ne
 ExperimentOption = Annotated[
     str, typer.Option("--experiment", "-e", help="Name of a file in the experiments folder.")
 ]
+ExperimentsOption = Annotated[
+    list[str],
+    typer.Option(
+        "--experiment",
+        "-e",
+        help="Name of a file in the experiments folder; may be given several times, for one "
+        "after the other.",
+    ),
+]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Make anew what is stored and still up to date, too.")
 ]

@@ -1,6 +1,7 @@
 """Running an experiment's jobs in this process, into the project's history."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import dagster as dg
 
@@ -17,7 +18,7 @@ from sl_dagster.resources.named import resources_in
 
 
 def run(
-    experiment: str,
+    experiments: Sequence[str],
     first: int,
     last: int | None,
     only: Sequence[str],
@@ -25,18 +26,21 @@ def run(
     stale: bool,
     settings: Sequence[str],
 ) -> None:
-    """Run iterations, then print the growth.
+    """Run iterations of experiments, and print the growth after each.
 
     Args: as of ``Launch``.
 
-    Raises: as ``run_iterations``.
+    Raises: as ``run_iterations``; all experiments are looked at before anything runs.
     """
-    launch = Launch(
-        experiment_named(experiment), first, last, tuple(only), force, stale, tuple(settings)
-    )
+    launches = [
+        Launch(experiment, first, last, tuple(only), force, stale, tuple(settings))
+        for experiment in map(experiment_named, experiments)
+    ]
     with history() as instance:
-        run_iterations(launch, _definitions(launch.experiment), instance)
-    showing.growth(experiment)
+        for launch in launches:
+            growth = partial(showing.growth, launch.experiment.name)
+            run_iterations(launch, _definitions(launch.experiment), instance, between=growth)
+            growth()
 
 
 def make_dataset(experiment: str, force: bool) -> None:
@@ -46,16 +50,17 @@ def make_dataset(experiment: str, force: bool) -> None:
         run_dataset(launch, _definitions(launch.experiment), instance)
 
 
-def evaluate(experiment: str, models: Sequence[str], force: bool) -> None:
+def evaluate(experiments: Sequence[str], models: Sequence[str], force: bool) -> None:
     """Measure models, by default all, and print the results; errors as of ``run_evaluation``."""
-    launch = Launch(experiment_named(experiment), force=force)
+    launches = [Launch(experiment_named(name), force=force) for name in experiments]
     with history() as instance:
-        definitions = _definitions(launch.experiment)
-        run_evaluation(launch, models, stored_adapters(), definitions, instance)
-    if launch.experiment.benchmarks:
-        showing.scores(experiment, "table")
-    if launch.experiment.judge:
-        showing.quality([experiment], "table")
+        for launch in launches:
+            definitions, name = _definitions(launch.experiment), launch.experiment.name
+            run_evaluation(launch, models, stored_adapters(), definitions, instance)
+            if launch.experiment.benchmarks:
+                showing.scores(name, "table")
+            if launch.experiment.judge:
+                showing.quality([name], "table")
 
 
 def preview(name: str, records: int) -> None:

@@ -59,6 +59,7 @@ def run_iterations(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     say: Callable[[str], None] = lambda line: _console.print(f"  {escape(line)}", soft_wrap=True),
+    between: Callable[[], None] = lambda: None,
 ) -> None:
     """Run iterations one after another.
 
@@ -67,6 +68,7 @@ def run_iterations(
         definitions: they know the experiment's jobs.
         instance: the history.
         say: takes a line on what is out of date, and why.
+        between: called when an iteration has been run and another one follows.
 
     Raises:
         UserError: an iteration, a stage or a setting does not exist, or a stage failed; what comes
@@ -93,6 +95,8 @@ def run_iterations(
                 say(f"iteration {iteration}: nothing is out of date")
                 continue
         _run(instance, name, job, str(iteration), wanted, config)
+        if iteration < last:
+            between()
 
 
 def run_evaluation(

@@ -29,14 +29,18 @@ def records(project: Project, stage: str, iteration: int | None) -> list[Any]:
     return list(project.stage(stage, iteration).records())
 
 
-def test_every_stage_has_records_and_the_run_ends_with_the_growth(finished: Project) -> None:
+def test_every_stage_has_records_and_each_iteration_ends_with_the_growth(
+    finished: Project,
+) -> None:
     for iteration in (1, 2):
         for stage in STAGES:
             assert len(finished.stage(stage, iteration)) > 0, f"{stage} of {iteration}"
     printed = (finished.root / "run.txt").read_text()
     assert "tokens/s" in printed
-    table = printed[printed.index("the Generator on 6 held-out instructions") :]
-    assert [line.split()[0] for line in table.splitlines()[-4:-1]] == ["0", "1", "2"]
+    _, after_the_first, in_the_end = printed.split("the Generator on 6 held-out instructions")
+    [first] = [line for line in after_the_first.splitlines() if line.split()[:1] == ["1"]]
+    assert printed.index(first) < printed.index("small, iteration 2 of 2")
+    assert [line.split()[0] for line in in_the_end.splitlines()[-4:-1]] == ["0", "1", "2"]
 
 
 def test_the_database_agrees_with_the_files(finished: Project) -> None:
