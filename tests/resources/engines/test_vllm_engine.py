@@ -115,30 +115,6 @@ def test_a_server_that_dies_is_started_once_more(tmp_path: Path) -> None:
         engine.close()
 
 
-def test_closing_leaves_nothing_behind_and_the_next_request_starts_anew(
-    tmp_path: Path, monkeypatch
-) -> None:
-    # With a path so short that sockets can be made there.
-    temporary = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    engine = open_engine(mini_experiment(tmp_path, engine=VLLM).served)
-    assert isinstance(engine, VllmEngine)
-    first = complete(engine, request(TOPICS[0], GREEDY))
-    processes = server_processes(engine)
-    engine.release()  # while_training: stop
-    _, alive = psutil.wait_procs(processes, timeout=30)
-    assert alive == []
-    assert complete(engine, request(TOPICS[0], GREEDY)) == first
-    processes = server_processes(engine)
-    assert [*temporary.glob("sl-dagster-*/*")], "the sockets of its processes, for one"
-    engine.close()
-    _, alive = psutil.wait_procs(processes, timeout=30)
-    assert alive == []
-    assert not [path for path in temporary.iterdir() if "torchinductor" not in path.name]
-    shutil.rmtree(temporary)
-
-
 def test_an_endpoint_that_others_run_can_be_used(
     vllm: VllmEngine, tmp_path: Path, monkeypatch, make_adapter: Callable[[int], Adapter]
 ) -> None:
@@ -226,3 +202,26 @@ def test_an_endpoint_that_cannot_be_used_says_why(
     engine = open_engine(mini_experiment(tmp_path, engine=settings | changes).served)
     with pytest.raises(UserError, match=expected):
         complete(engine, request(TOPICS[0]))
+
+
+def test_closing_leaves_nothing_behind_and_the_next_request_starts_anew(
+    vllm: VllmEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last test here, so that the others need not wait for another server."""
+    first = complete(vllm, request(TOPICS[0], GREEDY))
+    processes = server_processes(vllm)
+    vllm.release()  # while_training: stop
+    _, alive = psutil.wait_procs(processes, timeout=30)
+    assert alive == []
+    # With a path so short that sockets can be made there.
+    temporary = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    assert complete(vllm, request(TOPICS[0], GREEDY)) == first
+    processes = server_processes(vllm)
+    assert [*temporary.glob("sl-dagster-*/*")], "the sockets of its processes, for one"
+    vllm.close()
+    _, alive = psutil.wait_procs(processes, timeout=30)
+    assert alive == []
+    assert not [path for path in temporary.iterdir() if "torchinductor" not in path.name]
+    shutil.rmtree(temporary)
