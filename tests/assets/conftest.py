@@ -29,7 +29,7 @@ SETTINGS = {
     "heldout": {"file": "heldout.jsonl"},
     "iterations": 3,
     "sampling": {"temperature": 0.8, "top_p": 0.95, "top_k": 50, "repetition_penalty": 1.0},
-    "instructions": {"count": 16, "max_similarity": 1, "sampling": {"max_tokens": 60}},
+    "instructions": {"count": 10, "max_similarity": 1, "sampling": {"max_tokens": 60}},
     "initial_responses": {"samples": 2, "tries": 3, "sampling": {"max_tokens": 300}},
     "extension": {"rounds": 2, "samples": 1, "tries": 2, "max_tokens_per_input_word": 4.0},
     "training": {"learning_rate": 2.0e-3, "epochs": 2, "batch_size": 8},

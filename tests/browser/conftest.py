@@ -161,7 +161,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebUI]:
     project.change(
         heldout=None,
         iterations=2,
-        instructions={"count": 12, "max_similarity": 1, "sampling": {"max_tokens": 60}},
+        instructions={"count": 8, "max_similarity": 1, "sampling": {"max_tokens": 60}},
         extension={"rounds": 1, "samples": 1, "tries": 2, "max_tokens_per_input_word": 4.0},
         training={"epochs": 1, "batch_size": 2, "learning_rate": 1.0e-3},
     )

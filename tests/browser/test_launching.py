@@ -24,7 +24,7 @@ _TERMINATE = "mutation ($id: String!) { terminateRun(runId: $id) { __typename } 
 
 def test_the_launchpad_shows_the_experiments_values(ui: WebUI) -> None:
     shown = yaml.safe_load(ui.ask(_LAUNCHPAD, selector=JOB)["rootDefaultYaml"])["ops"]
-    assert shown["small__instructions"]["config"]["instructions"]["count"] == 12
+    assert shown["small__instructions"]["config"]["instructions"]["count"] == 8
     extension = shown["small__round1_stage1"]["config"]["extension"]
     assert (extension["tries"], extension["sampling"]["temperature"]) == (2, 0.8)
     assert shown["small__generator_lora"]["config"]["training"]["epochs"] == 1
