@@ -12,6 +12,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 _NAME = "sl_dagster_end_to_end"
 _BLOCK = 256  # tokens
+# All that is attended to is kept for the way back, which is the length squared.
+_LONGEST_IN_BLOCKS = 1280  # tokens
 
 
 def lay_end_to_end(model: Any) -> bool:
@@ -64,15 +66,18 @@ def _each_by_itself(
     lengths = cu_seq_lens_q.diff().tolist()
     parts = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
     low_precision = torch.is_autocast_enabled("cpu") and query.device.type == "cpu"
-    if low_precision and not kwargs.get("dropout"):
-        outputs = [_in_blocks(module, q, k, v, kwargs["scaling"]) for q, k, v in parts]
-    else:
-        outputs = [sdpa_attention_forward(module, q, k, v, None, **kwargs)[0] for q, k, v in parts]
+    in_blocks = low_precision and not kwargs.get("dropout")
+    outputs = [
+        _in_blocks(q, k, v, kwargs["scaling"])
+        if in_blocks and q.shape[2] <= _LONGEST_IN_BLOCKS
+        else sdpa_attention_forward(module, q, k, v, None, **kwargs)[0]
+        for q, k, v in parts
+    ]
     return torch.cat(outputs, dim=1), None
 
 
 def _in_blocks(
-    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float
 ) -> torch.Tensor:
     """Causal attention of one example, block by block of its tokens, in low precision on a CPU.
 

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Mi
 from transformers.models.jamba import JambaConfig, JambaForCausalLM
 from transformers.models.mistral import MistralForCausalLM
 
+from sl_dagster.training import end_to_end
 from sl_dagster.training.end_to_end import _BLOCK, lay_end_to_end
 from sl_dagster.training.train import train
 from tests.families import FAMILIES, SIZES, build_model
@@ -35,8 +36,12 @@ def test_each_example_sees_only_itself(family: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("family", ["qwen2", "llama"])  # the latter's heads share keys and values
-def test_in_low_precision_all_is_nearly_the_same(family: str, tmp_path: Path) -> None:
-    """One of the examples is longer than what is attended to at once."""
+@pytest.mark.parametrize("longest", [100, 1280])
+def test_in_low_precision_all_is_nearly_the_same(
+    family: str, longest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of the examples is longer than what is attended to at once, or by ourselves at all."""
+    monkeypatch.setattr(end_to_end, "_LONGEST_IN_BLOCKS", longest)
     build_model(FAMILIES[family], tmp_path)
     model: Any = AutoModelForCausalLM.from_pretrained(tmp_path)
     lengths = (2 * _BLOCK + 9, 1, 30)
