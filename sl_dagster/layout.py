@@ -1,6 +1,7 @@
 """The version of a data folder's layout: what a later one has stored is refused, never misread."""
 
 import json
+import uuid
 from pathlib import Path
 
 from sl_dagster import durable
@@ -48,6 +49,7 @@ def note_layout(data_dir: Path) -> None:
     """
     file = data_dir / _FILE
     if not file.exists():
-        new = file.with_suffix(".new")
+        # Runs that begin at the same moment each write a draft of their own.
+        new = data_dir / f".{_FILE}.{uuid.uuid4().hex}"
         new.write_text(json.dumps({"layout": LAYOUT}), encoding="utf-8")
         durable.replace(new, file)

@@ -1,10 +1,13 @@
 """The version of a data folder's layout."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
+from sl_dagster import durable
 from sl_dagster.errors import UserError
 from sl_dagster.layout import LAYOUT, check_layout, note_layout
 from sl_dagster.paths import data_dir
@@ -21,6 +24,22 @@ def test_a_run_notes_the_layout(tmp_path: Path) -> None:
     before = (tmp_path / "layout.json").stat().st_mtime_ns
     note_layout(tmp_path)
     assert (tmp_path / "layout.json").stat().st_mtime_ns == before
+
+
+def test_runs_that_begin_at_the_same_moment_all_note_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, settle = Barrier(4), durable.settle
+
+    def settle_together(path: Path) -> None:
+        together.wait(timeout=20)  # all have written by now, and none has given the note its name
+        settle(path)
+
+    monkeypatch.setattr(durable, "settle", settle_together)
+    with ThreadPoolExecutor(4) as runs:
+        list(runs.map(note_layout, [tmp_path] * 4))
+    check_layout(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["layout.json"]
 
 
 def test_what_a_later_version_has_stored_is_refused(

@@ -8,7 +8,13 @@ import pytest
 import yaml
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import experiment_file, load_experiment, load_experiments
+from sl_dagster.experiment import (
+    OpenAISettings,
+    VllmSettings,
+    experiment_file,
+    load_experiment,
+    load_experiments,
+)
 
 Write = Callable[..., Path]
 
@@ -121,6 +127,20 @@ def test_a_file_may_extend_one_that_extends_another(write_experiment: Write) -> 
     assert third.name == "third"
     assert (third.iterations, third.seed) == (7, 5)
     assert (third.sampling.top_k, third.sampling.top_p) == (2, 0.3)
+
+
+def test_an_engine_of_another_type_takes_nothing_over(write_experiment: Write) -> None:
+    engine = {"type": "vllm", "options": {"max_num_seqs": 8}, "request_timeout": 5}
+    folder = write_experiment("first", engine=engine).parent
+    same = extending(folder, "same", "first.yaml", engine={"options": {"dtype": "bfloat16"}})
+    settings = load_experiment(same).engine
+    assert isinstance(settings, VllmSettings)
+    assert settings.options == {"max_num_seqs": 8, "dtype": "bfloat16"}
+    other = OpenAISettings(type="openai", base_urls=("http://127.0.0.1:8000/v1",))
+    named = other.model_dump(mode="json", exclude_unset=True)
+    settings = load_experiment(extending(folder, "other", "first.yaml", engine=named)).engine
+    assert settings == other
+    assert load_experiment(extending(folder, "third", "other.yaml")).engine == settings
 
 
 @pytest.mark.parametrize(

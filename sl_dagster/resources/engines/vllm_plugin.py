@@ -5,8 +5,8 @@ sleep when a second has passed. On a CPU that is the time of those that compute:
 lost, and a run beside it goes at half its speed. So there they sleep for a moment each time.
 
 Whether a text goes round in circles, vLLM finds out after each token by a loop of Python over all
-lengths that a pattern may have. That takes longer than a small model takes on a GPU to write the
-token: on an H100 SmolLM2-135M wrote 12,000 tokens a second, whatever the GPU could have done.
+lengths that a pattern may have: 28 microseconds (bench/repetition.py). At the 12,000 tokens a second
+that it wrote with SmolLM2-135M on an H100, that is a third of the time of the process that schedules.
 """
 
 import time
@@ -36,7 +36,7 @@ def _sleep() -> None:
 
 
 def ends_with_a_repetition(token_ids: Sequence[int], params: Any) -> bool:
-    """What vLLM's ``check_sequence_repetition`` says, some fifty times faster.
+    """What vLLM's ``check_sequence_repetition`` says, in a twentieth of the time.
 
     Args:
         token_ids: what has been written so far; a slice of it must be a list.
