@@ -131,8 +131,14 @@ class RemoteEngine(Engine):
 
 
 def in_a_line(error: BaseException | None) -> str:
-    """What it says, which may be a page or somebody else's traceback, for a line of the log."""
-    return shortened(" ".join(str(error).split()) or type(error).__name__)
+    """What it says, which may be a page or somebody else's traceback, for a line of the log.
+
+    The client says of every connection just that it has failed; what failed is the cause.
+    """
+    words = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, openai.APIConnectionError) and (cause := error.__cause__):
+        words = f"{words.rstrip('.')}: {' '.join(str(cause).split()) or type(cause).__name__}"
+    return shortened(words)
 
 
 def _is_puzzled(error: BaseException) -> bool:

@@ -5,8 +5,8 @@ sleep when a second has passed. On a CPU that is the time of those that compute:
 lost, and a run beside it goes at half its speed. So there they sleep for a moment each time.
 
 Whether a text goes round in circles, vLLM finds out after each token by a loop of Python over all
-lengths that a pattern may have: 28 microseconds (bench/repetition.py). At the 12,000 tokens a second
-that it wrote with SmolLM2-135M on an H100, that is a third of the time of the process that schedules.
+lengths that a pattern may have: 28 microseconds (bench/repetition.py). At the 12,000 tokens a
+second that it wrote with SmolLM2-135M on an H100, that is a third of the scheduler's time.
 """
 
 import time

@@ -237,6 +237,17 @@ def test_a_long_error_is_told_in_a_line(
     assert any("Bad gateway" in line for line in said)
 
 
+def test_of_a_connection_is_told_why_it_failed(
+    server: Server, connect: Callable[..., OpenAIEngine]
+) -> None:
+    server.replies = [dropped]
+    engine = connect(server)
+    said: list[str] = []
+    engine.say = said.append
+    complete(engine, REQUEST)
+    assert any("Connection error: Server disconnected" in line for line in said), said
+
+
 def test_an_answer_by_another_adapter_is_not_taken(
     server: Server, connect: Callable[..., OpenAIEngine], make_adapter: Callable[[int], Adapter]
 ) -> None:
