@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from vllm.sampling_params import RepetitionDetectionParams
-from vllm.v1.core.sched.utils import check_sequence_repetition
-from vllm.v1.utils import ConstantList
+from vllm.sampling_params import RepetitionDetectionParams  # pyright: ignore[reportMissingImports]
+from vllm.v1.core.sched.utils import check_sequence_repetition  # pyright: ignore[reportMissingImports]
+from vllm.v1.utils import ConstantList  # pyright: ignore[reportMissingImports]
 
 from sl_dagster.experiment import RepetitionDetection
 from sl_dagster.resources.engines.vllm_plugin import ends_with_a_repetition

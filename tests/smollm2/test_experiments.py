@@ -1,11 +1,9 @@
 """The real model's experiments and what they are given. Its weights need not be there."""
 
-import shutil
 from collections import Counter
 
 import pytest
 
-from sl_dagster import demo
 from sl_dagster.commands.validation import validate_experiment
 from sl_dagster.experiment import load_experiment
 from sl_dagster.inputs.instructions import read_instructions
@@ -13,25 +11,10 @@ from sl_dagster.inputs.seeds import read_seed_instructions
 from sl_dagster.method.diversity import SimilarTexts
 from sl_dagster.method.instructions import MAX_SIMILARITY
 from sl_dagster.method.lengths import length_named_in
-from sl_dagster.paths import PROJECT_ROOT
 
 KINDS = {
     "literature", "academic", "business", "journalism", "professional", "personal", "technical",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The experiments' folder in a project whose real model is the miniature one."""
-    project = tmp_path_factory.mktemp("project")
-    shutil.copytree(PROJECT_ROOT / "seeds", project / "seeds")
-    shutil.copytree(
-        PROJECT_ROOT / "smollm2",
-        project / "smollm2",
-        ignore=shutil.ignore_patterns("model", "*.py", "__pycache__"),
-    )
-    shutil.copytree(demo.FOLDER / "model", project / "smollm2" / "model")
-    return project / "smollm2" / "experiments"
 
 
 @pytest.fixture(scope="module")
