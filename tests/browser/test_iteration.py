@@ -117,8 +117,8 @@ def follow_a_record_to_its_seeds(ui: WebUI, page: Page, tmp_path: Path) -> None:
     lineage.screenshot(path=tmp_path / "record.png", full_page=True)
     lineage.locator("section", has_text="shown to the base model").get_by_role("link").first.click()
     seeds = {r.record_id for r in ui.project.stage("seeds", None).records()}
-    assert lineage.title() in seeds
     expect(lineage.locator("section.chosen h2")).to_have_text("seeds")
+    assert lineage.title() in seeds
     lineage.close()
 
 

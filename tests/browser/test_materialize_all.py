@@ -24,11 +24,15 @@ def materialize_all(
     page: Page,
     instance: dg.DagsterInstance,
     group: str,
+    asset: str,
     picture: Path,
     partitions: int = 0,
 ) -> None:
-    """Press the button, and choose all partitions, as many as there are to be offered."""
-    runs = instance.get_runs_count()
+    """Press the button, choose all partitions, as many as there are to be offered, and wait.
+
+    There must be a run for ``asset``, which is one of the group's: of what was asked for before,
+    runs may still be launched.
+    """
     page.goto(ui.group(group))
     button = page.get_by_role("button", name="Materialize all")
     expect(button).to_be_enabled()
@@ -42,7 +46,11 @@ def materialize_all(
         page.get_by_role("button", name=re.compile("Launch")).last.click()
         expect(page.get_by_text("Launch runs to materialize")).to_be_hidden()
     expect(page.get_by_text("Are you sure?")).to_have_count(0)
-    wait_for(lambda: instance.get_runs_count() > runs, _SECONDS_FOR_A_GROUP)
+    key = dg.AssetKey(["other", asset])
+    wait_for(
+        lambda: any(key in (run.asset_selection or ()) for run in instance.get_runs()),
+        _SECONDS_FOR_A_GROUP,
+    )
     # A graph that is open is drawn and asked for all the while that its runs need the processor.
     page.goto("about:blank")
 
@@ -96,13 +104,14 @@ def version(instance: dg.DagsterInstance, asset: str, iteration: int) -> str:
 def test_loop_then_final_data_set_then_scores(
     ui: WebUI, page: Page, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    materialize_all(ui, page, instance, "other", tmp_path / "loop.png", 2)
+    materialize_all(ui, page, instance, "other", "length_report", tmp_path / "loop.png", 2)
     wait_until_made(instance, "length_report", ("1", "2"))
     iterations_ran_in_order(instance)
-    materialize_all(ui, page, instance, "other_final", tmp_path / "final.png")
+    materialize_all(ui, page, instance, "other_final", "aligned_model", tmp_path / "final.png")
     wait_until_made(instance, "aligned_model")
     models = ("base", "1", "2", "aligned")
-    materialize_all(ui, page, instance, "other_scores", tmp_path / "scores.png", len(models))
+    picture = tmp_path / "scores.png"
+    materialize_all(ui, page, instance, "other_scores", "longen_scores", picture, len(models))
     wait_until_made(instance, "longen_scores", models)
     wait_until_made(instance, "model_scores")  # a run of its own, after those of all models
     stored = StageStore(data_dir=str(ui.project.data)).complete("other")
