@@ -53,9 +53,9 @@ def all_at_once(states: States, lengths: Sequence[int]) -> torch.Tensor:
     query, key, value = (one[0].transpose(0, 1).contiguous() for one in states)
     edges = torch.tensor([0, *lengths]).cumsum(0).to("cuda", torch.int32)
     longest = max(lengths)
-    ways = varlen_attn(query, key, value, edges, edges, longest, longest, window_size=(-1, 0))
-    assert isinstance(ways, torch.Tensor)
-    return ways.transpose(0, 1)[None]
+    output = varlen_attn(query, key, value, edges, edges, longest, longest, window_size=(-1, 0))
+    assert isinstance(output, torch.Tensor)
+    return output.transpose(0, 1)[None]
 
 
 def measured(way: Way, heads: int, size: int) -> dict[str, object]:

@@ -142,8 +142,8 @@ class VllmServer:
             "VLLM_API_KEY": self.api_key,  # not on the command line, which every user can read
             "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
             "VLLM_NO_USAGE_STATS": "1",
-            # Longer than our client keeps a connection that nobody needs. With vLLM's five seconds
-            # it sends on connections that are being closed, whenever a stage begins.
+            # Longer than our client keeps a connection that nobody needs: at vLLM's five seconds,
+            # which are also the client's, one may be closed as it is used.
             "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "60",
             **({"VLLM_SERVER_DEV_MODE": "1"} if self._settings.while_training == "sleep" else {}),
             "VLLM_MAX_STOP_STRINGS": str(max(4, self._served.stop_strings)),
