@@ -1,38 +1,53 @@
 """What this project changes in vLLM itself, as a plugin that every process of vLLM loads.
 
-While vLLM's processes wait for one another they look at shared memory again and again, and only
-sleep when a second has passed. On a CPU that is the time of those that compute: on two cores one is
-lost, and a run beside it goes at half its speed. So there they sleep for a moment each time.
-
 Whether a text goes round in circles, vLLM finds out after each token by a loop of Python over all
 lengths that a pattern may have: 28 microseconds (bench/repetition.py). At the 12,000 tokens a
 second that it wrote with SmolLM2-135M on an H100, that is a third of the scheduler's time.
+
+What is changed on CPUs only is in ``vllm_cpu``.
 """
 
-import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
-
-# Far less than a step of any model takes, and long enough to take next to no processor time.
-_SECONDS = 0.0005
 
 
 def change_vllm() -> None:
-    """Make both changes, as far as this version of vLLM has what they change."""
-    from vllm.distributed.device_communicators import (  # pyright: ignore[reportMissingImports]
-        shm_broadcast,
-    )
+    """Make all changes, as far as this version of vLLM has what they change."""
     from vllm.platforms import current_platform  # pyright: ignore[reportMissingImports]
     from vllm.v1.core.sched import utils  # pyright: ignore[reportMissingImports]
 
-    if current_platform.is_cpu() and hasattr(shm_broadcast, "sched_yield"):
-        shm_broadcast.sched_yield = _sleep  # pyright: ignore[reportPrivateImportUsage]
-    if hasattr(utils, "check_sequence_repetition"):
-        utils.check_sequence_repetition = ends_with_a_repetition
+    _replace(utils, check_sequence_repetition=ends_with_a_repetition)
+    if current_platform.is_cpu():
+        _change_for_cpus()
 
 
-def _sleep() -> None:
-    time.sleep(_SECONDS)
+def _change_for_cpus() -> None:
+    from vllm.distributed.device_communicators import (  # pyright: ignore[reportMissingImports]
+        shm_broadcast,
+    )
+    from vllm.lora.ops.torch_ops import lora_ops  # pyright: ignore[reportMissingImports]
+    from vllm.lora.punica_wrapper import punica_cpu  # pyright: ignore[reportMissingImports]
+    from vllm.v1.sample.ops import topk_topp_sampler  # pyright: ignore[reportMissingImports]
+
+    from sl_dagster.resources.engines import vllm_cpu
+
+    _replace(shm_broadcast, sched_yield=vllm_cpu.sleep)
+    of_all = getattr(topk_topp_sampler, "apply_top_k_top_p_pytorch", None)
+    _replace(topk_topp_sampler, apply_top_k_top_p_pytorch=partial(vllm_cpu.likeliest, of_all))
+    for module in (lora_ops, punica_cpu):
+        _replace(
+            module,
+            bgmv_shrink=vllm_cpu.shrink,
+            bgmv_expand=vllm_cpu.expand,
+            bgmv_expand_slice=vllm_cpu.expand_slice,
+        )
+
+
+def _replace(module: Any, **functions: Any) -> None:
+    for name, function in functions.items():
+        if hasattr(module, name):
+            setattr(module, name, function)
 
 
 def ends_with_a_repetition(token_ids: Sequence[int], params: Any) -> bool:

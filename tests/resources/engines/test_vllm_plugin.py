@@ -1,5 +1,6 @@
-"""What is changed in vLLM: how a CPU server's processes wait, and how repetitions are found."""
+"""What is changed in vLLM gives what vLLM's own gives; how a CPU server's processes wait."""
 
+import json
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -12,34 +13,42 @@ from sl_dagster.resources.engines.vllm_options import is_cpu_build
 from sl_dagster.resources.engines.vllm_plugin import ends_with_a_repetition
 from tests.resources.engines.conftest import needs_vllm
 
-# As each process of vLLM begins. A reader that has just read waits a hundred times.
-_WAITING = """
-import os, time
-from vllm.plugins import load_general_plugins
-load_general_plugins()
-import zmq
-from vllm.distributed.device_communicators.shm_broadcast import SpinCondition
-reader = SpinCondition(True, zmq.Context(), "inproc://nobody")
-reader.record_read()
-start, used = time.monotonic(), time.process_time()
-for _ in range(100):
-    reader.wait()
-print(time.monotonic() - start, time.process_time() - used, flush=True)
-os._exit(0)  # ZeroMQ does not like to be left otherwise
+# As each process of vLLM begins; what it was before is kept, to be compared.
+_CHANGED = """
+import json, os, random, time
+from types import SimpleNamespace
+os.environ["VLLM_PLUGINS"] = ""  # parts of vLLM load them when they are imported
+import torch
+from vllm import plugins
+from vllm.lora.ops.torch_ops import lora_ops
+from vllm.lora.punica_wrapper import punica_cpu
+from vllm.sampling_params import RepetitionDetectionParams
+from vllm.v1.core.sched import utils
+from vllm.v1.sample.ops import topk_topp_sampler
+from vllm.v1.utils import ConstantList
+
+def functions():
+    return SimpleNamespace(
+        repetition=utils.check_sequence_repetition,
+        likeliest=topk_topp_sampler.apply_top_k_top_p_pytorch,
+        shrink=punica_cpu.bgmv_shrink,
+        expand=punica_cpu.bgmv_expand,
+        expand_slice=punica_cpu.bgmv_expand_slice,
+        of_prompts=lora_ops.bgmv_expand,
+    )
+
+theirs = functions()
+del os.environ["VLLM_PLUGINS"]
+plugins.plugins_loaded = False
+plugins.load_general_plugins()
+ours = functions()
+print(json.dumps([name for name in vars(ours) if getattr(ours, name) is not getattr(theirs, name)]))
+random.seed(1)
+torch.manual_seed(1)
 """
 
-# Texts of few tokens, which repeat themselves often: vLLM's own function, and what it has become.
-_REPEATING = """
-import random
-from vllm.v1.core.sched import utils
-from vllm.sampling_params import RepetitionDetectionParams
-from vllm.v1.utils import ConstantList
-theirs = utils.check_sequence_repetition
-from vllm.plugins import load_general_plugins
-load_general_plugins()
-ours = utils.check_sequence_repetition
-assert ours is not theirs
-random.seed(1)
+# Texts of few tokens, which repeat themselves often.
+_REPETITIONS = """
 said = {True: 0, False: 0}
 for _ in range(20_000):
     part = [random.randrange(3) for _ in range(random.randint(1, 8))]
@@ -52,33 +61,85 @@ for _ in range(20_000):
         min_count=random.randint(2, 5),
     )
     if text:
-        expected = theirs(text, params)
-        assert ours(ConstantList(text), params) == expected, (text, params)
+        expected = theirs.repetition(text, params)
+        assert ours.repetition(ConstantList(text), params) == expected, (text, params)
         said[expected] += 1
 assert min(said.values()) > 1_000, said
 """
 
+# In bfloat16, as models give them, many tokens are as likely as others.
+_SAMPLING = """
+for step in range(40):
+    logits = 3 * torch.randn(8, 5_000)
+    if step % 2:
+        logits = logits.bfloat16().float()
+    k, p = torch.randint(1, 60, (8,)), 0.05 + 0.95 * torch.rand(8)
+    if step % 5 == 4:
+        k[3] = 5_000  # no limit
+    expected = theirs.likeliest(logits.clone(), k, p, allow_cpu_sync=True)
+    got = ours.likeliest(logits.clone(), k, p, allow_cpu_sync=True)
+    # Which of those that are equally likely is dropped is open.
+    same = torch.equal(got.sort(1).values, expected.sort(1).values) if step % 2 else torch.equal(
+        got, expected
+    )
+    assert same, step
+"""
 
-def run(program: str) -> str:
-    """Run a program, and give what it prints."""
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+_ADAPTERS = """
+for tokens, adapters in ((1, 1), (8, 1), (8, 3), (300, 3)):
+    indices = torch.randint(-1, adapters, (tokens,)) if adapters > 1 else torch.zeros(tokens).long()
+    narrow, wide = torch.randn(adapters, 1, 16, 64), torch.randn(adapters, 1, 200, 16)
+    states = torch.randn(tokens, 64)
+    kept = {}
+    for name, made in (("theirs", theirs), ("ours", ours)):
+        low = torch.zeros(tokens, 16)
+        made.shrink(states, narrow, low, indices, 0.5)
+        kept[name] = [low]
+        for add in (True, False):
+            for width in (200, 230, 170):  # as it is, and with padding on either side
+                out = torch.ones(tokens, width)
+                made.expand(low, wide, out, indices, add_inputs=add)
+                kept[name].append(out)
+            out = torch.ones(tokens, 300)
+            made.expand_slice(low, wide, out, indices, 50, 200, add)
+            kept[name].append(out)
+    torch.testing.assert_close(kept["ours"], kept["theirs"], rtol=1e-4, atol=1e-4)
+"""
+
+# A reader that has just read waits a hundred times.
+_WAITING = """
+import zmq
+from vllm.distributed.device_communicators.shm_broadcast import SpinCondition
+reader = SpinCondition(True, zmq.Context(), "inproc://nobody")
+reader.record_read()
+start, used = time.monotonic(), time.process_time()
+for _ in range(100):
+    reader.wait()
+print(json.dumps([time.monotonic() - start, time.process_time() - used]), flush=True)
+os._exit(0)  # ZeroMQ does not like to be left otherwise
+"""
 
 
 @pytest.mark.integration
 @needs_vllm
 @pytest.mark.skipif(not is_cpu_build(), reason="this vLLM is not the one for CPUs")
-def test_processes_of_a_cpu_server_sleep_while_they_wait() -> None:
-    seconds, of_the_processor = map(float, run(_WAITING).split()[-2:])
+def test_vllm_answers_as_before_and_waits_asleep() -> None:
+    """One program for all, since vLLM takes long to import."""
+    program = _CHANGED + _REPETITIONS + _SAMPLING + _ADAPTERS + _WAITING
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    changed, waited = map(json.loads, result.stdout.splitlines()[-2:])
+    assert changed == [
+        "repetition",
+        "likeliest",
+        "shrink",
+        "expand",
+        "expand_slice",
+        "of_prompts",
+    ], "this vLLM has other functions"
+    seconds, of_the_processor = waited
     assert seconds > 0.04, "it sleeps each time"
     assert of_the_processor < seconds / 2
-
-
-@pytest.mark.integration
-@needs_vllm
-def test_repetitions_are_found_where_vllm_finds_them() -> None:
-    run(_REPEATING)
 
 
 @given(
