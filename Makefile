@@ -64,11 +64,9 @@ beside_it:
 
 real: export SL_DAGSTER_EXPERIMENTS := $(CURDIR)/smollm2/experiments
 real: $(VLLM_READY) $(SMOLLM2)  ## Run a real model through the loop, on CPUs: hours. Stopped, it goes on from there.
-	$(BIN)/sl-dagster run --experiment $(REAL) --iterations $(ITERATIONS)
-	$(BIN)/sl-dagster run --experiment $(REAL)_control --iterations $(ITERATIONS)
+	$(BIN)/sl-dagster run --experiment $(REAL) --experiment $(REAL)_control --iterations $(ITERATIONS)
 	$(BIN)/sl-dagster run --experiment $(REAL)_planned
-	$(BIN)/sl-dagster evaluate --experiment $(REAL)
-	$(BIN)/sl-dagster evaluate --experiment $(REAL)_planned
+	$(BIN)/sl-dagster evaluate --experiment $(REAL) --experiment $(REAL)_planned
 	$(BIN)/sl-dagster compare --experiment $(REAL) --experiment $(REAL)_planned
 	$(BIN)/python -m smollm2.measure $(REAL) $(REAL)_control $(REAL)_planned
 	$(BIN)/sl-dagster growth --experiment $(REAL)
