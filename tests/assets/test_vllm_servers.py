@@ -51,7 +51,7 @@ def place(tmp_path: Path) -> Path:
 def server(port: int, place: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A vLLM server as docs/engines.md says, on a CPU; killed in the end."""
     environment = os.environ | {
-        "VLLM_PLUGINS": "lora_filesystem_resolver",
+        "VLLM_PLUGINS": "lora_filesystem_resolver,sl_dagster",
         "VLLM_LORA_RESOLVER_CACHE_DIR": str(place),
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
         "VLLM_CPU_KVCACHE_SPACE": "1",

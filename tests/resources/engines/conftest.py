@@ -79,8 +79,11 @@ def open_engines(
 ) -> Iterator[Callable[[str], Engine]]:
     """Opens the engine of a type, at the first call."""
     engines: dict[str, Engine] = {}
-    resolver = {"VLLM_LORA_RESOLVER_CACHE_DIR": str(published)}
-    environment = VLLM["environment"] | resolver | {"VLLM_PLUGINS": "lora_filesystem_resolver"}
+    resolver = {
+        "VLLM_LORA_RESOLVER_CACHE_DIR": str(published),
+        "VLLM_PLUGINS": "lora_filesystem_resolver,sl_dagster",
+    }
+    environment = VLLM["environment"] | resolver
     vllm = VLLM | {"environment": environment}
     settings = {"transformers": {"type": "transformers"}, "vllm": vllm}
 
