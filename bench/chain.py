@@ -13,7 +13,9 @@ they store.
     SL_DAGSTER_EXPERIMENTS=smollm2/experiments python bench/chain.py \
         --experiment smollm2_135m --responses 24
 
-With ``--chain-prompts FILE`` the chain asks with another wording of the extension prompt.
+With ``--chain-prompts FILE`` the chain asks with another wording of the extension prompt, and with
+``--chain-tokens N`` it begins no further round when it has generated so many tokens: what has not
+grown by then is given up.
 """
 
 import argparse
@@ -62,13 +64,14 @@ def main() -> None:
     parser.add_argument("--experiment", default="smollm2_135m")
     parser.add_argument("--responses", type=int, default=24)
     parser.add_argument("--chain-prompts", type=Path, help="a prompts file with an `extend`")
+    parser.add_argument("--chain-tokens", type=int, default=math.inf, help="stop after so many")
     arguments = parser.parse_args()
     experiment = load_experiment(experiments_dir() / f"{arguments.experiment}.yaml")
     prompts = experiment.prompts_by_language["en"]
     if arguments.chain_prompts:
         prompts = read_prompts("en", arguments.chain_prompts)
     ways: dict[str, Way] = {
-        "paper's": PaperChain(experiment, prompts),
+        "paper's": PaperChain(experiment, prompts, arguments.chain_tokens),
         "ours": OurStages(experiment),
     }
     engine = open_engine(experiment.served)
@@ -91,9 +94,10 @@ async def compare(engine: Engine, experiment: Experiment, ways: dict[str, Way], 
 class PaperChain:
     """The paper's chain of rounds, by workers that do one response at a time."""
 
-    def __init__(self, experiment: Experiment, prompts: Prompts) -> None:
+    def __init__(self, experiment: Experiment, prompts: Prompts, tokens: float) -> None:
         self._experiment = experiment
         self._prompts = prompts
+        self._tokens = tokens
         sampling = experiment.sampling_of("extension")
         self._sampling = sampling.model_copy(update={"stop": _CHAIN_STOP})
 
@@ -124,6 +128,8 @@ class PaperChain:
         for attempt in range(_CHAIN_TRIES):
             best = response.text
             for number in range(self._experiment.extension.rounds):
+                if engine.tokens >= self._tokens:
+                    break
                 best = await self._round(engine, response, best, attempt, number)
             if has_grown(count_words(best), response.words, self._experiment.extension.growth):
                 return best
