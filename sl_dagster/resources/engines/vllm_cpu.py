@@ -22,7 +22,7 @@ import torch
 # Far less than a step of any model takes, and long enough to take next to no processor time.
 _SECONDS = 0.0005
 
-# A longer part of the vocabulary than this is sorted as fast as it is searched.
+# Up to this share of the vocabulary PyTorch finds the largest without sorting what is left.
 _SHARE = 1 / 64
 
 
