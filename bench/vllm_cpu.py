@@ -41,12 +41,13 @@ def main() -> None:
     base = base_model(experiment, "extender")
     with tempfile.TemporaryDirectory() as folder:
         adapter = random_adapter(experiment, Path(folder))
+        requests = {
+            name: some_requests(experiment, model, arguments.requests, arguments.words)
+            for name, model in (("base model", base), ("adapter", adapter))
+        }
         for plugin in (False, True):
-            requests = {
-                name: some_requests(experiment, model, arguments.requests, arguments.words)
-                for name, model in (("base model", base), ("adapter", adapter))
-            }
-            print(json.dumps({"plugin": plugin, **measure(experiment, requests, plugin)}))
+            speeds = measure(experiment, requests, plugin)
+            print(json.dumps({"plugin": plugin, **speeds}), flush=True)
 
 
 def random_adapter(experiment: Experiment, folder: Path) -> Adapter:

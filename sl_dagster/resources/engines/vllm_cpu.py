@@ -11,7 +11,7 @@ whole vocabulary for every token. What ``top_k`` leaves is a few tokens, and tho
 and for the logits also where there is no adapter. A step's tokens are of few adapters, so one
 product for each adapter does.
 
-bench/README.md has what each of them brings.
+bench/README.md has what they bring.
 """
 
 import time
@@ -43,9 +43,9 @@ def likeliest(
         p: ``top_p`` of each request; or None.
         args: the function's other arguments, as are those that are named.
     """
-    if k is None or p is None or int(k.max()) > logits.shape[1] * _SHARE:
+    if k is None or p is None or (most := int(k.max())) > logits.shape[1] * _SHARE:
         return of_all(logits, k, p, *args, **named)
-    lowest = logits.topk(int(k.max()), dim=1).values.gather(1, k.long().unsqueeze(1) - 1)
+    lowest = logits.topk(most, dim=1).values.gather(1, k.long().unsqueeze(1) - 1)
     # More than k where several are as likely as the last of them: vLLM leaves all of those.
     count = int((logits >= lowest).sum(dim=1).max())
     values, places = logits.topk(count, dim=1)
