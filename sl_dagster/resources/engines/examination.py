@@ -114,7 +114,8 @@ class Examination:
                 f"{endpoint.url} cannot use an adapter of {self.served.model} that is published "
                 f"to {place.location} and asked for as {name} ({fault}): start vLLM with "
                 f"--enable-lora, --max-lora-rank {self.served.lora_rank} or more, "
-                "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1, VLLM_PLUGINS=lora_filesystem_resolver and "
+                "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1, "
+                "VLLM_PLUGINS=lora_filesystem_resolver,sl_dagster and "
                 "VLLM_LORA_RESOLVER_CACHE_DIR (that folder, as its host sees it), or correct "
                 "engine.adapters"
             )
