@@ -133,6 +133,8 @@ class Extension(Settings):
         tries: how often a stage asks again for a record whose output is not good enough.
         new_prefixes: a later try of stage 2 begins with another prefix than the one that failed.
             What was stored before this setting existed stays up to date with ``false``.
+        retry_grown: stage 2 asks again, after the first round, for what has grown enough already,
+            too: longer texts, for about twice as many tokens.
         growth: a response is kept when it was extended to more than this many times its words.
         max_tokens_per_input_word: an output may have at most this many tokens for each word of its
             input, which ends runaway generations early; no such limit by default.
@@ -143,6 +145,7 @@ class Extension(Settings):
     samples: Positive = 2
     tries: Positive = 4
     new_prefixes: bool = True
+    retry_grown: bool = False
     growth: Annotated[float, Field(ge=1), NO_TRUTH] = 1.2
     max_tokens_per_input_word: Annotated[float, Field(gt=1), NO_TRUTH] | None = None
     line_dropout: Probability = 0.2

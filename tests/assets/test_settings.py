@@ -85,6 +85,7 @@ OTHER: dict[str, Any] = {
     "rank": 8,
     "repetition_penalty": 1.3,
     "report_to": ["wandb"],
+    "retry_grown": True,
     "revision": "other",
     "roundings": [10, 20],
     "samples": 9,

@@ -18,6 +18,8 @@ from sl_dagster.resources.storage.stage_key import StageKey
 from tests.assets.conftest import Project
 from tests.stored.make import SETTINGS
 
+# How it was before there were these settings.
+BEFORE_THE_CHOICE = {"new_prefixes": False, "retry_grown": True}
 ARCHIVES = sorted(Path(__file__).parent.glob("*.tar.xz"))
 
 
@@ -28,8 +30,7 @@ def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
         packed.extractall(tmp_path, filter="data")
     project = Project(tmp_path / "stored")
     here = {name: SETTINGS[name] for name in ("base_model", "prompts", "seeds")}
-    # How it was before there was a choice.
-    project.change(**here, extension=SETTINGS["extension"] | {"new_prefixes": False})
+    project.change(**here, extension=SETTINGS["extension"] | BEFORE_THE_CHOICE)
     return project
 
 

@@ -5,10 +5,12 @@ filter and is longer than the response goes into the next round in its place; ot
 response itself does. Remarks about the writing, before or after a text, are cut off and kept.
 
 Where the paper's code starts the whole chain of rounds over when a response has not grown in the
-end, this stage asks again at once for just the record that was not good enough. It does not begin
-twice with the same prefix: the prefix may be what has failed, so a later try has the Extender write
-another one first. ``prefix_characters`` says how much of a text is its prefix: that of the parent
-in the first attempt, in any other one of its own.
+end, this stage asks again at once for just the record that was not good enough. Like the paper's,
+it asks again only for what has not grown: a response that the rounds before have made long enough
+to train on may become longer still, in one attempt. No turn begins twice with the same prefix: the
+prefix may be what has failed, so a later try has the Extender write another one first.
+``prefix_characters`` says how much of a text is its prefix: that of the parent in the first
+attempt, in any other one of its own.
 """
 
 from collections import defaultdict
@@ -20,7 +22,7 @@ from typing import Any
 from sl_dagster.assets.loop.extension_stage import ExtensionStage
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.experiment import Experiment
-from sl_dagster.method.extension import extension_drop_reason
+from sl_dagster.method.extension import extension_drop_reason, has_grown
 from sl_dagster.method.responses import response_in
 from sl_dagster.method.words import count_words
 from sl_dagster.resources.records import Text
@@ -33,18 +35,32 @@ class ExtendWhole(ExtensionStage):
     reads = (*ExtensionStage.reads, "extension.new_prefixes")
 
     def __init__(self, experiment: Experiment, number: int) -> None:
+        self._is_first = number == 1
         self.name = f"round{number}_stage2"
         self.description = (
             f"Round {number}, stage 2: the Extender enriches the whole response, its turn begun "
             "with the prefix. A response that did not become longer goes on as it was."
         )
         self.inputs = (f"round{number}_stage1",)
+        if not self._is_first:
+            self.reads = (*self.reads, "extension.retry_grown", "extension.growth")
         super().__init__(experiment)
 
     def identity(self) -> list[Any]:
-        # Named only where it is on, so that what was stored before it existed stays as it is.
-        new_prefixes = ["new prefixes"] if self.experiment.extension.new_prefixes else []
-        return [*super().identity(), *new_prefixes]
+        # Named only where they are on, so that what was stored before they existed stays as it is.
+        extension = self.experiment.extension
+        new_prefixes = ["new prefixes"] if extension.new_prefixes else []
+        retries = [] if self._is_first or extension.retry_grown else ["not grown", extension.growth]
+        return [*super().identity(), *new_prefixes, *retries]
+
+    def tries_for(self, slot: Slot[Text]) -> int:
+        """One where the rounds before have made the response long enough."""
+        extension = self.experiment.extension
+        if self._is_first or extension.retry_grown:
+            return self.tries
+        texts = (str(slot.source.response), str(slot.source.initial_response))
+        words = (count_words(text, slot.language) for text in texts)
+        return 1 if has_grown(*words, extension.growth) else self.tries
 
     async def attempt(self, slot: Slot[Text], number: int, ask: Ask) -> Text:
         response, columns = str(slot.source.response), self._columns(slot)

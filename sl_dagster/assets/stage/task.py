@@ -74,6 +74,10 @@ class Task(Stage):
     def tries(self) -> int:
         """How often a slot is asked for."""
 
+    def tries_for(self, slot: Slot[Any]) -> int:
+        """How often this one is: by default, as often as all."""
+        return self.tries
+
     @abstractmethod
     async def attempt(self, slot: Slot[Any], number: int, ask: Ask) -> Record:
         """Ask the model for a slot, once, and judge the answer.
@@ -144,7 +148,7 @@ async def _fill(task: Task, engine: Engine, journal: Journal, progress: RecordsD
 
 async def _attempts(task: Task, slot: Slot[Any], ask: Ask) -> list[Record]:
     attempts: list[Record] = []
-    for number in range(1, task.tries + 1):
+    for number in range(1, task.tries_for(slot) + 1):
         record = await task.attempt(slot, number, ask)
         attempts.append(replace(record, attempt=number))
         if record.kept:

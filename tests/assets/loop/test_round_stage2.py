@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,3 +137,29 @@ def test_a_second_prefix_keeps_what_was_cut_off_when_it_fails(whole):
     records = attempts(whole, slot("The bridge is very old."), ask, 2)
     assert records[1].drop_reason == "repetition"
     assert records[1].commentary == {"before": BEFORE, "after": ""}
+
+
+@pytest.mark.parametrize(
+    ("number", "initial", "settings", "tries"),
+    [
+        (2, "The bridge is old.", {}, 1),
+        (2, RESPONSE, {}, 4),
+        (2, "The bridge is old.", {"growth": 4}, 4),
+        (2, "The bridge is old.", {"retry_grown": True}, 4),
+        (1, "The bridge is old.", {}, 4),
+    ],
+)
+def test_what_has_grown_is_asked_for_once_more(write_experiment, number, initial, settings, tries):
+    path = write_experiment(extension={"rounds": 2, "tries": 4} | settings)
+    task = ExtendWhole(load_experiment(path), number)
+    source = Text(**IDENTITY, initial_response=initial, response=RESPONSE, text="The bridge")
+    assert task.tries_for(Slot(IDENTITY, source)) == tries
+
+
+def test_where_grown_ones_are_asked_for_again_what_was_stored_before_stays_up_to_date(write_experiment):
+    def identity(number: int, **settings: bool) -> list[Any]:
+        path = write_experiment(extension={"rounds": 2} | settings)
+        return ExtendWhole(load_experiment(path), number).identity()
+
+    assert identity(1) == identity(1, retry_grown=True) == identity(2, retry_grown=True)
+    assert identity(2) != identity(2, retry_grown=True)

@@ -116,7 +116,10 @@ def test_the_forms_of_the_stages(write_experiment) -> None:
         "round1_stage1": {"extension": {*extension, "samples"}, "filter": {"preset"}},
         "round2_stage1": {"extension": extension, "filter": {"preset"}},
         "round1_stage2": {"extension": {*extension, "new_prefixes"}, "filter": {"preset"}},
-        "round2_stage2": {"extension": {*extension, "new_prefixes"}, "filter": {"preset"}},
+        "round2_stage2": {
+            "extension": {*extension, "new_prefixes", "retry_grown", "growth"},
+            "filter": {"preset"},
+        },
         "extended_responses": {"extension": {"growth"}},
         "generator_sft": {},
         "extender_sft": {"extension": {"line_dropout"}},
