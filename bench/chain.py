@@ -23,6 +23,7 @@ import asyncio
 import json
 import math
 import time
+from collections import Counter
 from pathlib import Path
 from statistics import mean
 from typing import Any, Protocol
@@ -38,6 +39,7 @@ from sl_dagster.identity import seed_from
 from sl_dagster.method.extension import extension_drop_reason, has_grown
 from sl_dagster.method.paragraphs import first_half, first_two_thirds
 from sl_dagster.method.prompts import Prompts, read_prompts
+from sl_dagster.method.responses import response_drop_reason
 from sl_dagster.method.words import count_words
 from sl_dagster.paths import experiments_dir
 from sl_dagster.resources.engines import Engine, Request, open_engine
@@ -180,7 +182,7 @@ class OurStages:
         record_id = f"{source.record_id}-{stage.name}"
         slot = Slot(identity | {"stage": stage.name, "record_id": record_id}, source)
         record = source
-        for number in range(1, stage.tries + 1):
+        for number in range(1, stage.tries_for(slot) + 1):
             record = await stage.attempt(slot, number, engine.ask)
             if record.kept:
                 return record
@@ -207,18 +209,28 @@ def summary(
     engine: CountingEngine,
     seconds: float,
 ) -> dict[str, Any]:
-    """The figures of one way: a response is accepted when it has grown enough."""
+    """The figures of one way: a response is accepted when it has grown enough.
+
+    What the paper's filter lets pass may be none for ours, so what ours says of the accepted texts,
+    without knowing how they ended, stands beside it, for both ways.
+    """
     growth = experiment.extension.growth
-    pairs = [
-        (response.words, count_words(text))
+    grown = [
+        (response.words, text)
         for response, text in zip(responses, texts, strict=True)
         if has_grown(count_words(text), response.words, growth)
     ]
+    pairs = [(old, count_words(text)) for old, text in grown]
     words = sum(new for _, new in pairs)
+    preset = experiment.filter.preset
+    judged = (
+        response_drop_reason(text, "en", finish_reason=None, preset=preset) for _, text in grown
+    )
     return {
         "responses": len(responses),
         "mean_words": round(mean(response.words for response in responses)),
         "accepted": len(pairs),
+        "dropped_by_our_filter": dict(Counter(reason for reason in judged if reason)),
         "accepted_words": words,
         "times_longer": round(mean(new / old for old, new in pairs), 2) if pairs else None,
         "requests": engine.requests,

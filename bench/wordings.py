@@ -38,10 +38,12 @@ class Output:
     """What became of one response.
 
     Attributes:
+        prefix: what was kept of stage 1.
         text: prefix and continuation; the prefix alone where that was dropped already.
         reason: why it was dropped, None if it was not.
     """
 
+    prefix: str
     text: str
     reason: str | None
 
@@ -81,8 +83,9 @@ async def compare(
         print(json.dumps({"wording": name, **summary(responses, outputs, counting)}), flush=True)
         for response, output in zip(responses, outputs, strict=True):
             if texts:
-                line = {"wording": name, **vars(response), "output": output.text}
-                texts.write(json.dumps(line | {"reason": output.reason}) + "\n")
+                line = {"wording": name, **vars(response), "prefix": output.prefix}
+                line |= {"output": output.text, "reason": output.reason}
+                texts.write(json.dumps(line) + "\n")
 
     await asyncio.gather(*(work(name, wording) for name, wording in prompts.items()))
 
@@ -105,7 +108,7 @@ async def extend(
     prefix = first_two_thirds(response_in(first.text, preset)[0])
     reason = prefix_drop_reason(prefix, "en", finish_reason=first.finish_reason, preset=preset)
     if reason:
-        return Output(prefix, f"prefix: {reason}")
+        return Output(prefix, prefix, f"prefix: {reason}")
     second = await engine.ask(request(response.text, 2, prefix))
     text, _ = response_in((prefix + second.text).strip(), preset)
     reason = extension_drop_reason(
@@ -115,7 +118,7 @@ async def extend(
         finish_reason=second.finish_reason,
         preset=preset,
     )
-    return Output(text, reason)
+    return Output(prefix, text, reason)
 
 
 def summary(
