@@ -134,7 +134,7 @@ class Extension(Settings):
         new_prefixes: a later try of stage 2 begins with another prefix than the one that failed.
             What was stored before this setting existed stays up to date with ``false``.
         retry_grown: stage 2 asks again, after the first round, for what has grown enough already,
-            too: longer texts, for about twice as many tokens.
+            too: longer texts for more tokens.
         growth: a response is kept when it was extended to more than this many times its words.
         max_tokens_per_input_word: an output may have at most this many tokens for each word of its
             input, which ends runaway generations early; no such limit by default.
