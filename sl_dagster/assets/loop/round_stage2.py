@@ -58,9 +58,9 @@ class ExtendWhole(ExtensionStage):
         extension = self.experiment.extension
         if self._is_first or extension.retry_grown:
             return self.tries
-        texts = (str(slot.source.response), str(slot.source.initial_response))
-        words = (count_words(text, slot.language) for text in texts)
-        return 1 if has_grown(*words, extension.growth) else self.tries
+        texts = (slot.source.response, slot.source.initial_response)
+        words, initial_words = (count_words(str(text), slot.language) for text in texts)
+        return 1 if has_grown(words, initial_words, extension.growth) else self.tries
 
     async def attempt(self, slot: Slot[Text], number: int, ask: Ask) -> Text:
         response, columns = str(slot.source.response), self._columns(slot)
