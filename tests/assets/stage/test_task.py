@@ -125,6 +125,13 @@ def test_slots_are_asked_for_until_they_are_good(workshop: Workshop) -> None:
     assert sorted(r.record_id for r in rejected) == ["f1-0.1", "f1-7", "f1-7.1", "f1-7.2"]
 
 
+def test_a_stage_may_ask_for_some_slots_less_often(workshop: Workshop) -> None:
+    stage, _ = workshop.run(
+        good_at_the_second_try, tries_for=lambda slot: 1 if slot.position < 9 else 2
+    )
+    assert [record.position for record in stage.records()] == list(range(9, SLOTS))
+
+
 def test_generations_that_the_token_limit_cut_off_are_counted_apart(workshop: Workshop) -> None:
     def cut_off_at_first(request: Request) -> Completion:
         _, number = map(int, request.message["content"].split("/"))
