@@ -27,7 +27,7 @@ from sl_dagster.experiment.sections import SamplingChanges
 from sl_dagster.identity import seed_from
 from sl_dagster.inputs.instructions import InstructionLine, read_instructions
 from sl_dagster.method.prompts import Message
-from sl_dagster.method.responses import response_drop_reason
+from sl_dagster.method.responses import missing_mentions, response_drop_reason
 from sl_dagster.method.words import count_words
 from sl_dagster.paths import experiments_dir
 from sl_dagster.resources.engines import Completion, Engine, Request, open_engine
@@ -91,7 +91,7 @@ def summary(
     ]
     accepted = [count for count, reason in zip(words, reasons, strict=True) if not reason]
     relevant = [
-        all(name.lower() in completion.text.lower() for name in line.mentions)
+        not missing_mentions(completion.text, line.mentions)
         for line, completion in zip(lines, answers, strict=True)
     ]
     return {

@@ -1,5 +1,6 @@
-"""What of an output is a response, and whether it is fit for the loop: filter and language."""
+"""What of an output is a response, whether it is fit for the loop, and what it fails to mention."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from sl_dagster.method.commentary import Cut, without_commentary
@@ -39,3 +40,9 @@ def response_drop_reason(
     if preset == "reference" or reason in ("truncated", "looping", "empty"):
         return reason
     return reason if is_written_in(text, language) else "wrong_language"
+
+
+def missing_mentions(text: str, mentions: Sequence[str]) -> tuple[str, ...]:
+    """What a text does not name, in any case of letters, of what it was asked to mention."""
+    lower = text.lower()
+    return tuple(name for name in mentions if name.lower() not in lower)

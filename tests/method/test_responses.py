@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sl_dagster.method.commentary import Cut
 from sl_dagster.method.filters import drop_reason
-from sl_dagster.method.responses import response_drop_reason, response_in
+from sl_dagster.method.responses import missing_mentions, response_drop_reason, response_in
 from tests.method.texts import texts
 
 
@@ -74,3 +74,9 @@ def test_time_grows_with_the_text_only(piece: str) -> None:
 
     seconds(2_000)
     assert seconds(160_000) < 50 * max(seconds(20_000), 0.01)
+
+
+def test_what_a_text_does_not_name_is_missing() -> None:
+    text = "The Mill stood by the river."
+    assert missing_mentions(text, ("mill", "River", "heron")) == ("heron",)
+    assert missing_mentions(text, ()) == ()

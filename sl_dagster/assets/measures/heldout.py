@@ -13,6 +13,7 @@ from sl_dagster.assets.measures.measured_answers import MeasuredAnswers
 from sl_dagster.assets.stage.given import given_text
 from sl_dagster.experiment import Sampling
 from sl_dagster.inputs.instructions import InstructionLine, read_instructions
+from sl_dagster.method.responses import missing_mentions
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.answers import heldout_key
@@ -57,8 +58,7 @@ class _Heldout(MeasuredAnswers):
     def measured(self, answer: dict[str, Any], question: Text) -> Text:
         """The answer with what it does not mention of what it was asked to."""
         mentions = question.mentions or ()
-        text = answer["text"].lower()
-        missing = tuple(name for name in mentions if name.lower() not in text)
+        missing = missing_mentions(answer["text"], mentions)
         return Text(**answer, mentions=mentions, missing_mentions=missing)
 
     def headline(self, stage: StoredStage) -> tuple[str, ...]:

@@ -156,9 +156,7 @@ def test_what_has_grown_is_asked_for_once_more(write_experiment, number, initial
     assert task.tries_for(Slot(IDENTITY, source)) == tries
 
 
-def test_with_retry_grown_what_was_stored_before_stays_up_to_date(
-    write_experiment,
-):
+def test_with_retry_grown_what_was_stored_before_stays_up_to_date(write_experiment):
     def identity(number: int, **settings: bool) -> list[Any]:
         path = write_experiment(extension={"rounds": 2} | settings)
         return ExtendWhole(load_experiment(path), number).identity()
