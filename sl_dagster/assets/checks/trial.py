@@ -27,7 +27,9 @@ from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.resources.storage.stored_stage import StoredStage
 
 _TRIAL_PROMPTS = 4
-_TRIAL_TOKENS = 256  # an extension begins with what it is given
+# Most answers differ early, and few tokens take little time. But an extension begins with what it
+# is given, so that where no answer differs there are more.
+_TRIAL_TOKENS = (48, 256)
 
 
 class TrialConfig(dg.Config):
@@ -100,16 +102,27 @@ def _tried(
     """The greedy beginnings of a few answers, with the adapter and without it."""
     greedy = experiment.sampling.model_copy(update={"temperature": 0.0})
     requests = [
-        Request(prompt, greedy, seed=0, adapter=weights).limited_to(_TRIAL_TOKENS)
+        Request(prompt, greedy, seed=0, adapter=weights)
         for weights in (adapter, base_model(experiment, adapter.role))
         for prompt in prompts
     ]
-    texts = [completion.text for completion in session.answers(experiment.served, requests, say)]
-    pairs = list(zip(texts[: len(prompts)], texts[len(prompts) :], strict=True))
+    for tokens in _TRIAL_TOKENS:
+        limited = [request.limited_to(tokens) for request in requests]
+        answers = session.answers(experiment.served, limited, say)
+        shown = _compared([answer.text for answer in answers]) | {"tokens": tokens}
+        if shown["changed"]:
+            return shown
+    return shown
+
+
+def _compared(texts: list[str]) -> dict[str, Any]:
+    """How many texts of the first half differ from those of the second, and one of each."""
+    half = len(texts) // 2
+    pairs = list(zip(texts[:half], texts[half:], strict=True))
     changed = [pair for pair in pairs if pair[0] != pair[1]]
     with_adapter, without = (changed or pairs)[0]
     return {
-        "prompts": len(prompts),
+        "prompts": len(pairs),
         "changed": len(changed),
         "with_adapter": with_adapter,
         "base_model": without,

@@ -32,7 +32,8 @@ def test_an_adapter_without_effect_is_noticed(project: Project) -> None:
     evaluation = evaluated(*arguments)
     assert (evaluation.passed, evaluation.severity) == (False, WARN)
     assert evaluation.description == "0 of 4 greedy answers differ from the base model's"
-    assert json.loads((new / "trial.json").read_text())["changed"] == 0, "remembered"
+    remembered = json.loads((new / "trial.json").read_text())
+    assert (remembered["changed"], remembered["tokens"]) == (0, 256), "few tokens may not tell"
     (new / WEIGHTS_FILE).write_bytes(b"")
     result = executed(*arguments)
     assert not result.success
