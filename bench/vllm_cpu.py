@@ -2,7 +2,8 @@
 
 Seeds with a text of so many words each are given to the Extender to be lengthened, first by a
 server that leaves the plugin out and then by one that has it, each time by the base model and by an
-adapter of random weights. Prints tokens/s of the four.
+adapter of random weights. Prints tokens/s of the four, and the seconds that each server took to
+start.
 
     SL_DAGSTER_EXPERIMENTS=smollm2/experiments python bench/vllm_cpu.py \
         --experiment smollm2_135m --requests 64
@@ -25,6 +26,7 @@ from sl_dagster.inputs.seeds import read_seed_instructions
 from sl_dagster.paths import PROJECT_ROOT, experiments_dir
 from sl_dagster.resources.adapters import Adapter, adapter_fingerprint
 from sl_dagster.resources.engines import Engine, Request, open_engine
+from sl_dagster.resources.engines.vllm_engine import VllmEngine
 
 TOKENS = 300
 RANK = 16
@@ -79,17 +81,20 @@ def some_requests(
 def measure(
     experiment: Experiment, requests: dict[str, list[Request]], plugin: bool
 ) -> dict[str, float]:
-    """Tokens/s of each kind of requests, on one server with or without our plugin."""
+    """Seconds to start, and tokens/s of each kind of requests, with or without our plugin."""
     settings = experiment.engine
     assert isinstance(settings, VllmSettings)
     if not plugin:
         environment = {**settings.environment, "VLLM_PLUGINS": ""}
         settings = settings.model_copy(update={"environment": environment})
     engine = open_engine(replace(experiment.served, engine=settings, lora_rank=RANK))
-    speeds: dict[str, float] = {}
+    assert isinstance(engine, VllmEngine)
     with asyncio.Runner() as loop:
+        start = time.monotonic()
+        loop.run(engine.get_ready())
+        speeds = {"start": round(time.monotonic() - start, 1)}
         for name, some in requests.items():
-            loop.run(engine.complete(some[0]))  # start the server, load the adapter
+            loop.run(engine.complete(some[0]))  # load the adapter
             start = time.monotonic()
             answers = loop.run(all_of(engine, some))
             speeds[name] = round(sum(answers) / (time.monotonic() - start))

@@ -1,4 +1,8 @@
-"""What this project changes in vLLM on CPUs: how it waits, how it samples, how it adds adapters.
+"""What this project changes in vLLM on CPUs: how it starts, waits, samples, and adds adapters.
+
+**Starting.** On CPUs, vLLM starts each of its three processes anew, and each imports all of it, for
+seven seconds. The one that schedules computes nothing and needs no threads of its own, so that it
+can be forked, as it is on GPUs.
 
 **Waiting.** While vLLM's processes wait for one another they look at shared memory again and again,
 and only sleep when a second has passed. On a CPU that is the time of those that compute: on two
@@ -14,7 +18,9 @@ product for each adapter does.
 bench/README.md has what they bring.
 """
 
+import multiprocessing
 import time
+from multiprocessing.context import BaseContext
 from typing import Any
 
 import torch
@@ -29,6 +35,11 @@ _SHARE = 1 / 64
 def sleep() -> None:
     """What vLLM does between two looks at shared memory."""
     time.sleep(_SECONDS)
+
+
+def forks() -> BaseContext:
+    """How vLLM's server starts the process that schedules; that one starts those that compute."""
+    return multiprocessing.get_context("fork")
 
 
 def likeliest(

@@ -28,11 +28,13 @@ def _change_for_cpus() -> None:
     )
     from vllm.lora.ops.torch_ops import lora_ops  # pyright: ignore[reportMissingImports]
     from vllm.lora.punica_wrapper import punica_cpu  # pyright: ignore[reportMissingImports]
+    from vllm.v1.engine import utils as engine_processes  # pyright: ignore[reportMissingImports]
     from vllm.v1.sample.ops import topk_topp_sampler  # pyright: ignore[reportMissingImports]
 
     from sl_dagster.resources.engines import vllm_cpu
 
     _replace(shm_broadcast, sched_yield=vllm_cpu.sleep)
+    _replace(engine_processes, get_mp_context=vllm_cpu.forks)
     of_all = getattr(topk_topp_sampler, "apply_top_k_top_p_pytorch", None)
     _replace(topk_topp_sampler, apply_top_k_top_p_pytorch=partial(vllm_cpu.likeliest, of_all))
     for module in (lora_ops, punica_cpu):

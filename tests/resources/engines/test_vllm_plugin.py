@@ -24,6 +24,8 @@ from vllm.lora.ops.torch_ops import lora_ops
 from vllm.lora.punica_wrapper import punica_cpu
 from vllm.sampling_params import RepetitionDetectionParams
 from vllm.v1.core.sched import utils
+from vllm.v1.engine import utils as engine_processes
+from vllm.v1.executor import multiproc_executor
 from vllm.v1.sample.ops import topk_topp_sampler
 from vllm.v1.utils import ConstantList
 
@@ -35,6 +37,7 @@ def functions():
         expand=punica_cpu.bgmv_expand,
         expand_slice=punica_cpu.bgmv_expand_slice,
         of_prompts=lora_ops.bgmv_expand,
+        starting=engine_processes.get_mp_context,
     )
 
 theirs = functions()
@@ -106,6 +109,12 @@ for tokens, adapters in ((1, 1), (8, 1), (8, 3), (300, 3)):
     torch.testing.assert_close(kept["ours"], kept["theirs"], rtol=1e-4, atol=1e-4)
 """
 
+# The process that schedules; those that compute need threads that are bound when they begin.
+_STARTING = """
+assert engine_processes.get_mp_context().get_start_method() == "fork"
+assert multiproc_executor.get_mp_context is theirs.starting
+"""
+
 # A reader that has just read waits a hundred times.
 _WAITING = """
 import zmq
@@ -127,8 +136,8 @@ def test_vllm_answers_as_before_and_waits_asleep() -> None:
     program = _CHANGED + _REPETITIONS
     expected = ["repetition"]
     if is_cpu_build():
-        program += _SAMPLING + _ADAPTERS + _WAITING
-        expected += ["likeliest", "shrink", "expand", "expand_slice", "of_prompts"]
+        program += _SAMPLING + _ADAPTERS + _STARTING + _WAITING
+        expected += ["likeliest", "shrink", "expand", "expand_slice", "of_prompts", "starting"]
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     changed, *waited = map(json.loads, result.stdout.splitlines()[-1 - is_cpu_build() :])
