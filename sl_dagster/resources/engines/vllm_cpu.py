@@ -1,8 +1,7 @@
 """What this project changes in vLLM on CPUs: how it starts, waits, samples, and adds adapters.
 
 **Starting.** On CPUs, vLLM starts each of its three processes anew, and each imports all of it, for
-seven seconds. The one that schedules computes nothing and needs no threads of its own, so that it
-can be forked, as it is on GPUs.
+seven seconds. The one that schedules computes nothing, so that it can be forked, as it is on GPUs.
 
 **Waiting.** While vLLM's processes wait for one another they look at shared memory again and again,
 and only sleep when a second has passed. On a CPU that is the time of those that compute: on two
