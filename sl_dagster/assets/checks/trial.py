@@ -111,7 +111,7 @@ def _tried(
         answers = session.answers(experiment.served, limited, say)
         shown = _compared([answer.text for answer in answers]) | {"tokens": tokens}
         if shown["changed"]:
-            return shown
+            break
     return shown
 
 
