@@ -7,3 +7,7 @@ Whatever a user can cause and mend (a wrong file, a missing iteration, a full di
 
 class UserError(Exception):
     """A mistake or a circumstance that the user can mend; the message says how."""
+
+
+class UnreadableError(UserError):
+    """Something that is stored cannot be read now, by this user: it may well be whole."""

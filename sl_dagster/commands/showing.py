@@ -13,12 +13,12 @@ from sl_dagster.commands.terminal import (
     print_rows,
     print_table,
 )
+from sl_dagster.disk_errors import disk_errors_explained
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import stage_place
 from sl_dagster.method.quality import DIMENSIONS
 from sl_dagster.paths import data_dir
 from sl_dagster.report.page import write_report
-from sl_dagster.resources.storage.disk_errors import disk_errors_explained
 from sl_dagster.resources.storage.lengths import STATS_COLUMNS, LengthsDatabase
 from sl_dagster.results.comparison import compared_models, comparison_rows
 from sl_dagster.results.decay import decay_rows, decay_table

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sl_dagster.disk_errors import damage_explained
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Role
 from sl_dagster.identity import fingerprint, hash_files
@@ -53,17 +54,14 @@ class Adapter:
         """The same adapter, its files checked against the fingerprint.
 
         Raises:
-            UserError: the files are missing, damaged or have been replaced.
+            UnreadableError: they cannot be read.
+            UserError: they are missing, damaged or have been replaced.
         """
         if self.path is None:
             return self
         asset = asset_of(self.role, self.iteration)
-        try:
+        with damage_explained(Path(self.path), f"materialize {asset} again"):
             found = adapter_fingerprint(Path(self.path))
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{self.path}: the adapter cannot be read ({error}): materialize {asset} again"
-            ) from error
         if found != self.fingerprint:
             retrained = (
                 f"Materialize previous_{self.role} of iteration {self.iteration + 1} if you "

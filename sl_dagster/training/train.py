@@ -32,6 +32,7 @@ from sl_dagster.experiment.base import read_yaml
 from sl_dagster.experiment.chat import stop_tokens
 from sl_dagster.models.base_model import load_tokenizer
 from sl_dagster.models.memory import is_short_of_memory, short_of_memory
+from sl_dagster.models.saved import let_others_read
 from sl_dagster.progress import Pace, Progress, duration
 from sl_dagster.training.checkpoints import CheckpointsNoted, last_checkpoint, step_of
 from sl_dagster.training.end_to_end import lay_end_to_end
@@ -113,6 +114,7 @@ def train(job: TrainingJob, pipes: PipesContext | None) -> TrainingOutcome:
     if trainer.is_world_process_zero():
         trained = accelerator.unwrap_model(trainer.model)
         trained.save_pretrained(job.output, state_dict=weights)
+        let_others_read(job.output)
         if job.all_weights:
             tokenizer.save_pretrained(job.output)
     log: list[dict[str, Any]] = trainer.state.log_history

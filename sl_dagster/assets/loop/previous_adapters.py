@@ -40,7 +40,7 @@ class PreviousAdapter(Asset):
         self.deps = (experiment.source_stage,)
 
     def make(self, run: StageRun) -> dg.MaterializeResult:
-        run.session.claim(run.key, run.run_id)
+        run.claim()
         # An iteration begins here: what cannot be trained in the end need not be begun.
         run.trainer.check(run.experiment.training)
         if run.iteration == 1:

@@ -15,11 +15,11 @@ from sl_dagster.assets.stage.description import (
 from sl_dagster.assets.stage.made_once import MadeOnce
 from sl_dagster.assets.stage.pictures import lines_picture, picture
 from sl_dagster.assets.stage.run import StageRun
+from sl_dagster.disk_errors import disk_errors_explained
 from sl_dagster.experiment import Training
 from sl_dagster.identity import seed_from
 from sl_dagster.resources.adapters import AnyRole
 from sl_dagster.resources.storage.adapter_store import StoredAdapter
-from sl_dagster.resources.storage.disk_errors import disk_errors_explained
 from sl_dagster.resources.storage.io_managers import ADAPTER_IO
 from sl_dagster.resources.storage.stored_stage import StoredStage
 from sl_dagster.results.plots import MAIN, OTHER
@@ -86,8 +86,8 @@ class TrainedWeights(MadeOnce):
     def stored(self) -> StoredAdapter:
         """The weights, trained or found."""
         run = self.run
-        run.session.claim(run.key, run.run_id)
-        stored = None if run.force else run.adapters.find(run.key, self.fingerprint)
+        run.claim()
+        stored = None if run.force else run.adapters.find(run.key, self.fingerprint, run.warn)
         if stored is None:
             return self.completed(self._trained())
         run.say("up to date: training set, settings and code are those of the stored adapter")
@@ -101,6 +101,7 @@ class TrainedWeights(MadeOnce):
         run.session.engines.release()
         with disk_errors_explained(f"{run.key}: cannot write {output}"):
             outcome = run.trainer.train(run.context, self.training_job(output))
+            run.claim()
             stored = adapters.adopt(run.key, self.trains, self.fingerprint, outcome)
         return replace(stored, overrides=run.overrides)
 

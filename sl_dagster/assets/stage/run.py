@@ -60,6 +60,14 @@ class StageRun:
         assert self.key.iteration is not None, f"{self.key} belongs to no iteration"
         return self.key.iteration
 
+    def claim(self) -> None:
+        """Claim the stage, or see that it is still this run's.
+
+        Raises:
+            UserError: another run works on it, or has taken it over while this machine was asleep.
+        """
+        self.session.claim(self.key, self.run_id)
+
     def weights(self, name: str) -> Adapter:
         """The weights that an asset has handed over."""
         given = self.inputs[name]

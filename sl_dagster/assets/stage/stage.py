@@ -119,10 +119,12 @@ class Stage(MadeOnce):
             UserError: the engine failed, the disk is full, or another run works on the iteration.
         """
         run = self.run
-        run.session.claim(run.key, run.run_id)
-        stored = None if run.force else run.stages.find(run.key, self.fingerprint)
+        run.claim()
+        stored = None if run.force else run.stages.find(run.key, self.fingerprint, run.warn)
         if stored is None:  # an empty stage is stored, too
-            return self.made_anew()
+            draft = self.made_anew()
+            run.claim()
+            return draft
         run.say("up to date: inputs, settings and code are those of the stored result")
         return stored
 

@@ -15,13 +15,13 @@ from typing import Any
 from sl_dagster.assets.stage.run import base_model
 from sl_dagster.assets.stage.slot import Ask, Slot
 from sl_dagster.assets.stage.stage import Counts, Stage
+from sl_dagster.disk_errors import disk_errors_explained
 from sl_dagster.experiment import Experiment, ServedModel
 from sl_dagster.method.language import Language
 from sl_dagster.progress import RecordsDone
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Completion, Engine, Request
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.storage.disk_errors import disk_errors_explained
 from sl_dagster.resources.storage.journal import Journal, Outcome
 from sl_dagster.resources.storage.stage_store import StageDraft
 from sl_dagster.resources.storage.stored_stage import StoredStage
@@ -138,6 +138,7 @@ async def _fill(task: Task, engine: Engine, journal: Journal, progress: RecordsD
     async def worker() -> None:
         for slot in missing:
             attempts = await _attempts(task, slot, ask)
+            task.run.claim()  # if this machine was asleep, another run may work on it now
             journal.append(slot.record_id, attempts)
             progress.finished(attempts[-1].kept)
 

@@ -6,7 +6,9 @@ beside it; replacing that small file is what makes a new adapter appear, whole o
 """
 
 import json
+import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from typing import Any
 import dagster as dg
 
 from sl_dagster import durable
-from sl_dagster.errors import UserError
+from sl_dagster.disk_errors import damage_explained, disk_errors_explained, is_there
+from sl_dagster.errors import UnreadableError, UserError
 from sl_dagster.resources.adapters import Adapter, AnyRole, adapter_fingerprint
 from sl_dagster.resources.storage.stage_key import StageKey
 from sl_dagster.training.job import CHECKPOINTS, TrainingOutcome
@@ -22,6 +25,7 @@ from sl_dagster.training.job import CHECKPOINTS, TrainingOutcome
 _POINTER = "adapter.json"
 _TRIAL = "trial.json"
 _WORKPLACE = ".training"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,30 +60,29 @@ class AdapterStore(dg.ConfigurableResource):
         """The folder in which a training writes its adapter.
 
         It still holds what an equal training left that was killed, and is empty otherwise.
+
+        Raises:
+            UserError: the disk is full, or nothing can be written there.
         """
         folder = self._workplace(key, training_fingerprint)
-        for other in folder.parent.glob(f"{_WORKPLACE}*"):
-            if other != folder:
-                shutil.rmtree(other)
-        folder.mkdir(parents=True, exist_ok=True)
+        with disk_errors_explained(f"{key}: cannot write {folder}"):
+            for other in folder.parent.glob(f"{_WORKPLACE}*"):
+                if other != folder:
+                    shutil.rmtree(other)
+            folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def has(self, key: StageKey) -> bool:
         """Whether there is a current adapter."""
-        return (self._folder(key) / _POINTER).is_file()
+        return is_there(self._folder(key) / _POINTER)
 
     def complete(self, experiment: str) -> list[StageKey]:
         """All roles and iterations of an experiment that have a current adapter."""
         root = Path(self.data_dir)
-        found = [path.parent for path in root.glob(f"{experiment}/*/{_POINTER}")]
-        found += [path.parent for path in root.glob(f"{experiment}/*/iteration=*/{_POINTER}")]
-        keys = []
-        for folder in sorted(found):
-            _, stage, *rest = folder.relative_to(root).parts
-            keys.append(
-                StageKey(experiment, stage, int(rest[0].partition("=")[2]) if rest else None)
-            )
-        return keys
+        found = [*root.glob(f"{experiment}/*/{_POINTER}")]
+        found += root.glob(f"{experiment}/*/iteration=*/{_POINTER}")
+        keys = [StageKey.at(path.parent.relative_to(root)) for path in sorted(found)]
+        return [key for key in keys if key]
 
     def read(self, key: StageKey) -> StoredAdapter:
         """The current adapter of a role and iteration.
@@ -90,7 +93,7 @@ class AdapterStore(dg.ConfigurableResource):
         pointer = self._folder(key) / _POINTER
         if not self.has(key):
             raise UserError(f"{key} has not been made yet (no {pointer}): materialize it first")
-        try:
+        with damage_explained(pointer, f"materialize {key} again"):
             content: dict[str, Any] = json.loads(pointer.read_text(encoding="utf-8"))
             outcome, path = content["outcome"], content["adapter"]["path"]
             adapter = Adapter(**content["adapter"])
@@ -101,17 +104,33 @@ class AdapterStore(dg.ConfigurableResource):
                 content.get("overrides", {}),
                 content.get("facts", {}),
             )
-        except (ValueError, TypeError, KeyError) as error:
-            raise UserError(f"{pointer} is damaged ({error}): materialize {key} again") from error
 
-    def find(self, key: StageKey, training_fingerprint: str) -> StoredAdapter | None:
-        """The current adapter, if it was made from this and its files are whole."""
+    def find(
+        self, key: StageKey, training_fingerprint: str, warn: Callable[[str], object] = _log.warning
+    ) -> StoredAdapter | None:
+        """The current adapter, if it was made from this and its files are whole.
+
+        Args:
+            key: what is looked for.
+            training_fingerprint: digest of all that it is to be made from.
+            warn: is told what is damaged.
+
+        Raises:
+            UnreadableError: it cannot be read, which does not say that it is not.
+        """
+        if not self.has(key):
+            return None
         try:
             stored = self.read(key)
+            if stored.training_fingerprint != training_fingerprint:
+                return None
             stored.adapter.verified()
-        except UserError:
+        except UnreadableError:
+            raise
+        except UserError as error:
+            warn(str(error))
             return None
-        return stored if stored.training_fingerprint == training_fingerprint else None
+        return stored
 
     def adopt(
         self, key: StageKey, role: AnyRole, training_fingerprint: str, outcome: TrainingOutcome

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from sl_dagster.disk_errors import disk_errors_explained
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import BASE_MODEL
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
-from sl_dagster.resources.storage.disk_errors import disk_errors_explained
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.lengths_file import REBUILD, LengthsUnavailableError
 from sl_dagster.resources.storage.pending import KnownAdapter

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sl_dagster.errors import UserError
 from sl_dagster.resources.records import Record
 
 # A line is a JSON list: the slot, its attempts, and a checksum of what stands before it, which
@@ -74,9 +75,22 @@ class Journal:
         self._end += len(line)
 
     def read(self, slot_id: str) -> list[Record]:
-        """All attempts of a finished slot, the final one last."""
+        """All attempts of a finished slot, the final one last.
+
+        Raises:
+            UserError: its line is not where it was written.
+        """
         self._reader.seek(self._offsets[slot_id])
-        return [self._kind.from_row(row) for row in json.loads(self._reader.readline())[1]]
+        try:
+            found, rows = _parsed(self._reader.readline())
+            if found != slot_id:
+                raise ValueError(f"it is that of {found}")
+        except (ValueError, TypeError) as error:
+            raise UserError(
+                f"{self.path}: the line of {slot_id} is not what was written ({error}): the disk "
+                "is damaged, or another run writes there. Run again when there is none"
+            ) from error
+        return [self._kind.from_row(row) for row in rows]
 
     def close(self) -> None:
         """Close the file; it stays on disk for the next run."""

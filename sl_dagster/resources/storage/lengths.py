@@ -79,10 +79,7 @@ _COUNTS = """
     count(*) FILTER (kept) AS kept,
     coalesce(sum(words), 0)::BIGINT AS words
 """
-_COLUMNS = [
-    "experiment", "iteration", "stage", "record_id", "words", "characters", "tokens", "kept",
-    "drop_reason", "parents",
-]  # fmt: skip
+_COLUMNS = ["record_id", "words", "characters", "tokens", "kept", "drop_reason", "parents"]
 
 
 class LengthsDatabase(dg.ConfigurableResource):
@@ -280,7 +277,7 @@ class LengthsDatabase(dg.ConfigurableResource):
         connection.execute("DELETE FROM record_lengths; DELETE FROM record_parents")
         for key in self._stages.complete():
             if (rows := self._rows_of(key)) is not None:
-                _insert_stage(connection, rows)
+                _insert_stage(connection, key, rows)
         for known in self._known_adapters():
             _add_adapter(connection, known)
 
@@ -293,7 +290,7 @@ class LengthsDatabase(dg.ConfigurableResource):
                 f"DELETE FROM {table} WHERE experiment = ? AND iteration = ? AND stage = ?",
                 _place(key),
             )
-        _insert_stage(connection, rows)
+        _insert_stage(connection, key, rows)
 
     def _rows_of(self, key: StageKey) -> pa.Table | None:
         """What the database holds of a stage; None if its files cannot be read."""
@@ -334,16 +331,18 @@ def _is_new(connection: duckdb.DuckDBPyConnection) -> bool:
     return ("record_lengths",) not in tables
 
 
-def _insert_stage(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
+def _insert_stage(connection: duckdb.DuckDBPyConnection, key: StageKey, rows: pa.Table) -> None:
+    """Add a stage under the name of its folder: what its records say is that of the original, if it
+    is a copy."""
     connection.register("stored", rows)
     connection.execute(
         """INSERT INTO record_lengths
-        SELECT experiment, iteration, stage, record_id, words, characters, tokens, kept, drop_reason
-        FROM stored"""
+        SELECT ?, ?, ?, record_id, words, characters, tokens, kept, drop_reason FROM stored""",
+        _place(key),
     )
     connection.execute(
-        """INSERT INTO record_parents
-        SELECT experiment, iteration, stage, record_id, unnest(parents) FROM stored"""
+        "INSERT INTO record_parents SELECT ?, ?, ?, record_id, unnest(parents) FROM stored",
+        _place(key),
     )
     connection.unregister("stored")
 

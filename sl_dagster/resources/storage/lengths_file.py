@@ -20,7 +20,7 @@ _SECONDS_TO_WAIT = 10  # other runs and readers of this project take far less
 _HOLDER = re.compile(r"lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _NOT_WRITABLE = re.compile(
     r"no space left|file too large|quota|permission denied|read-only file system"
-    r"|operation not permitted",
+    r"|operation not permitted|too many open files|input/output error|stale file handle",
     re.IGNORECASE,
 )
 _LOCKED = re.compile(r"could not set lock|different configuration", re.IGNORECASE)
@@ -44,7 +44,7 @@ class LengthsUnavailableError(UserError):
         elif self.locked:
             why = f"is open elsewhere ({said}): close it there"
         elif not self.damaged:
-            why = f"cannot be written ({said}): free some space, or make it writable"
+            why = f"cannot be used ({said}): free some space, or make it readable and writable"
         else:
             why = f"is damaged ({said}): {REBUILD} makes it anew from the Parquet files"
         super().__init__(f"{path} {why}")

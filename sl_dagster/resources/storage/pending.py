@@ -6,6 +6,7 @@ that the database is behind, and the next writer what to add.
 
 import json
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -42,10 +43,12 @@ class Pending:
         """Remember that the database must be told of a stage or an adapter."""
         self._folder.mkdir(parents=True, exist_ok=True)
         content = {type(what).__name__: asdict(what)}
-        # One run at a time notes this; its name is the same again if that is killed here.
+        # Its name is the same again if this is killed here.
         draft = self._folder / f"{fingerprint(content)}.new"
         draft.write_text(json.dumps(content), encoding="utf-8")
-        durable.replace(draft, self._folder / f"{uuid.uuid4().hex}.json")
+        # It is gone if another run that notes the same has just made a note of it.
+        with suppress(FileNotFoundError):
+            durable.replace(draft, self._folder / f"{uuid.uuid4().hex}.json")
 
     def read(self) -> dict[Path, StageKey | KnownAdapter | None]:
         """All notes by their files; None for one that cannot be read any more."""

@@ -11,6 +11,7 @@ iteration over only when that has stopped.
 import errno
 import json
 import logging
+import math
 import os
 import platform
 import threading
@@ -22,9 +23,9 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
+from sl_dagster.disk_errors import disk_errors_explained
 from sl_dagster.errors import UserError
 from sl_dagster.layout import check_layout, note_layout
-from sl_dagster.resources.storage.disk_errors import disk_errors_explained
 from sl_dagster.resources.storage.stage_key import StageKey
 
 _BEAT = 5.0  # seconds between two touches
@@ -56,13 +57,16 @@ class Holder:
 
     @classmethod
     def read(cls, path: Path) -> "Holder | None":
-        """The holder that a file names; None if it names none."""
+        """The holder that a file names; None if it names none.
+
+        Raises:
+            OSError: it cannot be read.
+        """
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return (
-                None  # no such file, or one of an earlier version, which said nothing of machines
-            )
+        except (FileNotFoundError, ValueError, TypeError):
+            # No such file, or one of an earlier version, which said nothing of machines.
+            return None
 
     def __str__(self) -> str:
         return f"(run {self.run_id}), process {self.process} on {self.host}"
@@ -79,7 +83,7 @@ class RunLock:
     def hold(self, data_dir: Path, key: StageKey, run_id: str) -> None:
         """Claim a stage's iteration for this run, or just the stage if it stands outside the loop.
 
-        Claiming it again changes nothing.
+        Claiming it again only sees that no other run has taken it over since.
 
         Raises:
             UserError: another run has it, or has taken it over; or the folder cannot be written.
@@ -91,11 +95,13 @@ class RunLock:
         path = data_dir / key.experiment / f".{part}.lock"
         note = path.with_suffix(".run")
         if path in self._held:
-            if Holder.read(note) != self._held[path][0]:
+            with disk_errors_explained(f"{note}: cannot see whether this run has {what} still"):
+                holder = Holder.read(note)
+            if holder != self._held[path][0]:
                 raise UserError(
-                    f"another run {Holder.read(note) or '(run unknown)'} has taken over {what}, "
-                    f"because this machine was silent for more than {_SILENCE:.0f} seconds: run "
-                    "again when that has ended"
+                    f"another run {holder or '(run unknown)'} has taken over {what}, because this "
+                    f"machine was silent for more than {_SILENCE:.0f} seconds: run again when that "
+                    "has ended"
                 )
             return
         with disk_errors_explained(f"{data_dir}: cannot claim {what}"):
@@ -142,8 +148,8 @@ class RunLock:
             while not self._ended.wait(_BEAT):
                 for path, (me, _) in list(self._held.items()):
                     note = path.with_suffix(".run")
-                    if Holder.read(note) == me:
-                        with suppress(OSError):
+                    with suppress(OSError):
+                        if Holder.read(note) == me:
                             os.utime(note)
 
         self._ended.clear()
@@ -161,11 +167,11 @@ def holder_lives(data_dir: Path, run_id: str) -> bool | None:
         run_id: the Dagster run.
     """
     for note in data_dir.glob("*/.*.run"):
-        holder = Holder.read(note)
-        if holder and holder.run_id == run_id:
-            if (holder.machine, holder.host) == (machine(), platform.node()):
-                return psutil.pid_exists(holder.process)
-            return _shows_itself(holder, note)
+        with suppress(OSError):  # the note is gone, or another user's; others say the same
+            holder = Holder.read(note)
+            if holder and holder.run_id == run_id:
+                is_here = (holder.machine, holder.host) == (machine(), platform.node())
+                return _runs_here(holder, note) if is_here else _shows_itself(holder, note)
     return None
 
 
@@ -179,13 +185,14 @@ def machine() -> str:
 
 def _locked(path: Path) -> FileLock | None:
     """The system's lock; None if another process has it."""
-    lock = FileLock(path, timeout=0, thread_local=False)
+    # What it could fall back to is free again only when its holder says so, and the dead do not.
+    lock = FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout:
         return None
     except OSError as error:
-        if error.errno in (errno.ENOLCK, errno.ENOTSUP):
+        if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
             raise UserError(
                 f"{path}: the file system knows no locks ({error.strerror}): mount it with them, "
                 "or keep the data on another one (SL_DAGSTER_DATA)"
@@ -199,24 +206,45 @@ def _lives_elsewhere(holder: Holder, note: Path) -> bool:
     return holder.machine != machine() and _shows_itself(holder, note)
 
 
-def _shows_itself(holder: Holder, note: Path) -> bool:
-    """Whether a holder on another machine shows that it lives, or has done so lately.
+def _runs_here(holder: Holder, note: Path) -> bool:
+    """Whether the process that has a holder's number is the holder."""
+    try:
+        began = psutil.Process(holder.process).create_time()
+    except psutil.NoSuchProcess:
+        return False
+    # One that began after the holder's last sign has been given the number of a dead one.
+    return began <= _touched(note) or _shows_itself(holder, note)
 
-    Both times are of the file system's clock, which all machines share. Clocks jump, so before a
-    holder is taken for dead, the note is watched for a while.
+
+def _shows_itself(holder: Holder, note: Path) -> bool:
+    """Whether a holder shows that it lives, or has done so lately.
+
+    Clocks jump, so before a holder is taken for dead, the note is watched for a while.
     """
     with suppress(FileNotFoundError):
-        lock_file = note.with_suffix(".lock")
-        os.utime(lock_file)
-        seen = _touched(note)
-        silence = _touched(lock_file) - seen
-        if abs(silence) < _SILENCE:
+        seen, silence = _touched(note), _silence(note)
+        if silence < _SILENCE:
             return True
         time.sleep(_BEATS_WATCHED * _BEAT)
         if _touched(note) != seen:
             return True
         _log.warning("%s has been silent for %.0f seconds: it seems to be dead", holder, silence)
     return False
+
+
+def _silence(note: Path) -> float:
+    """Seconds since a note was touched, by the file system's clock, which all machines share.
+
+    Where this user cannot ask that clock, there is no telling: infinite.
+    """
+    lock_file = note.with_suffix(".lock")
+    try:
+        os.utime(lock_file)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return math.inf
+        raise
+    return abs(_touched(lock_file) - _touched(note))
 
 
 def _touched(path: Path) -> float:

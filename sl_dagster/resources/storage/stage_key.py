@@ -1,9 +1,13 @@
 """Which stage of which iteration or model something is, and where its folder lies."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 MODEL = "/model="
+_FOLDER = re.compile(
+    rf"(?P<experiment>[^/]+)/(?P<name>[^/]+({MODEL}[^/]+)?)(/iteration=(?P<iteration>[1-9][0-9]*))?"
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,15 @@ class StageKey:
         """The inverse of ``name``."""
         stage, _, model = name.partition(MODEL)
         return cls(experiment, stage, iteration, model or None)
+
+    @classmethod
+    def at(cls, folder: Path) -> "StageKey | None":
+        """The inverse of ``folder``; None of a folder that is no stage's, such as a copy of one."""
+        found = _FOLDER.fullmatch(folder.as_posix())
+        if not found:
+            return None
+        iteration = int(found["iteration"]) if found["iteration"] else None
+        return cls.from_name(found["experiment"], found["name"], iteration)
 
     @property
     def name(self) -> str:

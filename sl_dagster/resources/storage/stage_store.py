@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ from typing import Any
 import dagster as dg
 
 from sl_dagster import durable
-from sl_dagster.errors import UserError
+from sl_dagster.disk_errors import disk_errors_explained, is_there
+from sl_dagster.errors import UnreadableError, UserError
 from sl_dagster.method.plain_text import REPLACEMENT
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.storage.disk_errors import disk_errors_explained
 from sl_dagster.resources.storage.journal import Journal
 from sl_dagster.resources.storage.records_file import RecordsFile
 from sl_dagster.resources.storage.stage_key import MODEL, StageKey
 from sl_dagster.resources.storage.stored_stage import DRAFT, RECORDS, REJECTED, StoredStage
+
+_log = logging.getLogger(__name__)
 
 
 class StageDraft:
@@ -27,7 +30,7 @@ class StageDraft:
 
     def __init__(self, key: StageKey, folder: Path, fingerprint: str, kind: type[Record]) -> None:
         self.key = key
-        self.folder = folder / f"{DRAFT}{os.getpid()}"
+        self.folder = folder
         (self.folder / REJECTED).parent.mkdir(parents=True, exist_ok=True)
         self._fingerprint = fingerprint
         self._flowing_on = RecordsFile(self.folder / RECORDS, kind.schema)
@@ -90,50 +93,67 @@ class StageStore(dg.ConfigurableResource):
 
     def has(self, key: StageKey) -> bool:
         """Whether a stage is complete, damaged or not."""
-        return (self.folder(key) / RECORDS).is_file()
+        return is_there(self.folder(key) / RECORDS)
 
     def complete(self, experiment: str | None = None) -> list[StageKey]:
         """All complete stages, of one experiment or of all."""
         root = Path(self.data_dir)
-        found = [path.relative_to(root).parts for path in root.glob(f"*/*/{RECORDS}")]
-        found += [path.relative_to(root).parts for path in root.glob(f"*/*/iteration=*/{RECORDS}")]
-        keys = [
-            StageKey(name, stage, int(rest[0].partition("=")[2]) if len(rest) > 1 else None)
-            for name, stage, *rest in sorted(found)
-        ]
-        for path in sorted(root.glob(f"*/*{MODEL}*/{RECORDS}")):
-            name, stage, model, _ = path.relative_to(root).parts
-            keys.append(StageKey(name, stage, None, model.partition("=")[2]))
-        return [key for key in keys if experiment in (None, key.experiment)]
+        found = sorted([*root.glob(f"*/*/{RECORDS}"), *root.glob(f"*/*/iteration=*/{RECORDS}")])
+        found += sorted(root.glob(f"*/*{MODEL}*/{RECORDS}"))
+        keys = [StageKey.at(path.parent.relative_to(root)) for path in found]
+        return [key for key in keys if key and experiment in (None, key.experiment)]
 
-    def find(self, key: StageKey, fingerprint: str) -> StoredStage | None:
-        """A complete, undamaged stage made with this fingerprint, if there is one."""
+    def find(
+        self, key: StageKey, fingerprint: str, warn: Callable[[str], object] = _log.warning
+    ) -> StoredStage | None:
+        """A complete, undamaged stage made with this fingerprint, if there is one.
+
+        Args:
+            key: what is looked for.
+            fingerprint: digest of all that it is to be made from.
+            warn: is told what is damaged.
+
+        Raises:
+            UnreadableError: its files cannot be read, which does not say that there is none.
+        """
+        if not self.has(key):
+            return None
         try:
             stored = self.read(key)
             if stored.fingerprint != fingerprint:
                 return None
             stored.verify()
-        except UserError:
+        except UnreadableError:
+            raise
+        except UserError as error:
+            warn(str(error))
             return None
         return stored
 
     def journal(self, key: StageKey, fingerprint: str, kind: type[Record]) -> Journal:
-        """The journal of an incomplete stage, continued if an earlier run left one."""
-        return Journal(self.folder(key) / f"journal-{fingerprint}.jsonl", kind)
+        """The journal of an incomplete stage, continued if an earlier run left one.
+
+        Raises:
+            UserError: the disk is full, or nothing can be written there.
+        """
+        path = self.folder(key) / f"journal-{fingerprint}.jsonl"
+        with disk_errors_explained(f"{key}: cannot write {path}"):
+            return Journal(path, kind)
 
     @contextmanager
     def draft(self, key: StageKey, fingerprint: str, kind: type[Record]) -> Iterator[StageDraft]:
         """Write a stage; what was written is removed again if the block fails.
 
         Raises:
-            UserError: the disk is full; the stage's earlier content is as it was.
+            UserError: the disk is full, or nothing can be written there; the stage's earlier
+                content is as it was.
         """
-        draft = StageDraft(key, self.folder(key), fingerprint, kind)
+        folder = self.folder(key) / f"{DRAFT}{os.getpid()}"
         try:
-            with disk_errors_explained(f"{key}: cannot write {draft.folder}"):
-                yield draft
+            with disk_errors_explained(f"{key}: cannot write {folder}"):
+                yield StageDraft(key, folder, fingerprint, kind)
         except BaseException:
-            shutil.rmtree(draft.folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             raise
 
     def make_current(self, draft: StoredStage) -> StoredStage:

@@ -9,13 +9,14 @@ A stage's folder, ``<data>/<experiment>/<stage>/iteration=<i>/`` (or ``model=<m>
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import pyarrow as pa
 from pyarrow import compute
 
+from sl_dagster.disk_errors import damage_explained, is_there
 from sl_dagster.errors import UserError
 from sl_dagster.resources.records import Record, kind_of
 from sl_dagster.resources.storage.records_file import manifest_of, opened, rows_at
@@ -41,13 +42,14 @@ class StoredStage:
         """Open a stored stage.
 
         Raises:
+            UnreadableError: it cannot be read.
             UserError: it is missing or damaged.
         """
         self.key = key
         self.folder = folder
-        if not self.path.is_file():
+        if not is_there(self.path):
             raise UserError(f"{key} has not been made yet (no {self.path}): materialize it first")
-        with self._explained():
+        with self._explained(self.path):
             self.manifest: dict[str, Any] = manifest_of(self.path)
 
     @property
@@ -102,7 +104,7 @@ class StoredStage:
         return self._read(self.rejected_path) if self.rejected_path.exists() else iter(())
 
     def _read(self, path: Path) -> Iterator[Record]:
-        with self._explained(), opened(path) as file:
+        with self._explained(path), opened(path) as file:
             kind = kind_of(file.schema_arrow.names)
             for group in range(file.num_row_groups):
                 for row in file.read_row_group(group).to_pylist():
@@ -114,22 +116,23 @@ class StoredStage:
         Raises:
             UserError: the file is damaged.
         """
-        with self._explained(), opened(self.path) as file:
+        with self._explained(self.path), opened(self.path) as file:
             kind, rows = kind_of(file.schema_arrow.names), rows_at(file, positions)
             return [kind.from_row(rows[position]) for position in positions]
 
     def verify(self) -> None:
-        """Read the file to its end, and see that the discarded texts were written with it.
+        """Read both files to their ends, and see that they were written together.
 
         Raises:
-            UserError: it is damaged, or they belong to another attempt at this stage.
+            UnreadableError: a file cannot be read.
+            UserError: one is damaged or gone, or they belong to different attempts at this stage.
         """
-        with self._explained(), opened(self.path) as file:
-            for group in range(file.num_row_groups):
-                file.read_row_group(group)
-            rejected = self.rejected_path
-            if rejected.exists() and manifest_of(rejected)["fingerprint"] != self.fingerprint:
-                raise ValueError("a later attempt was killed when its first file was in place")
+        _read_through(self.path, self._explained(self.path))
+        if self.rejected_path.exists() or self.manifest["rejected"]:
+            _read_through(self.rejected_path, self._explained(self.rejected_path))
+            with self._explained(self.rejected_path):
+                if manifest_of(self.rejected_path) != self.manifest:
+                    raise ValueError("a later attempt was killed when its first file was in place")
 
     def pick(self, record_ids: set[str]) -> list[Record]:
         """The records with these ids, whether they flow on or were rejected.
@@ -140,7 +143,7 @@ class StoredStage:
         found: list[Record] = []
         for path in (self.path, self.rejected_path):
             if path.exists():
-                with self._explained(), opened(path) as file:
+                with self._explained(path), opened(path) as file:
                     ids = file.read(columns=["record_id"])["record_id"]
                     asked_for = compute.SetLookupOptions(pa.array(sorted(record_ids), ids.type))
                     wanted = compute.call_function("is_in", [ids], asked_for)
@@ -155,7 +158,7 @@ class StoredStage:
         Raises:
             UserError: the file is damaged.
         """
-        with self._explained(), opened(self.path) as file:
+        with self._explained(self.path), opened(self.path) as file:
             return file.read(columns=[name])[name].to_pylist()
 
     def table(self, columns: list[str]) -> pa.Table:
@@ -167,16 +170,15 @@ class StoredStage:
         paths = [path for path in (self.path, self.rejected_path) if path.exists()]
         parts = []
         for path in paths:
-            with self._explained(), opened(path) as file:
+            with self._explained(path), opened(path) as file:
                 parts.append(file.read(columns=columns).select(columns))
         return pa.concat_tables(parts)
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-            why = " ".join(str(error).split())
-            raise UserError(
-                f"{self.path} is damaged ({why}): materialize {self.key} again"
-            ) from error
+    def _explained(self, path: Path) -> AbstractContextManager[None]:
+        return damage_explained(path, f"materialize {self.key} again", (pa.ArrowException,))
+
+
+def _read_through(path: Path, explained: AbstractContextManager[None]) -> None:
+    with explained, opened(path) as file:
+        for group in range(file.num_row_groups):
+            file.read_row_group(group)

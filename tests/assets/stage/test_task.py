@@ -1,9 +1,10 @@
 """Filling a stage: attempts, the journal and resuming, choosing, and what is stored in the end."""
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sl_dagster.method.prompts import Message
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.journal import Journal, Outcome
+from sl_dagster.resources.storage.run_lock import Holder
 from sl_dagster.resources.storage.stage_key import StageKey
 from sl_dagster.resources.storage.stage_store import StageStore
 from sl_dagster.resources.storage.stored_stage import StoredStage
@@ -195,6 +197,25 @@ def test_a_killed_stage_asks_only_for_what_is_missing(
     assert sum(asked.values()) <= SLOTS + engine.concurrency
     assert set(asked) == {f"{position}/1" for position in range(SLOTS)}
     assert list(stage.records()) == undisturbed
+
+
+def test_a_run_that_another_has_taken_over_writes_nothing_more(workshop: Workshop) -> None:
+    """Its machine was asleep in the middle of the stage; the other one goes on from its journal."""
+    note = workshop.data / "small" / ".iteration=1.run"
+
+    def taken_over_at_the_tenth(request: Request) -> str:
+        if request.message["content"].startswith("10/"):
+            note.write_text(json.dumps(asdict(Holder("run-2", "another", "host", 1))))
+        return good(request)
+
+    with pytest.raises(UserError, match=r"another run \(run run-2\).* has taken over iteration 1"):
+        workshop.run(taken_over_at_the_tenth)
+    [journal] = workshop.stages.folder(KEY).glob("journal-*")
+    written = len(journal.read_text().splitlines())
+    assert written <= 10
+    note.unlink()
+    stage, engine = workshop.run(good)
+    assert (len(stage), len(engine.requests)) == (SLOTS, SLOTS - written)
 
 
 def test_another_fingerprint_does_not_continue_the_journal(workshop: Workshop) -> None:

@@ -14,11 +14,11 @@ from typing import Any, cast
 
 import dagster as dg
 
+from sl_dagster.disk_errors import disk_errors_explained
 from sl_dagster.errors import UserError
 from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore
-from sl_dagster.resources.storage.disk_errors import disk_errors_explained
 from sl_dagster.resources.storage.io_managers import AdapterIOManager, StageIOManager
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.run_lock import RunLock

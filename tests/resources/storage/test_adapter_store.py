@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sl_dagster.errors import UserError
+from sl_dagster.errors import UnreadableError, UserError
 from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE, Adapter, adapter_fingerprint
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.stage_key import StageKey
 from sl_dagster.training.job import CHECKPOINTS
-from tests.conftest import OUTCOME
+from tests.conftest import OUTCOME, unreadable
 
 KEY = StageKey("e", "generator_lora", 1)
 
@@ -123,7 +123,7 @@ def test_the_fingerprint_is_of_weights_and_shape_not_of_the_place(tmp_path: Path
 def test_a_damaged_configuration_is_told(adapters: AdapterStore, config: str) -> None:
     adapter = trained(adapters, b"weights").adapter
     (Path(str(adapter.path)) / CONFIG_FILE).write_text(config)
-    with pytest.raises(UserError, match=r"cannot be read.*materialize generator_lora of iteration"):
+    with pytest.raises(UserError, match=r"is damaged.*materialize generator_lora of iteration"):
         adapter.verified()
 
 
@@ -164,3 +164,34 @@ def test_the_same_weights_once_more_never_leave_their_place(
     assert not list(Path(adapters.data_dir).rglob(".training*"))
     (Path(str(first.adapter.path)) / WEIGHTS_FILE).write_bytes(b"damaged")
     assert trained(adapters, b"weights", "m3").adapter.verified(), "damaged ones are replaced"
+
+
+def test_what_cannot_be_read_now_is_not_damaged(adapters: AdapterStore) -> None:
+    """Or another user's adapters would be trained again, and replaced."""
+    stored = trained(adapters, b"weights")
+    with unreadable():
+        for look in (
+            lambda: adapters.read(KEY),
+            lambda: adapters.find(KEY, "m1"),
+            stored.adapter.verified,
+        ):
+            with pytest.raises(UnreadableError, match=r"cannot be read \(Too many open files\)"):
+                look()
+    assert adapters.find(KEY, "m1") == stored
+
+
+def test_damage_is_named_when_it_is_looked_for(adapters: AdapterStore) -> None:
+    stored = trained(adapters, b"weights")
+    (Path(str(stored.adapter.path)) / WEIGHTS_FILE).write_bytes(b"other")
+    said: list[str] = []
+    assert adapters.find(KEY, "m2", said.append) is None
+    assert not said, "nobody would have used it"
+    assert adapters.find(KEY, "m1", said.append) is None
+    assert "it is damaged or was replaced" in said[0]
+
+
+def test_copies_of_an_iteration_are_not_adapters(adapters: AdapterStore) -> None:
+    stored = trained(adapters, b"weights")
+    folder = Path(str(stored.adapter.path)).parent
+    shutil.copytree(folder, folder.with_name("iteration=1.old"))
+    assert adapters.complete("e") == [KEY]

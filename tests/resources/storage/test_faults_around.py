@@ -56,7 +56,7 @@ def undisturbed(stored: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
         ("journal", 9_000, "FAILED the journal: the disk is full"),
         ("draft", 4_000, "FAILED e/seeds: cannot write "),
         ("expect", 40, "FAILED e/seeds: cannot be stored: the disk is full"),
-        ("catch_up", 100, "lengths.duckdb cannot be written "),
+        ("catch_up", 100, "lengths.duckdb cannot be used "),
         ("make_current", 40, "FAILED e/generator_lora: cannot be stored: the disk is full"),
     ],
 )

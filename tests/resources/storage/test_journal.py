@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sl_dagster.errors import UserError
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.journal import Journal
 from tests.stored_stages import response
@@ -45,6 +46,19 @@ def test_a_line_that_a_kill_left_is_cut_off(tmp_path: Path, rest: bytes) -> None
     again.close()
     assert path.read_bytes().startswith(whole)
     assert list(Journal(path, Text).outcomes) == ["a", "c"]
+
+
+def test_two_who_write_one_journal_mix_nothing_up(tmp_path: Path) -> None:
+    """A run that was asleep, and the one that has taken its iteration over."""
+    path = tmp_path / "journal.jsonl"
+    one, two = Journal(path, Text), Journal(path, Text)
+    one.append("a", [response("a", "Some text.")])
+    two.append("b", [response("b", "Some text.")])
+    with pytest.raises(UserError, match=r"the line of b is not what was written .*another run"):
+        two.read("b")
+    assert one.read("a") == [response("a", "Some text.")]
+    both = Journal(path, Text)
+    assert both.read("b") == [response("b", "Some text.")]
 
 
 def written(path: Path, count: int) -> list[bytes]:

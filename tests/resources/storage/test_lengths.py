@@ -1,5 +1,6 @@
 """The lengths database agrees with the stages."""
 
+import shutil
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -269,3 +270,21 @@ def test_a_damaged_stage_takes_no_other_down(store: StageStore, lengths: Lengths
     assert [row["stage"] for row in lengths.stats()] == ["instructions"]
     lengths.rebuild()
     assert [row["stage"] for row in lengths.stats()] == ["instructions"]
+
+
+@pytest.mark.parametrize("copied", ["e", "e/initial_responses"])
+def test_a_copy_of_a_folder_counts_under_its_own_name(
+    store: StageStore, lengths: LengthsDatabase, copied: str
+) -> None:
+    store.make_current(drafted_responses(store, {"a": "One two."}))
+    lengths.rebuild()
+    before = lengths.stats("e")
+    folder = Path(store.data_dir) / copied
+    shutil.copytree(folder, folder.with_name(f"{folder.name}_backup"))
+    lengths.rebuild()
+    original, copy = sorted(lengths.stats(), key=lambda row: (row["experiment"], row["stage"]))
+    assert original == before[0]
+    assert copy == original | {
+        "experiment": "e_backup" if copied == "e" else "e",
+        "stage": "initial_responses" if copied == "e" else "initial_responses_backup",
+    }

@@ -1,5 +1,7 @@
 """Two runs on one iteration."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from sl_dagster.errors import UserError
 from sl_dagster.resources.storage import run_lock
 from sl_dagster.resources.storage.run_lock import Holder, RunLock
 from sl_dagster.resources.storage.stage_key import StageKey
+from tests.conftest import unreadable
 
 # Holds iteration 1 of e. On "another machine" the locks of the system are its own, not seen here.
 PROGRAM = """
@@ -160,3 +163,62 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file, not a folder")
     with pytest.raises(UserError, match=r"data: cannot claim iteration 1 of e: .*Not a directory"):
         RunLock().hold(tmp_path / "data", StageKey("e", "instructions", 1), "run-one")
+
+
+def test_a_run_that_does_not_know_whether_it_was_taken_over_says_so(tmp_path: Path) -> None:
+    lock = RunLock()
+    lock.hold(tmp_path, StageKey("e", "instructions", 1), "run-one")
+    with (
+        unreadable(),
+        pytest.raises(UserError, match="cannot see whether this run has iteration 1"),
+    ):
+        lock.hold(tmp_path, StageKey("e", "instructions", 1), "run-one")
+    lock.hold(tmp_path, StageKey("e", "instructions", 1), "run-one")
+    lock.free()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """filelock would take a file for the lock, which outlives a holder that is killed."""
+
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(UserError, match=r"the file system knows no locks .*SL_DAGSTER_DATA"):
+        RunLock().hold(tmp_path, StageKey("e", "instructions", 1), "run-one")
+
+
+def test_whose_number_another_process_has_is_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_lock, "_BEAT", 0.1)
+    lock = RunLock()
+    lock.hold(tmp_path, StageKey("e", "instructions", 1), "run-one")
+    assert run_lock.holder_lives(tmp_path, "run-one")
+    note = tmp_path / "e" / ".iteration=1.run"
+    kept = note.read_text()
+    lock.free()
+    note.write_text(kept)
+    # This process has the number; it cannot be the one that touched the note last, a day ago.
+    a_day_ago = time.time() - 86_400
+    os.utime(note, (a_day_ago, a_day_ago))
+    assert run_lock.holder_lives(tmp_path, "run-one") is False
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES, errno.EROFS])
+def test_the_claims_of_another_user_can_only_be_watched(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(run_lock, "_BEAT", 0.1)
+    with held(tmp_path, "elsewhere") as process:
+        monkeypatch.setattr(run_lock.os, "utime", refused)
+        assert run_lock.holder_lives(tmp_path, "run-one")
+        process.kill()
+        process.wait()
+    assert run_lock.holder_lives(tmp_path, "run-one") is False

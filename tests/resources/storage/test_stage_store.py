@@ -1,15 +1,17 @@
 """The data folder: what appears when, and what damage looks like."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from sl_dagster import durable
-from sl_dagster.errors import UserError
+from sl_dagster.errors import UnreadableError, UserError
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_key import StageKey
 from sl_dagster.resources.storage.stage_store import StageStore
+from tests.conftest import unreadable
 from tests.stored_stages import RESPONSES, drafted, drafted_responses, response
 
 
@@ -137,3 +139,63 @@ def test_a_kill_between_the_two_files_of_a_stage(
     assert store.find(RESPONSES, "f2") is None
     store.make_current(drafted_responses(store, {"a": "One."}, "f1"))
     assert store.find(RESPONSES, "f1")
+
+
+def test_what_cannot_be_read_now_is_not_damaged(store: StageStore) -> None:
+    """Or a second user, and a network that fails for a moment, would have it made anew."""
+    store.make_current(drafted_responses(store, {"a": "One text."}))
+    stage = store.read(RESPONSES)
+    with unreadable():
+        for look in (
+            lambda: store.read(RESPONSES),
+            lambda: store.find(RESPONSES, "f1"),
+            lambda: list(stage.records()),
+            stage.verify,
+        ):
+            with pytest.raises(UnreadableError, match=r"cannot be read \(Too many open files\)"):
+                look()
+    assert store.find(RESPONSES, "f1")
+
+
+@pytest.mark.parametrize("hurt", ["a bit flips", "torn", "gone", "of another attempt"])
+def test_the_discarded_texts_are_a_part_of_the_stage(store: StageStore, hurt: str) -> None:
+    made = store.make_current(drafted_responses(store, {"a": "One text."}))
+    whole = made.rejected_path.read_bytes()
+    match hurt:
+        case "a bit flips":
+            made.rejected_path.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
+        case "torn":
+            made.rejected_path.write_bytes(whole[:-9])
+        case "gone":
+            made.rejected_path.unlink()
+        case _:
+            other = drafted_responses(store, {"a": "Another text, made anew."})
+            durable.replace(other.rejected_path, made.rejected_path)
+    said: list[str] = []
+    assert store.find(RESPONSES, "f1", said.append) is None
+    assert "rejected/records.parquet is damaged" in said[0]
+    store.make_current(drafted_responses(store, {"a": "One text."}))
+    assert store.find(RESPONSES, "f1", said.append)
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["iteration=2.bak", "iteration=2 (copy)", "iteration=", "iteration=02"]
+)
+def test_copies_of_an_iteration_are_not_stages(store: StageStore, name: str) -> None:
+    made = store.make_current(drafted_responses(store, {"a": "One text."}))
+    shutil.copytree(made.folder, made.folder.with_name(name))
+    assert store.complete() == [RESPONSES]
+
+
+def test_what_cannot_be_written_at_the_very_beginning(store: StageStore) -> None:
+    folder = store.folder(RESPONSES)
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file where the stage's folder should be")
+    with pytest.raises(UserError, match=r"cannot write .*journal-f1.* (Not a dir|File exists)"):
+        store.journal(RESPONSES, "f1", Text)
+    with (
+        pytest.raises(UserError, match="cannot write"),
+        store.draft(RESPONSES, "f1", Text),
+    ):
+        raise AssertionError("the draft has no folder")
