@@ -3,6 +3,7 @@
 Every case goes through the command line, in this process.
 """
 
+import gzip
 import io
 import json
 import logging
@@ -132,7 +133,10 @@ SETTINGS = {
     "iterations: yes": "iterations: expected a number, found true",
     "iterations: 2026-01-01": "iterations: expected a whole number, found 2026-01-01",
     "iterations: 1000000000": "iterations: expected less than or equal to 1000",
-    "iterations: &a {b: *a}": "iterations: expected a whole number",
+    "iterations: &a {b: *a}": "line 3: *a stands within what it is a name of",
+    "iterations: &a [[*a]]": "line 3: *a stands within what it is a name of",
+    "iterations: !!int": "line 3: '' is no int: put it in quotes",
+    "iterations: !!float": "line 3: '' is no float: put it in quotes",
     "iterations: 0o9": "iterations: expected a whole number",
     "extension: {rounds: 100000}": "extension.rounds: expected less than or equal to 100",
     "extension: {growth: .inf}": "extension.growth: expected a finite number",
@@ -299,7 +303,23 @@ SEEDS = [
         '{"instruction": "写一封信给你。"}'.encode("gbk"),
         "is GBK text, not UTF-8; convert",
     ),
-    ("s.jsonl", b"\x1f\x8b\x08" + bytes(range(128, 256)), "line 1: is not UTF-8 text"),
+    ("s.jsonl", b"\x1f\x8c\x08" + bytes(range(128, 256)), "line 1: is not UTF-8 text"),
+    ("s.jsonl", gzip.compress(SEED), "line 1: is a gzip file, not text: unpack"),
+    ("s.jsonl", b"PK\x03\x04" + bytes(range(128, 256)), "line 1: is a ZIP file (or one of an of"),
+    ("s.jsonl", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "line 1: is a PDF file, not text"),
+    ("s.jsonl", SEED + b"\0" * 4000, "line 2: has only zero bytes, as a crash may leave them"),
+    ("s.jsonl", SEED.decode().encode("utf-32"), "is UTF-32 text, not UTF-8; convert the file"),
+    (
+        "s.jsonl",
+        '{"instruction": "Écrivez l’histoire d’un café à la frontière."}'.encode("cp1252"),
+        "is Windows-1252 or Latin-1 text, not UTF-8; convert the file: iconv -f CP1252",
+    ),
+    ("s.jsonl", b'{"instruction": "a", "id": ' + b"[" * 600 + b"]" * 600 + b"}", "nested too dee"),
+    ("s.jsonl", b'{"instruction": "a", "instruction": "b"}', "'instruction' is given twice in it"),
+    ("s.jsonl", b'{"instruction": "a", "x": [{"y": 1, "y": 2}]}', "'y' is given twice in it"),
+    ("s.json", b'[{"instruction": "a", "instruction": "b"}]', "'instruction' is given twice"),
+    ("s.csv", b"instruction,language,instruction\na,en,b\n", "the column instruction is named tw"),
+    ("s.CSV", b"instruction\na,b,c\n", "line 2: has more fields than the header names"),
     ("s.json", b"[1]", "item 1: is no record (it is not a JSON object)"),
     ("s.json", b'["a",', "line 1: is not JSON"),
     ("s.json", b'[{"x": 1}]', f"x: {UNKNOWN}"),

@@ -8,7 +8,13 @@ from pydantic import BaseModel, ValidationError
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import describe_problems
-from sl_dagster.inputs.json_lines import name_of, numbered_lines, open_lines, parse_object
+from sl_dagster.inputs.json_lines import (
+    Replaced,
+    name_of,
+    numbered_lines,
+    open_lines,
+    parse_object,
+)
 from sl_dagster.method.filters import DropReason, Preset, drop_reason
 from sl_dagster.method.language import Language, detect_language
 from sl_dagster.method.words import count_words
@@ -62,8 +68,12 @@ def verdicts(
     Raises:
         UserError: naming the first line that is no record, after the verdicts on those before it.
     """
+    replaced = Replaced(name_of(name))
     for number, line in numbered_lines(lines):
-        yield _verdict(_parse(name, number, line, language), preset)
+        record = _parse(name, number, line, language)
+        replaced.look_at(f"line {number}", record.text)
+        yield _verdict(record, preset)
+    replaced.warn()
 
 
 def _verdict(record: FilteredLine, preset: Preset) -> Verdict:

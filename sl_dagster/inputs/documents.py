@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from sl_dagster.errors import UserError
-from sl_dagster.inputs.json_lines import checked, checked_lines, decoded
+from sl_dagster.experiment.base import shortened
+from sl_dagster.inputs.json_lines import Replaced, checked, checked_lines, decoded
 from sl_dagster.method.language import Language, detect_language
 from sl_dagster.method.plain_text import plain_text
 
@@ -54,6 +55,13 @@ def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
 def _text_of(path: Path) -> str:
     try:
         text = decoded(path.read_bytes().removeprefix(codecs.BOM_UTF8))
-        return plain_text(text.replace("\r\n", "\n").replace("\r", "\n"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    except OSError as error:
+        raise UserError(f"{shortened(path)}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+    text = plain_text(text.replace("\r\n", "\n").replace("\r", "\n"))
+    replaced = Replaced(str(path))
+    for number, line in enumerate(text.split("\n"), start=1):
+        replaced.look_at(f"line {number}", line)
+    replaced.warn()
+    return text

@@ -22,6 +22,20 @@ from sl_dagster.method.plain_text import REPLACEMENT, plain_content
 STDIN = "-"
 _WRONG_BYTES = 0.1  # more of them among the characters are another encoding
 _ZERO_BYTES = 0.2  # more of them are the other halves of characters of UTF-16
+_WINDOWS_SIGNS = 3  # fewer may be bytes that were hurt
+# Letters with accents, quotation marks, dashes and the like: what Windows-1252 is used for.
+_WESTERN = (
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüŒœŠšŽž‘’‚“”„«»‹›–—…•·°§€£¡¿\u00a0"
+)
+_NO_TEXT = {
+    b"\x1f\x8b": "a gzip file",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ": "an xz file",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file",
+    b"PK\x03\x04": "a ZIP file (or one of an office program)",
+    b"PAR1": "a Parquet file",
+    b"%PDF": "a PDF file",
+}
 _log = logging.getLogger(__name__)
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -55,6 +69,29 @@ def numbered_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
+class Replaced:
+    """Counts the characters of a file that were no text, by where they stand."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._first = ""
+        self._count = 0
+
+    def look_at(self, where: str, content: object) -> None:
+        """Count those of a record, or of a text."""
+        if count := str(content).count(REPLACEMENT):
+            self._first = self._first or where
+            self._count += count
+
+    def warn(self) -> None:
+        """Log how many there were, if there was one."""
+        if self._count:
+            _log.warning(
+                "%s: %d characters are no text and have been replaced by %s, the first in %s",
+                self._file, self._count, REPLACEMENT, self._first,
+            )  # fmt: skip
+
+
 def parse_object(line: bytes) -> dict[str, Any]:
     """The object that a line holds, its strings as ``plain_text``.
 
@@ -63,7 +100,7 @@ def parse_object(line: bytes) -> dict[str, Any]:
     """
     text = decoded(line)
     try:
-        content = plain_content(parse_json(text))
+        content = parse_json(text)
     except json.JSONDecodeError as error:
         raise ValueError(
             f"is not JSON ({error.msg}, character {error.colno}): write one object in each line"
@@ -76,36 +113,60 @@ def parse_object(line: bytes) -> dict[str, Any]:
 
 
 def parse_json(text: str) -> Any:
-    """What a JSON text says.
+    """What a JSON text says, its strings as ``plain_text``.
 
     Raises:
         json.JSONDecodeError: it is no JSON.
-        ValueError: it is more than can be read, saying why.
+        ValueError: it is more than can be read, or names something twice, saying which.
     """
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        content = json.loads(text, object_pairs_hook=_object)
+    except (json.JSONDecodeError, _MistakeError):
         raise
     except ValueError:
         raise ValueError("a number in it has thousands of digits") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    return plain_content(content)
+
+
+class _MistakeError(ValueError):
+    """What is wrong is said, and what to do."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _MistakeError(f"{shortened(twice)!r} is given twice in it: remove one of the two")
+    return content
 
 
 def decoded(content: bytes) -> str:
     """Bytes of UTF-8 as text, a few wrong ones replaced.
 
     Raises:
-        ValueError: so many are wrong that it is another encoding, which is named if it is known.
+        ValueError: so many are wrong that it is another encoding, or no text at all; which is
+            named if it is known.
     """
+    for beginning, kind in _NO_TEXT.items():
+        if content.startswith(beginning):
+            raise ValueError(f"is {kind}, not text: unpack or convert it first")
+    if 0 in content and not content.strip(b"\0\r\n"):
+        raise ValueError("has only zero bytes, as a crash may leave them: remove them")
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise ValueError(_in_other_encoding("UTF-32", "UTF-32"))
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (
-        content.count(0) > _ZERO_BYTES * len(content)
+        content.rstrip(b"\0").count(0) > _ZERO_BYTES * len(content)
     ):
         raise ValueError(_in_other_encoding("UTF-16", "UTF-16"))
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         text = content.decode("utf-8", "replace")
+        if _is_windows(content, text):
+            raise ValueError(_in_other_encoding("Windows-1252 or Latin-1", "CP1252")) from None
         if text.count(REPLACEMENT) > _WRONG_BYTES * len(text):
             if _is_gbk(content):
                 raise ValueError(_in_other_encoding("GBK", "GB18030")) from None
@@ -116,6 +177,20 @@ def decoded(content: bytes) -> str:
 
 def _in_other_encoding(name: str, codec: str) -> str:
     return f"is {name} text, not UTF-8; convert the file: iconv -f {codec} -t UTF-8 FILE > NEW_FILE"
+
+
+def _is_windows(content: bytes, text: str) -> bool:
+    """Whether what is no ASCII is what West European texts have in one byte each.
+
+    Args:
+        content: the bytes.
+        text: what they are as UTF-8.
+    """
+    wrong = text.count(REPLACEMENT)
+    if wrong < _WINDOWS_SIGNS or wrong < sum(not sign.isascii() for sign in text):
+        return False
+    signs = content.decode("cp1252", "replace")
+    return all(sign.isascii() or sign in _WESTERN for sign in signs)
 
 
 def _is_gbk(content: bytes) -> bool:
@@ -134,25 +209,15 @@ def numbered_objects(lines: Iterable[bytes], file: str) -> Iterator[tuple[int, d
     Raises:
         UserError: naming the first line that holds none.
     """
-    replaced: dict[str, int] = {}
+    replaced = Replaced(name_of(file))
     for number, line in numbered_lines(lines):
         try:
             content = parse_object(line)
         except ValueError as error:
             raise UserError(f"{name_of(file)}, line {number}: {error}") from None
-        if count := str(content).count(REPLACEMENT):
-            replaced[f"line {number}"] = count
+        replaced.look_at(f"line {number}", content)
         yield number, content
-    warn_of_replaced(name_of(file), replaced)
-
-
-def warn_of_replaced(file: str, counts: dict[str, int]) -> None:
-    """Log how many characters of a file were no text, by where they stand, in order."""
-    if counts:
-        _log.warning(
-            "%s: %d characters are no text and have been replaced by %s, the first in %s",
-            file, sum(counts.values()), REPLACEMENT, next(iter(counts)),
-        )  # fmt: skip
+    replaced.warn()
 
 
 def checked_lines(file: str, kind: type[Model], hint: str) -> Iterator[tuple[int, Model]]:

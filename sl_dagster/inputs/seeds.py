@@ -7,6 +7,7 @@ self-instruct, ShareGPT, chats and prompts.
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,14 +20,14 @@ from sl_dagster.experiment.base import is_file, shortened
 from sl_dagster.inputs.hub import hub_rows
 from sl_dagster.inputs.instructions import InstructionLine
 from sl_dagster.inputs.json_lines import (
+    Replaced,
     checked,
     decoded,
     numbered_objects,
     parse_json,
-    warn_of_replaced,
 )
 from sl_dagster.method.language import Language, detect_language
-from sl_dagster.method.plain_text import REPLACEMENT, plain_content
+from sl_dagster.method.plain_text import plain_content
 
 # Rows with one of these keys come from elsewhere, and may have more that nobody needs. In other
 # rows of JSON a key that is not known is a mistake.
@@ -40,6 +41,7 @@ _EXPECTED = (
 )
 _USERS = ("user", "human")
 _NOTHING = ("", "<noinput>")
+_SEPARATOR = re.compile(r"sep=(.)")  # a first line by which spreadsheets tell each other
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,10 @@ def _rows(source: Path) -> Iterator[_Row]:
         content = source.read_bytes()
     except OSError as error:
         raise UserError(f"{shortened(source)}: cannot be read: {error.strerror}") from None
-    if source.suffix == ".parquet":
+    suffix = source.suffix.lower()
+    if suffix == ".parquet":
         yield from _plain(source, _parquet_rows(source))
-    elif source.suffix in (".csv", ".tsv"):
+    elif suffix in (".csv", ".tsv"):
         yield from _plain(source, _csv_rows(source, _text_of(source, content)))
     elif content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
         yield from _plain(source, _array_items(source, _text_of(source, content)))
@@ -133,13 +136,12 @@ def _rows(source: Path) -> Iterator[_Row]:
 
 def _plain(source: Path, rows: Iterable[_Row]) -> Iterator[_Row]:
     """The rows with what is no text in them replaced, and counted in a warning."""
-    replaced: dict[str, int] = {}
+    replaced = Replaced(str(source))
     for row in rows:
         content = plain_content(row.content)
-        if count := str(content).count(REPLACEMENT):
-            replaced[row.where] = count
+        replaced.look_at(row.where, content)
         yield replace(row, content=cast("dict[str, Any]", content))
-    warn_of_replaced(str(source), replaced)
+    replaced.warn()
 
 
 def _text_of(source: Path, content: bytes) -> str:
@@ -167,8 +169,9 @@ def _array_items(source: Path, text: str) -> Iterator[_Row]:
 
 
 def _csv_rows(source: Path, text: str) -> Iterator[_Row]:
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
+    first = text.lstrip().partition("\n")[0].strip()
+    named = _SEPARATOR.fullmatch(first)
+    delimiter = named[1] if named else max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     number = 1
@@ -177,7 +180,8 @@ def _csv_rows(source: Path, text: str) -> Iterator[_Row]:
             # A row may have several lines. Its number is that of the first.
             where, number = number, reader.line_num + 1
             if header is None:
-                header = [name.strip() for name in fields]
+                if any(fields) and not (named and _SEPARATOR.fullmatch(delimiter.join(fields))):
+                    header = _header(fields, f"{source}, line {where}")
             elif len(fields) > len(header):
                 raise UserError(
                     f"{source}, line {where}: has more fields than the header names: put quotes "
@@ -188,6 +192,14 @@ def _csv_rows(source: Path, text: str) -> Iterator[_Row]:
                 yield _Row(str(where), f"line {where}", row, of_table=True)
     except csv.Error as error:
         raise UserError(f"{source}, line {number}: is not CSV ({error})") from None
+
+
+def _header(fields: list[str], where: str) -> list[str]:
+    names = [name.strip() for name in fields]
+    for name in names:
+        if name and names.count(name) > 1:
+            raise UserError(f"{where}: the column {name} is named twice: remove one of the two")
+    return names
 
 
 def _parquet_rows(source: Path) -> Iterator[_Row]:

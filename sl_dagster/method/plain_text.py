@@ -3,6 +3,7 @@
 import re
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_LEVELS = 100  # of lists and objects in each other; records of any data set have a few
 
 # Half of a pair of UTF-16, which UTF-8 cannot write; control characters, which Parquet's readers,
 # SQL and terminals take amiss. Tabulators and line ends are text.
@@ -22,14 +23,26 @@ def plain_text(text: str) -> str:
     return _NO_TEXT.sub(REPLACEMENT, _ENDS.sub("\n", paired(text)))
 
 
-def plain_content(content: object) -> object:
-    """A JSON value, all its strings (keys, too) as ``plain_text``."""
+def plain_content(content: object, levels: int = _LEVELS) -> object:
+    """A JSON value, all its strings (keys, too) as ``plain_text``.
+
+    Args:
+        content: the value.
+        levels: so deep it may be nested.
+
+    Raises:
+        ValueError: it is nested deeper.
+    """
     if isinstance(content, str):
         return plain_text(content)
+    if levels == 0 and isinstance(content, (list, dict)):
+        raise ValueError("it is nested too deeply")
     if isinstance(content, list):
-        return [plain_content(item) for item in content]
+        return [plain_content(item, levels - 1) for item in content]
     if isinstance(content, dict):
-        return {plain_text(str(key)): plain_content(item) for key, item in content.items()}
+        return {
+            plain_text(str(key)): plain_content(item, levels - 1) for key, item in content.items()
+        }
     return content
 
 

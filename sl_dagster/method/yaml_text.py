@@ -50,11 +50,24 @@ def _in_one_line(error: yaml.MarkedYAMLError) -> str:
 class _MistakeError(yaml.MarkedYAMLError):
     """What is wrong is said, and what to do."""
 
-    def __init__(self, node: yaml.Node, problem: str) -> None:
+    def __init__(self, node: yaml.Node | yaml.Event, problem: str) -> None:
         super().__init__(problem=problem, problem_mark=node.start_mark)
 
 
 class _Loader(yaml.SafeLoader):
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._open: list[str] = []  # the anchors of what is being read
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()
+        if self.check_event(yaml.AliasEvent) and event.anchor in self._open:
+            raise _MistakeError(event, f"*{event.anchor} stands within what it is a name of")
+        self._open.append(event.anchor)
+        node = super().compose_node(parent, index)
+        self._open.pop()
+        return node
+
     # Here and not where values are made of the nodes: by then, merge keys (`<<`) have added theirs.
     def compose_mapping_node(self, anchor: Any) -> Any:
         node = super().compose_mapping_node(anchor)
@@ -72,7 +85,7 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:
             value = super().construct_object(node, deep)
-        except (ValueError, KeyError, AttributeError, OverflowError):
+        except (ValueError, LookupError, AttributeError, OverflowError):
             # What looks like a date or is marked as a number, and is none.
             kind = node.tag.rpartition(":")[2]
             raise _MistakeError(

@@ -37,7 +37,10 @@ def test_lines_and_whole_files(tmp_path: Path) -> None:
         ),
         ("a.jsonl", b"a story", r"a.jsonl, line 1: is not JSON"),
         ("a.txt", b"\n", r"a.txt: text: "),
-        ("a.txt", b"\xff\xfe", r"a.txt: cannot be read as UTF-8 text"),
+        ("a.txt", b"\xff\xfeA\0", r"a.txt: is UTF-16 text, not UTF-8; convert"),
+        ("a.txt", "Sie sagte: „Grüße aus Köln“.".encode("cp1252"), "is Windows-1252 or Latin-1"),
+        ("a.txt", b"PAR1\x15\x04", "a.txt: is a Parquet file, not text"),
+        ("a.txt", b"\0" * 4096, "a.txt: has only zero bytes"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, name: str, content: bytes, expected: str) -> None:

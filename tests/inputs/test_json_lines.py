@@ -57,3 +57,11 @@ def test_what_is_no_text_is_replaced_and_counted(caplog: pytest.LogCaptureFixtur
     assert caplog.messages == [
         "some.jsonl: 5 characters are no text and have been replaced by \ufffd, the first in line 2"
     ]
+
+
+@pytest.mark.parametrize("text", ["Müller & Söhne", "one stray \xff", "naïve"])
+def test_few_wrong_bytes_are_no_other_encoding(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    line = b'{"text": "' + text.encode("latin-1") + b' among many that are right."}'
+    [(_, found)] = numbered_objects([line], "some.jsonl")
+    assert "\ufffd" in found["text"]
+    assert "have been replaced" in caplog.text

@@ -89,6 +89,13 @@ def test_tables_of_text(tmp_path: Path, name: str, key: str) -> None:
     assert [seed.place for seed in read_seeds([path])] == [f"{path}:{n}" for n in (2, 4, 5, 6)]
 
 
+@pytest.mark.parametrize("before", ["sep=;\n", "\n\n", "\nsep=;\n"])
+def test_what_may_stand_before_a_header(tmp_path: Path, before: str) -> None:
+    path = tmp_path / "seeds.csv"
+    path.write_text(f"{before}instruction;language\nWrite, at length, of rain.;en\n")
+    assert texts_and_languages(path) == [("Write, at length, of rain.", "en")]
+
+
 def test_an_array_in_one_line_and_one_of_texts(tmp_path: Path) -> None:
     path = tmp_path / "seeds.json"
     path.write_text(json.dumps([ROWS["own"](text) for text in TEXTS]), encoding="utf-8-sig")
