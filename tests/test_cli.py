@@ -19,6 +19,7 @@ from tests.conftest import DEMO_MODEL, Cli
 from tests.elsewhere import database_open_elsewhere
 from tests.stored_stages import add_to, drafted_responses
 
+PROGRAM = f"{sys.executable} -m sl_dagster.cli"
 LONGEN = PROJECT_ROOT / "sl_dagster" / "demo" / "longen.jsonl"
 
 
@@ -413,3 +414,35 @@ def test_nothing_stays_in_the_folder_for_temporary_files(tmp_path: Path) -> None
         stdout=subprocess.DEVNULL,
     )
     assert list(tmp_path.iterdir()) == []
+
+
+STREAMS = {
+    "filter FILE > /dev/full": (1, "the disk is full (No space left on device)"),
+    "stats --format json > /dev/full": (1, "the disk is full (No space left on device)"),
+    "--help > /dev/full": (1, "the disk is full (No space left on device)"),
+    "filter FILE >&-": (0, ""),
+    "filter - <&-": (0, ""),
+    "filter /proc/self/mem": (1, "Input/output error"),
+    "filter FILE | true": (0, ""),
+    "PYTHONIOENCODING=latin-1 rebuild-stats": (0, ""),
+}
+
+
+@pytest.mark.parametrize("command", STREAMS)
+def test_streams_that_are_full_or_closed(command: str, tmp_path: Path) -> None:
+    """One line says what is wrong, if anything is."""
+    code, said = STREAMS[command]
+    file = tmp_path / "some.jsonl"
+    file.write_text('{"text": "A text."}\n')
+    variable, _, rest = command.rpartition("=latin-1 ")
+    line = f"{variable + '=latin-1 ' if variable else ''}{PROGRAM} {rest or command}"
+    done = subprocess.run(
+        ["bash", "-c", line.replace("FILE", str(file))],
+        env=os.environ | {"SL_DAGSTER_DATA": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 1

@@ -10,11 +10,13 @@ import atexit
 import os
 import signal
 import sys
+from contextlib import suppress
 
 import typer
 
 from sl_dagster.cli import files, handing_on, making, showing
 from sl_dagster.commands.terminal import as_text, errors
+from sl_dagster.disk_errors import disk_errors_explained
 from sl_dagster.errors import UserError
 
 app = typer.Typer(
@@ -67,8 +69,8 @@ def main() -> None:
     code = call(sys.argv[1:])
     # What os._exit leaves out: temporary folders go, a bar of progress gives the cursor back.
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody listens any more
+        sys.stderr.flush()
     # Not sys.exit: when torch is loaded, DuckDB's bindings complain about leaks at shutdown.
     os._exit(code)
 
@@ -83,9 +85,15 @@ def call(arguments: list[str]) -> int:
         The exit code.
     """
     try:
-        app(args=arguments)
+        with disk_errors_explained("the command has not come to its end"):
+            try:
+                app(args=arguments)
+            finally:
+                sys.stdout.flush()
     except UserError as error:
         errors.print(f"[red]Error:[/] {as_text(str(error))}")
+        return 1
+    except BrokenPipeError:  # whoever read has read enough
         return 1
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0

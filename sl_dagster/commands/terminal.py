@@ -1,9 +1,12 @@
 """The terminal: where commands print, and how rows and tables look there."""
 
 import csv
+import io
 import json
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from rich import box
@@ -13,6 +16,18 @@ from rich.table import Table as RichTable
 
 from sl_dagster.method.plain_text import plain_text
 from sl_dagster.results.table import Table
+
+
+def _open_streams() -> None:
+    """Have all three streams, whoever has closed them, and let them take every character."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+_open_streams()
 
 # Where nobody looks (a file, CI), lines need not be as short as a terminal's.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -64,9 +79,9 @@ def print_rows(
         for name in columns:
             # A name that is too long goes on in the next line, so that it can be copied whole.
             justify = "left" if name in _TEXTUAL else "right"
-            table.add_column(name, justify=justify, overflow="fold")
+            table.add_column(as_text(name), justify=justify, overflow="fold")
         for row in rows:
-            table.add_row(*(cell(name, value) for name, value in row.items()))
+            table.add_row(*(as_text(cell(name, value)) for name, value in row.items()))
         console.print(table)
 
 
@@ -80,9 +95,10 @@ def print_table(table: Table, title: str, first: str = "left") -> None:
     """
     shown = RichTable(title=title, box=box.SIMPLE_HEAD)
     for place, name in enumerate(table.head):
-        shown.add_column(name, justify="left" if place == 0 and first == "left" else "right")
+        justify = "left" if place == 0 and first == "left" else "right"
+        shown.add_column(as_text(name), justify=justify)
     for row in table.rows:
-        shown.add_row(*row)
+        shown.add_row(*map(as_text, row))
     console.print(shown)
 
 

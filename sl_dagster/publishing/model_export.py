@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from sl_dagster import durable
+from sl_dagster.disk_errors import disk_errors_explained
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.models.base_model import load_model, load_tokenizer
+from sl_dagster.models.saved import let_others_read
 from sl_dagster.publishing.cards import CARD, model_card
 from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE, AnyRole, stage_of
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
@@ -77,24 +79,30 @@ def new_folder(out: Path) -> Iterator[Path]:
     Raises:
         UserError: there is something in it already, or it cannot be written.
     """
-    _check_free(out)
-    unfinished = out.with_name(f".{out.name}.unfinished")
+    out = out.absolute()
+    unfinished = out.parent / f".{out.name}.unfinished"
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        yield unfinished
-        durable.replace(unfinished, out)
-    except OSError as error:
-        raise UserError(f"--out {out}: cannot be written: {error}") from error
+        with disk_errors_explained(f"--out {out}: cannot be written"):
+            _check_free(out)
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+            yield unfinished
+            durable.replace(unfinished, out)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _check_free(folder: Path) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
-        return
-    if folder.exists() or folder.is_symlink():
-        raise UserError(f"--out {folder}: there is something already: name a folder that is new")
+    if not folder.is_dir() or any(folder.iterdir()):
+        if folder.exists() or folder.is_symlink():
+            raise UserError(
+                f"--out {folder}: there is something already: name a folder that is new"
+            )
+    elif folder.samefile(Path()):
+        raise UserError(
+            f"--out {folder}: is the current folder, which cannot be replaced: name a new one in "
+            "it, such as ./out"
+        )
 
 
 def write_model(export: Export, store: AdapterStore, folder: Path) -> StoredAdapter:
@@ -125,6 +133,7 @@ def write_model(export: Export, store: AdapterStore, folder: Path) -> StoredAdap
     tokenizer.save_pretrained(str(folder))
     if model is not None:
         model.save_pretrained(str(folder))
+        let_others_read(folder)
     else:
         for file in (WEIGHTS_FILE, CONFIG_FILE):
             shutil.copyfile(path / file, folder / file)

@@ -4,6 +4,7 @@ Everything is written to a local folder first and uploaded from there, so that a
 what the hub would get. The token is read by huggingface_hub and shown to nobody else.
 """
 
+import json
 import logging
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sl_dagster.disk_errors import disk_errors_explained
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
 from sl_dagster.experiment.public import public_base_model
@@ -101,10 +103,17 @@ def prepare(publication: Publication, data_dir: Path) -> list[Prepared]:
     experiment = publication.experiment
     for option, name in (("--dataset", publication.dataset), ("--model", publication.model)):
         _check_name(option, name)
-    stages = StageStore(data_dir=str(data_dir))
-    achieved = achievements(experiment, stages)
+    achieved = achievements(experiment, StageStore(data_dir=str(data_dir)))
     check_comparable(achieved.quality)
     root = data_dir / experiment.name / "publish"
+    with disk_errors_explained(f"{root}: cannot be written"):
+        return _prepared(publication, data_dir, achieved, root)
+
+
+def _prepared(
+    publication: Publication, data_dir: Path, achieved: Achievements, root: Path
+) -> list[Prepared]:
+    stages = StageStore(data_dir=str(data_dir))
     shutil.rmtree(root, ignore_errors=True)
     prepared = []
     if publication.dataset:
@@ -277,5 +286,10 @@ def _hide_local_paths(folder: Path, experiment: Experiment) -> None:
     if name != experiment.base_model:
         for path in folder.glob("*.json"):
             text = path.read_text(encoding="utf-8")
-            if experiment.base_model in text:
-                path.write_text(text.replace(experiment.base_model, name), encoding="utf-8")
+            for escaped in (True, False):  # as json writes it, and transformers
+                own, public = (
+                    json.dumps(one, ensure_ascii=escaped)[1:-1]
+                    for one in (experiment.base_model, name)
+                )
+                text = text.replace(own, public)
+            path.write_text(text, encoding="utf-8")

@@ -40,7 +40,7 @@ def write_report(experiment: Experiment, data: Path, out: Path | None = None) ->
     """
     html = report_html(experiment, data)
     path = out or report_path(experiment.name, data)
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished = path.parent / f".{path.name}.unfinished"
     try:
         _check_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -120,6 +120,36 @@ def test_nothing_is_overwritten(
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
     with pytest.raises(UserError, match=r"--out .*cannot be written"):
         export_model(export(out=out / "mine.txt" / "below"), adapters)
+    with pytest.raises(UserError, match=r"--out .*cannot be written: File name too long"):
+        export_model(export(out=tmp_path / ("x" * 300)), adapters)
+
+
+@pytest.mark.parametrize("out", [".", "", "/", "./"])
+def test_the_current_folder_is_not_replaced(
+    adapters: AdapterStore,
+    stored: StoredAdapter,
+    export: Callable[..., Export],
+    out: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(UserError, match=r"--out /.*(is the current folder|something already)"):
+        export_model(export(out=Path(out)), adapters)
+
+
+@pytest.mark.parametrize("merged", [True, False])
+def test_others_may_read_what_is_exported(
+    adapters: AdapterStore,
+    stored: StoredAdapter,
+    export: Callable[..., Export],
+    merged: bool,
+    tmp_path: Path,
+) -> None:
+    export_model(export(merged=merged), adapters)
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()}
+    assert len(modes) == 1
 
 
 def test_what_is_not_there_is_told(

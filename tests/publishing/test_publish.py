@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,13 @@ import yaml
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import load_experiment
-from sl_dagster.publishing.publish import Prepared, Publication, prepare, upload
+from sl_dagster.publishing.publish import (
+    Prepared,
+    Publication,
+    _hide_local_paths,
+    prepare,
+    upload,
+)
 from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE
 from sl_dagster.resources.records import Score, Text
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
@@ -257,6 +264,19 @@ def test_a_model_arrives_whole(
     for path in folder.rglob("*"):
         for place in (str(DEMO_MODEL), str(tmp_path)):
             assert place.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("escaped", [True, False])
+def test_a_place_is_hidden_however_it_is_written(
+    write_experiment: Callable[..., Path], tmp_path: Path, escaped: bool
+) -> None:
+    model = shutil.copytree(DEMO_MODEL, tmp_path / "Müller" / 'the "best"')
+    experiment = load_experiment(write_experiment(base_model=str(model)))
+    config = tmp_path / "adapter_config.json"
+    named = {"base_model_name_or_path": str(model), "r": 4}
+    config.write_text(json.dumps(named, ensure_ascii=escaped), encoding="utf-8")
+    _hide_local_paths(tmp_path, experiment)
+    assert json.loads(config.read_text()) == named | {"base_model_name_or_path": 'the "best"'}
 
 
 @pytest.mark.usefixtures("final_data_set")

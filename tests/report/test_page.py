@@ -236,8 +236,9 @@ def test_only_a_report_is_replaced(
     with pytest.raises(UserError, match="is no report: name another file"):
         write_report(experiment(), data, mine)
     assert mine.read_text() == "<p>mine</p>"
-    with pytest.raises(UserError, match="is a folder"):
-        write_report(experiment(), data, tmp_path)
+    for folder in (tmp_path, Path(), Path(), Path("/")):
+        with pytest.raises(UserError, match="is a folder"):
+            write_report(experiment(), data, folder)
     with pytest.raises(UserError, match="cannot be written"):
         write_report(experiment(), data, mine / "below.html")
     path = write_report(experiment(), data)
