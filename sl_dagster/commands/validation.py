@@ -10,6 +10,7 @@ from sl_dagster.experiment import (
     Experiment,
     ServedModel,
     VllmSettings,
+    check_name,
     experiment_file,
     experiment_paths,
     load_experiment,
@@ -45,6 +46,7 @@ def validate(names: Sequence[str]) -> bool:
     right = True
     for file in files:
         try:
+            check_name(file)
             notes = validate_experiment(file)
         except UserError as error:
             right = False

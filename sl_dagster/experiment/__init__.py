@@ -14,6 +14,7 @@ from sl_dagster.experiment.engines import (
 )
 from sl_dagster.experiment.files import (
     ExperimentFiles,
+    check_name,
     experiment_file,
     experiment_paths,
     load_experiment,
@@ -31,6 +32,7 @@ from sl_dagster.experiment.served import ServedModel
 from sl_dagster.experiment.stages import (
     ALIGNED_MODEL,
     BASE_MODEL,
+    GROUP_ENDINGS,
     STAGES_AFTER_THE_LOOP,
     Method,
     Role,
@@ -41,6 +43,7 @@ from sl_dagster.experiment.training import Lora, Training
 __all__ = [
     "ALIGNED_MODEL",
     "BASE_MODEL",
+    "GROUP_ENDINGS",
     "STAGES_AFTER_THE_LOOP",
     "AdaptersByName",
     "Benchmark",
@@ -58,6 +61,7 @@ __all__ = [
     "Training",
     "TransformersSettings",
     "VllmSettings",
+    "check_name",
     "describe_problems",
     "experiment_file",
     "experiment_paths",

@@ -12,10 +12,11 @@ from sl_dagster.errors import UserError
 from sl_dagster.experiment.base import is_file, merged, reason, shortened
 from sl_dagster.experiment.model import Experiment
 from sl_dagster.experiment.problems import UNKNOWN_KEY, describe_problems, found
-from sl_dagster.experiment.stages import EXPERIMENT_NAME
+from sl_dagster.experiment.stages import EXPERIMENT_NAME, GROUP_ENDINGS
 from sl_dagster.method.yaml_text import parse_yaml
 
 _SUFFIX = ".yaml"
+_GROUPS = ("broken_experiments", "previews")
 _NAMES = "lower-case letters, digits and underscores name an experiment"
 
 
@@ -63,6 +64,7 @@ def load_experiments(folder: Path) -> ExperimentFiles:
     found = ExperimentFiles(others=others)
     for path in paths:
         try:
+            check_name(path)
             found.experiments.append(load_experiment(path))
         except UserError as error:
             found.broken[path.stem] = str(error)
@@ -91,6 +93,26 @@ def experiment_paths(folder: Path) -> tuple[list[Path], list[Path]]:
         odd = f"; {others[0].name} is none, because of its name: {_NAMES}" if others else ""
         raise UserError(f"{folder}: no experiment file (*{_SUFFIX}) in this folder{odd}")
     return [path for path in paths if path not in others], others
+
+
+def check_name(path: Path) -> None:
+    """See that the web UI can tell an experiment from the others of its folder.
+
+    Raises:
+        UserError: its name is that of a group of another experiment's assets, or of none.
+    """
+    name = path.stem
+    for ending in GROUP_ENDINGS.values():
+        owner = name.removesuffix(ending)
+        if owner not in ("", name) and is_file(path.with_stem(owner)):
+            raise UserError(
+                f"{path}: {name} is what the web UI calls a group of assets of the experiment "
+                f"{owner}: give the file another name"
+            )
+    if name in _GROUPS:
+        raise UserError(
+            f"{path}: {name} is the name of a group in the web UI: give the file another name"
+        )
 
 
 def experiment_file(name: str, folder: Path) -> Path:

@@ -1,11 +1,18 @@
 """What others need to run an experiment again: its settings, without places of this machine."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from sl_dagster.experiment import Experiment
+
+# Settings whose texts may be files or folders; those of other texts are Paths.
+_PATHS = ("base_model", "launcher", "model", "publish_to")
+# Options of engines, and variables of their environment, that say who one is.
+_SECRET = re.compile(r"(key|token|passw(or)?d|secret|credentials?)$", re.IGNORECASE)
+_HIDDEN = "..."
 
 
 def public_base_model(experiment: Experiment) -> str:
@@ -27,19 +34,29 @@ def experiment_yaml(experiment: Experiment, leave_out: Any = None) -> str:
         leave_out: what is not of interest, as pydantic's ``exclude`` takes it.
 
     Returns:
-        YAML; of files and folders on this machine the names alone.
+        YAML; of files and folders on this machine the names alone, and no secrets.
     """
     exclude = {"name": True} | (leave_out or {})
     settings = shown(experiment.model_dump(exclude_unset=True, exclude=exclude))
     return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
 
 
-def shown(value: Any) -> Any:
-    """Settings as others may read them: of files and folders here, the names alone."""
+def shown(value: Any, setting: str = "") -> Any:
+    """Settings as others may read them: of files and folders here, the names alone; no secrets.
+
+    Args:
+        value: of one setting, or of a group of them.
+        setting: its name.
+    """
     if isinstance(value, dict):
-        return {key: shown(one) for key, one in value.items()}
+        if setting == "environment":
+            return dict.fromkeys(value, _HIDDEN)
+        return {key: shown(one, key) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [shown(one) for one in value]
+        return [shown(one, setting) for one in value]
     if isinstance(value, Path):
         return value.name
-    return Path(value).name if isinstance(value, str) and value.startswith("/") else value
+    if isinstance(value, str) and _SECRET.search(setting):
+        return _HIDDEN
+    is_path = setting in _PATHS and isinstance(value, str) and value.startswith("/")
+    return Path(value).name if is_path else value

@@ -13,6 +13,9 @@ METHOD_TITLES: dict[Method, str] = {
 Role = Literal["generator", "extender"]  # of the loop
 
 EXPERIMENT_NAME = re.compile(r"[a-z][a-z0-9_]*")
+GROUP_ENDINGS = {"dataset": "_final", "evaluate": "_scores"}
+"""What follows an experiment's name in those of its groups of assets, by the job that makes them;
+the group of its loop has its name."""
 
 BASE_MODEL = "base"
 ALIGNED_MODEL = "aligned"

@@ -57,7 +57,9 @@ def asset_jobs(experiment: Experiment) -> list:
 
 
 def _marked_for(experiment: Experiment, job: Job) -> dg.AssetSelection:
-    return dg.AssetSelection.groups(group_name(experiment.name, job))
+    group = dg.AssetSelection.groups(group_name(experiment.name, job))
+    # An experiment of the group's name has a group of this name, too.
+    return group & dg.AssetSelection.key_prefixes(experiment.name)
 
 
 def _named(experiment: Experiment, *names: str) -> dg.AssetSelection:

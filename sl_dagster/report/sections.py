@@ -310,7 +310,7 @@ def _configuration(
     experiment: Experiment, stages: StageStore, adapters: AdapterStore
 ) -> ReportSection:
     overrides = [
-        [str(key), setting, str(shown(value))]
+        [str(key), setting, str(shown(value, setting.rpartition(".")[2]))]
         for key, changes in _launched_with(experiment, stages, adapters)
         for setting, value in _flat(changes)
     ]

@@ -1,7 +1,7 @@
 """What the models of an experiment score on its benchmarks: means over all, and over groups."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Experiment
@@ -79,18 +79,19 @@ def score_rows(table: Sequence[Scores]) -> list[dict[str, str | int | float]]:
         Rows of the same columns, those of ``Scores`` with one for each group; a benchmark that does
         not have a group has an empty string there.
     """
-    columns = [
-        (kind, group)
-        for kind in GROUPS
-        for group in dict.fromkeys(name for scores in table for name in scores.groups[kind])
-    ]
+    taken = {field.name for field in fields(Scores)}
+    columns: dict[str, tuple[str, str]] = {}
+    for kind in GROUPS:
+        for group in dict.fromkeys(name for scores in table for name in scores.groups[kind]):
+            name = f"{kind}: {group}" if group in taken or group in columns else group
+            columns[name] = (kind, group)
     return [
         {
             "benchmark": scores.benchmark,
             "model": scores.model,
             "answers": scores.answers,
             "overall": scores.overall,
-            **{group: scores.groups[kind].get(group, "") for kind, group in columns},
+            **{name: scores.groups[kind].get(group, "") for name, (kind, group) in columns.items()},
             "mean_words": scores.mean_words,
             "mean_asked": scores.mean_asked,
             "accepted": scores.accepted,

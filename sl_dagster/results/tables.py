@@ -113,6 +113,7 @@ def _quality_table(quality: Sequence[QualityRow]) -> Table:
     return Table(
         ["model", *(row.model for row in quality)],
         rows,
-        f"Scores from 1 to 10 by the judge {shown(judge['model'])} (revision {judge['revision']}, "
-        f"prompt version {judge['prompt_version']}), with bootstrap confidence intervals (95 %)",
+        f"Scores from 1 to 10 by the judge {shown(judge['model'], 'model')} (revision "
+        f"{judge['revision']}, prompt version {judge['prompt_version']}), with bootstrap "
+        "confidence intervals (95 %)",
     )

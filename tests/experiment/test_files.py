@@ -192,3 +192,15 @@ def test_an_experiment_is_found_by_its_name_and_by_its_file(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(os.sep)
     assert experiment_file(named.format(folder=folder), folder) == folder / "small.yaml"
+
+
+def test_a_name_that_is_a_group_of_another_experiment(write_experiment: Write) -> None:
+    """The web UI would mix the assets of the two up."""
+    for name in ("one", "one_final", "one_scores", "two_final", "previews", "broken_experiments"):
+        folder = write_experiment(name).parent
+    found = load_experiments(folder)
+    assert [one.name for one in found.experiments] == ["one", "two_final"]
+    for name, owner in (("one_final", "one"), ("one_scores", "one")):
+        assert f"of assets of the experiment {owner}: give the file another" in found.broken[name]
+    for name in ("previews", "broken_experiments"):
+        assert "the name of a group in the web UI" in found.broken[name]

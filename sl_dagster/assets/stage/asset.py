@@ -15,7 +15,7 @@ from sl_dagster.assets.stage.config import StageConfig, check_launch, config_sch
 from sl_dagster.assets.stage.dagster_betas import accepted_betas
 from sl_dagster.assets.stage.run import StageRun
 from sl_dagster.assets.stage.source_links import code_reference
-from sl_dagster.experiment import Experiment
+from sl_dagster.experiment import GROUP_ENDINGS, Experiment
 from sl_dagster.progress import log_progress
 from sl_dagster.resources.adapters import Role
 from sl_dagster.resources.storage.io_managers import STAGE_IO, shown_to_the_user, stage_key
@@ -26,8 +26,6 @@ GPU_POOL = "gpu"  # dagster.yaml says how many runs may be in it
 _LARGE = 100  # numbers from here on are shown with one digit behind the point, others with three
 
 Job = Literal["iteration", "dataset", "evaluate"]
-# A job and its group hold the same assets: only of such a group does the web UI offer partitions.
-_GROUP_SUFFIXES: dict[Job, str] = {"iteration": "", "dataset": "_final", "evaluate": "_scores"}
 Per = Literal["iteration", "model", "experiment"]
 
 
@@ -165,8 +163,11 @@ def of_experiment(
 
 
 def group_name(experiment: str, job: Job) -> str:
-    """The group of the assets that a job of an experiment makes; that of the loop has its name."""
-    return experiment + _GROUP_SUFFIXES[job]
+    """The group of the assets that a job of an experiment makes; that of the loop has its name.
+
+    A job and its group hold the same assets: only of such a group does the web UI offer partitions.
+    """
+    return experiment + GROUP_ENDINGS.get(job, "")
 
 
 def tags_of(experiment: Experiment) -> dict[str, str]:
