@@ -6,7 +6,6 @@ import socket
 import sys
 import threading
 import time
-import urllib.request
 import warnings
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from sl_dagster.paths import (
     lineage_port,
     make_folders_absolute,
 )
+from sl_dagster.resources.local import open_local
 from sl_dagster.resources.storage.stage_store import StageStore
 
 _LOCATION = f"locations/{CODE_LOCATION}/asset-groups"
@@ -142,7 +142,7 @@ def _lineage(host: str) -> str:
 def _greet(terminal: Console, address: str, lines: list[str]) -> None:
     while True:
         try:
-            with urllib.request.urlopen(f"{address}/server_info", timeout=5):
+            with open_local(f"{address}/server_info", timeout=5):
                 break
         except OSError:
             time.sleep(_SECONDS_BETWEEN_LOOKS)

@@ -7,9 +7,9 @@ import errno
 import json
 import socket
 import threading
-import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +29,7 @@ from sl_dagster.lineage.search import Search, search
 from sl_dagster.lineage.story import Story, story_of
 from sl_dagster.report.page import report_path
 from sl_dagster.resources.adapters import Adapter, stage_of
+from sl_dagster.resources.local import open_local
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.lengths import LengthsDatabase
 from sl_dagster.resources.storage.stage_key import StageKey
@@ -139,8 +140,8 @@ def is_unknown_host(error: OSError) -> bool:
 def _shown_at(host: str, port: int) -> str | None:
     """The data folder of the lineage view that answers there, if one does."""
     with (
-        suppress(OSError, ValueError, KeyError),
-        urllib.request.urlopen(f"http://{host}:{port}/about", timeout=5) as answer,
+        suppress(OSError, HTTPException, ValueError, KeyError, TypeError),
+        open_local(f"http://{host}:{port}/about", timeout=5) as answer,
     ):
         return json.load(answer)["data"]
 

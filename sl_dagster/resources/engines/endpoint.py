@@ -20,6 +20,7 @@ from sl_dagster.experiment import RepetitionDetection
 from sl_dagster.experiment.chat import Chat
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines.chat_interface import completion_of, request_fields
+from sl_dagster.resources.engines.connections import client_of
 from sl_dagster.resources.engines.health import Health
 from sl_dagster.resources.engines.protocol import Completion, Request
 from sl_dagster.resources.engines.published_place import PublishedPlace
@@ -46,7 +47,6 @@ PASSING_ERRORS = (
 )  # fmt: skip
 
 _ADAPTERS_KEPT = 4  # of those that nobody uses any more
-_SECONDS_TO_CONNECT = 15.0
 _PASSING_STATUS = (408, 425)  # beside 429 and 5xx, which the client has classes for
 _OUR_IDS = "sl-dagster-"
 _LOADED = "already been loaded"  # vLLM's words
@@ -98,6 +98,9 @@ class Endpoint:
             detection: when to end looping generations; None if the endpoint does not know how.
             chat: how a message becomes a chat.
             place: where it looks for adapters by name; None if it is told to load them.
+
+        Raises:
+            UserError: see ``client_of``.
         """
         self.url = url.rstrip("/")
         self.knows_choices = True
@@ -107,12 +110,7 @@ class Endpoint:
         self._chat = chat
         self._place = place
         self._adapters: dict[str, _LoadedAdapter] = {}
-        self._client = openai.AsyncOpenAI(
-            base_url=self.url,
-            api_key=api_key or "none",
-            timeout=openai.Timeout(timeout, connect=min(timeout, _SECONDS_TO_CONNECT)),
-            max_retries=0,
-        )
+        self._client = client_of(self.url, api_key, timeout)
 
     async def close(self) -> None:
         """Give its connections back; nothing can be asked any more."""

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import http.client
 import os
 import re
 import secrets
@@ -11,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 
@@ -23,6 +23,7 @@ from sl_dagster.models.memory import SAYS_SHORT_OF_MEMORY
 from sl_dagster.paths import data_dir
 from sl_dagster.resources.engines.vllm_options import is_installed, server_arguments
 from sl_dagster.resources.environment import environment_without_secrets
+from sl_dagster.resources.local import open_local
 
 _LAST_WORDS = 30
 _SECONDS_TO_END = 30
@@ -184,9 +185,9 @@ class VllmServer:
         give_up = time.monotonic() + self._settings.start_timeout
         while self.alive and not self._stopping.is_set():
             try:
-                urllib.request.urlopen(self.url.removesuffix("/v1") + "/health", timeout=5).close()
+                open_local(self.url.removesuffix("/v1") + "/health", timeout=5).close()
                 return True
-            except (urllib.error.URLError, OSError):
+            except (OSError, http.client.HTTPException):
                 time.sleep(0.5)
             if time.monotonic() > give_up:
                 self._lines.append(
@@ -218,8 +219,8 @@ class VllmServer:
             headers={"Authorization": f"Bearer {self.api_key}"},
         )
         try:
-            urllib.request.urlopen(request, timeout=300).close()
-        except (urllib.error.URLError, OSError) as error:
+            open_local(request, timeout=300).close()
+        except (OSError, http.client.HTTPException) as error:
             raise UserError(
                 f"engine.while_training: vLLM's sleep mode failed ({error}); use `stop` instead"
             ) from error
