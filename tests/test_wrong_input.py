@@ -195,6 +195,8 @@ SETTINGS = {
     "engine: {type: openai, base_urls: ['http://x:99999/v1']}": "expected an address such as",
     "engine: {type: openai, base_urls: ['http://[::1/v1']}": "expected an address such as http://",
     "engine: {type: openai, base_urls: ['http://me:secret@x/v1']}": "put the key into a variable",
+    "engine: {type: openai, base_urls: ['http://x/v1?key=secret']}": "put a key into a variable",
+    "engine: {type: openai, base_urls: ['http://x/v1#secret']}": "put a key into a variable",
     "engine: {type: openai, base_urls: ['http://x/v1'], api_key_env: sk-1}": "not the key itself",
     "engine: {type: openai, base_urls: ['http://x/v1'], model: ''}": "model: expected some text",
     # Files that are named

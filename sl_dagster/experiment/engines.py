@@ -118,6 +118,11 @@ def _address(value: str) -> str:
             "an address must hold no user and no password: put the key into a variable, and name "
             "that in api_key_env"
         )
+    if "?" in value or "#" in value:
+        raise ValueError(
+            "an address must end with its path, such as http://127.0.0.1:8000/v1, and hold no ? "
+            "and no #: put a key into a variable, and name that in api_key_env"
+        )
     try:
         parts = urlsplit(value)
         right = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

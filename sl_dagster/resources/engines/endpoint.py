@@ -21,44 +21,24 @@ from sl_dagster.experiment.chat import Chat
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines.chat_interface import completion_of, request_fields
 from sl_dagster.resources.engines.connections import client_of
+from sl_dagster.resources.engines.endpoint_errors import (
+    PASSING_ERRORS,
+    LoadedMeanwhileError,
+    StumbleError,
+    UnreadableError,
+    key_refused,
+    nobody_sees,
+    without_key,
+)
 from sl_dagster.resources.engines.health import Health
 from sl_dagster.resources.engines.protocol import Completion, Request
 from sl_dagster.resources.engines.published_place import PublishedPlace
-
-
-class StumbleError(Exception):
-    """An endpoint has answered with something that is no answer to the request."""
-
-
-class UnreadableError(StumbleError):
-    """What it has answered is no chat completion."""
-
-
-class LoadedMeanwhileError(StumbleError):
-    """Another request has had the adapter loaded while it was being loaded for this one.
-
-    Ray Serve LLM makes an error of it, for all but the first of the first requests for an adapter.
-    """
-
-
-# What is worth asking again: the endpoint was unreachable, too slow, too busy, or stumbled.
-PASSING_ERRORS = (
-    openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError, StumbleError,
-)  # fmt: skip
 
 _ADAPTERS_KEPT = 4  # of those that nobody uses any more
 _PASSING_STATUS = (408, 425)  # beside 429 and 5xx, which the client has classes for
 _OUR_IDS = "sl-dagster-"
 _LOADED = "already been loaded"  # vLLM's words
 _REFUSALS = (openai.BadRequestError, openai.UnprocessableEntityError)
-
-
-def key_refused(url: str) -> UserError:
-    """The message that an endpoint does not accept the key."""
-    return UserError(
-        f"{url} does not accept the key: set engine.api_key_env to the environment variable that "
-        "holds it"
-    )
 
 
 @dataclass
@@ -105,6 +85,7 @@ class Endpoint:
         self.url = url.rstrip("/")
         self.knows_choices = True
         self.health = Health()
+        self._api_key = api_key
         self._model = model
         self._detection = detection
         self._chat = chat
@@ -143,12 +124,13 @@ class Endpoint:
 
     async def models(self) -> dict[str, str | None]:
         """The models that it serves, by name; of vLLM's, also what it was told to load."""
-        return {
-            model.id: getattr(model, "root", None)
-            if getattr(model, "owned_by", None) == "vllm"
-            else None
-            async for model in await self._client.models.list()
-        }
+        with nobody_sees(self._api_key):
+            return {
+                model.id: getattr(model, "root", None)
+                if getattr(model, "owned_by", None) == "vllm"
+                else None
+                async for model in await self._client.models.list()
+            }
 
     async def finds_fault_with(self, **fields: Any) -> bool:
         """Whether it refuses a request with these fields, instead of ignoring them."""
@@ -182,9 +164,10 @@ class Endpoint:
 
     async def _hello(self, model: str, **fields: Any) -> None:
         hello: Any = [{"role": "user", "content": "Hello."}]
-        await self._client.chat.completions.create(
-            model=model, messages=hello, max_tokens=1, extra_body=fields
-        )
+        with nobody_sees(self._api_key):
+            await self._client.chat.completions.create(
+                model=model, messages=hello, max_tokens=1, extra_body=fields
+            )
 
     async def _asked(self, request: Request, model: str) -> Completion:
         asked = request_fields(request, model, self._detection, self.knows_choices, self._chat)
@@ -192,7 +175,8 @@ class Endpoint:
         # A limit beyond the end of the context is refused; without one, the context is the limit.
         for more in (limit, {}):
             try:
-                return await self._created(asked | more, request)
+                with nobody_sees(self._api_key):
+                    return await self._created(asked | more, request)
             except openai.BadRequestError as error:
                 if "context length" not in str(error):
                     raise
@@ -210,8 +194,10 @@ class Endpoint:
             completion = completion_of(answer, request)
             answer_id, written_by = str(answer.id), str(answer.model)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            # Before it is cut, or else a part of the key might be left.
+            text = without_key(body.decode("utf-8", "replace"), self._api_key)
             raise UnreadableError(
-                f"what it has answered cannot be read ({error!r}): {body[:200]!r}"
+                f"what it has answered cannot be read ({error!r}): {text[:200]!r}"
             ) from error
         # vLLM's ids end in ours; other endpoints have ids of their own.
         other_id = _OUR_IDS in answer_id and not answer_id.endswith(request_id)
@@ -275,4 +261,5 @@ class Endpoint:
                 raise
 
     async def _post(self, path: str, body: dict[str, Any]) -> None:
-        await self._client.post(path, cast_to=str, body=body)
+        with nobody_sees(self._api_key):
+            await self._client.post(path, cast_to=str, body=body)

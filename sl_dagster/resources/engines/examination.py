@@ -8,7 +8,8 @@ import openai
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import OpenAISettings, ServedModel
-from sl_dagster.resources.engines.endpoint import PASSING_ERRORS, Endpoint, key_refused
+from sl_dagster.resources.engines.endpoint import Endpoint
+from sl_dagster.resources.engines.endpoint_errors import PASSING_ERRORS, in_a_line, key_refused
 from sl_dagster.resources.engines.published_place import PublishedPlace
 
 _STOP_STRINGS = 4  # which every endpoint takes
@@ -64,7 +65,9 @@ class Examination:
         except PASSING_ERRORS:
             raise
         except openai.OpenAIError as error:
-            raise UserError(f"engine.base_urls: {endpoint.url} cannot be used: {error}") from error
+            raise UserError(
+                f"engine.base_urls: {endpoint.url} cannot be used: {in_a_line(error)}"
+            ) from error
 
     async def _check_forms(self, endpoint: Endpoint) -> None:
         """Mention the forms of answers to which it cannot be held; other answers are dropped."""

@@ -8,10 +8,11 @@ import os
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import OpenAISettings, ServedModel
-from sl_dagster.resources.engines.endpoint import PASSING_ERRORS, Endpoint, StumbleError
+from sl_dagster.resources.engines.endpoint import Endpoint
+from sl_dagster.resources.engines.endpoint_errors import PASSING_ERRORS, StumbleError, in_a_line
 from sl_dagster.resources.engines.examination import Examination
 from sl_dagster.resources.engines.published_place import PublishedPlace
-from sl_dagster.resources.engines.remote_engine import ATTEMPTS, RemoteEngine, in_a_line
+from sl_dagster.resources.engines.remote_engine import ATTEMPTS, RemoteEngine
 
 _IN_FLIGHT_PER_ENDPOINT = 128
 _SECONDS_TO_COME_BACK = 300.0  # to write a token, perhaps behind the requests of other runs
@@ -137,7 +138,20 @@ class OpenAIEngine(RemoteEngine):
         return self._clients[-1]
 
     def _key(self) -> str | None:
+        """What stands in the variable; a secret that was a file may have brought its line end."""
         variable = self._settings.api_key_env
-        if variable and variable not in os.environ:
+        if not variable:
+            return None
+        if variable not in os.environ:
             raise UserError(f"engine.api_key_env: the environment has no variable {variable}")
-        return os.environ[variable] if variable else None
+        key = os.environ[variable].strip()
+        wrong = None
+        if not key:
+            wrong = "is empty"
+        elif not key.isascii() or not key.isprintable():
+            wrong = "holds line ends, control characters or letters beyond ASCII, as no key does"
+        elif {key[0], key[-1]} & {*"\"'`"}:
+            wrong = "holds the key in quotation marks, which are no part of it"
+        if wrong:
+            raise UserError(f"engine.api_key_env: the variable {variable} {wrong}: set it anew")
+        return key

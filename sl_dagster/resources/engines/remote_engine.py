@@ -14,15 +14,15 @@ import tenacity
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import OpenAISettings, ServedModel, VllmSettings
-from sl_dagster.experiment.base import shortened
 from sl_dagster.identity import seed_from
 from sl_dagster.models.base_model import check_base_model
-from sl_dagster.resources.engines.endpoint import (
+from sl_dagster.resources.engines.endpoint import Endpoint
+from sl_dagster.resources.engines.endpoint_errors import (
     PASSING_ERRORS,
-    Endpoint,
     LoadedMeanwhileError,
     StumbleError,
     UnreadableError,
+    in_a_line,
 )
 from sl_dagster.resources.engines.protocol import Completion, Engine, Request
 
@@ -128,17 +128,6 @@ class RemoteEngine(Engine):
         Raises:
             UserError: they cannot be used.
         """
-
-
-def in_a_line(error: BaseException | None) -> str:
-    """What it says, which may be a page or somebody else's traceback, for a line of the log.
-
-    The client says of every connection just that it has failed; what failed is the cause.
-    """
-    words = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, openai.APIConnectionError) and (cause := error.__cause__):
-        words = f"{words.rstrip('.')}: {' '.join(str(cause).split()) or type(cause).__name__}"
-    return shortened(words)
 
 
 def _is_puzzled(error: BaseException) -> bool:

@@ -1,0 +1,94 @@
+"""What goes wrong at endpoints: which of it passes, and how it is told, never with a key in it."""
+
+import contextlib
+import html
+import json
+import re
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import openai
+
+from sl_dagster.errors import UserError
+from sl_dagster.experiment.base import shortened
+
+_SHORT_KEY = 8  # which may also be a part of a usual word
+
+
+class StumbleError(Exception):
+    """An endpoint has answered with something that is no answer to the request."""
+
+
+class UnreadableError(StumbleError):
+    """What it has answered is not what such an endpoint answers."""
+
+
+class LoadedMeanwhileError(StumbleError):
+    """Another request has had the adapter loaded while it was being loaded for this one.
+
+    Ray Serve LLM makes an error of it, for all but the first of the first requests for an adapter.
+    """
+
+
+# What is worth asking again: the endpoint was unreachable, too slow, too busy, or stumbled.
+PASSING_ERRORS = (
+    openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError, StumbleError,
+)  # fmt: skip
+
+
+def key_refused(url: str) -> UserError:
+    """The message that an endpoint does not accept the key."""
+    return UserError(
+        f"{url} does not accept the key: set engine.api_key_env to the environment variable that "
+        "holds it"
+    )
+
+
+def in_a_line(error: BaseException | None) -> str:
+    """What it says, which may be a page or somebody else's traceback, for a line of the log.
+
+    The client says of every connection just that it has failed; what failed is the cause.
+    """
+    words = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, openai.APIConnectionError) and (cause := error.__cause__):
+        words = f"{words.rstrip('.')}: {' '.join(str(cause).split()) or type(cause).__name__}"
+    return shortened(words)
+
+
+def without_key(text: str, key: str | None) -> str:
+    """A text in which nobody sees the key, however it is quoted there."""
+    if not key:
+        return text
+    written = {
+        key, json.dumps(key)[1:-1], repr(key)[1:-1], html.escape(key), quote(key), quote(key, "")
+    }  # fmt: skip
+    pattern = "|".join(re.escape(one) for one in sorted(written, key=len, reverse=True))
+    if len(key) < _SHORT_KEY:
+        pattern = rf"(?<!\w)(?:{pattern})(?!\w)"
+    return re.sub(pattern, "(key)", text)
+
+
+@contextlib.contextmanager
+def nobody_sees(key: str | None) -> Iterator[None]:
+    """Take the key out of what is raised, and out of what that was raised from.
+
+    An endpoint or a gateway may quote the request that it refuses, and Dagster stores the message
+    of an error and of all its causes.
+    """
+    try:
+        yield
+    except Exception as error:
+        seen: list[BaseException] = []
+        todo: list[BaseException | None] = [error]
+        while todo:
+            one = todo.pop()
+            if one is None or one in seen:
+                continue
+            seen.append(one)
+            one.args = tuple(
+                without_key(part, key) if isinstance(part, str) else part for part in one.args
+            )
+            if isinstance(one, openai.APIError):
+                one.message = without_key(one.message, key)
+            todo += [one.__cause__, one.__context__]
+        raise
