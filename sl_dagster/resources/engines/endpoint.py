@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ from sl_dagster.resources.engines.published_place import PublishedPlace
 
 _ADAPTERS_KEPT = 4  # of those that nobody uses any more
 _PASSING_STATUS = (408, 425)  # beside 429 and 5xx, which the client has classes for
+_NO_CREDIT = "insufficient_quota"  # a 429 as of a rate limit, which asking again does not mend
 _OUR_IDS = "sl-dagster-"
 _LOADED = "already been loaded"  # vLLM's words
 _REFUSALS = (openai.BadRequestError, openai.UnprocessableEntityError)
@@ -107,15 +108,11 @@ class Endpoint:
         try:
             async with self._served(request.adapter) as model:
                 return await self._asked(request, model)
-        except openai.AuthenticationError as error:
-            raise key_refused(self.url) from error
         except openai.APIStatusError as error:
             if error.status_code >= 500 and _LOADED in str(error):
                 raise LoadedMeanwhileError("the adapter was being loaded already") from error
             if isinstance(error, PASSING_ERRORS):
                 raise
-            if error.status_code in _PASSING_STATUS:
-                raise StumbleError(str(error)) from error
             raise UserError(f"{self.url} refuses the request: {error}") from error
 
     def forget_adapters(self) -> None:
@@ -124,7 +121,7 @@ class Endpoint:
 
     async def models(self) -> dict[str, str | None]:
         """The models that it serves, by name; of vLLM's, also what it was told to load."""
-        with nobody_sees(self._api_key):
+        with self._asking():
             return {
                 model.id: getattr(model, "root", None)
                 if getattr(model, "owned_by", None) == "vllm"
@@ -162,9 +159,24 @@ class Endpoint:
             return True  # it knows the way, and misses the adapter
         return True
 
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Whatever is asked: tell what passes from what does not, and let nobody see the key."""
+        with nobody_sees(self._api_key):
+            try:
+                yield
+            except openai.AuthenticationError as error:
+                raise key_refused(self.url) from error
+            except openai.APIStatusError as error:
+                if error.status_code in _PASSING_STATUS:
+                    raise StumbleError(str(error)) from error
+                if _NO_CREDIT in (error.code, error.type):
+                    raise UserError(f"{self.url} gives no credit any more: {error}") from error
+                raise
+
     async def _hello(self, model: str, **fields: Any) -> None:
         hello: Any = [{"role": "user", "content": "Hello."}]
-        with nobody_sees(self._api_key):
+        with self._asking():
             await self._client.chat.completions.create(
                 model=model, messages=hello, max_tokens=1, extra_body=fields
             )
@@ -175,7 +187,7 @@ class Endpoint:
         # A limit beyond the end of the context is refused; without one, the context is the limit.
         for more in (limit, {}):
             try:
-                with nobody_sees(self._api_key):
+                with self._asking():
                     return await self._created(asked | more, request)
             except openai.BadRequestError as error:
                 if "context length" not in str(error):
@@ -261,5 +273,5 @@ class Endpoint:
                 raise
 
     async def _post(self, path: str, body: dict[str, Any]) -> None:
-        with nobody_sees(self._api_key):
+        with self._asking():
             await self._client.post(path, cast_to=str, body=body)

@@ -4,7 +4,9 @@ import contextlib
 import html
 import json
 import re
+import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 import openai
@@ -12,6 +14,7 @@ import openai
 from sl_dagster.errors import UserError
 from sl_dagster.experiment.base import shortened
 
+_LONGEST_ASKED_FOR = 600.0  # seconds
 _SHORT_KEY = 8  # which may also be a part of a usual word
 
 
@@ -53,6 +56,22 @@ def in_a_line(error: BaseException | None) -> str:
     if isinstance(error, openai.APIConnectionError) and (cause := error.__cause__):
         words = f"{words.rstrip('.')}: {' '.join(str(cause).split()) or type(cause).__name__}"
     return shortened(words)
+
+
+def seconds_asked_for(error: BaseException | None) -> float:
+    """For how long an endpoint asks to be left alone, at most ten minutes; 0 if it does not say.
+
+    ``Retry-After`` is a number of seconds or a date; some send milliseconds besides.
+    """
+    headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
+    found = 0.0
+    for name, unit in (("retry-after", 1.0), ("retry-after-ms", 0.001)):
+        with contextlib.suppress(ValueError):
+            found = float(headers.get(name, "")) * unit
+    if "retry-after" in headers and not found:
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
+            found = parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time()
+    return min(found, _LONGEST_ASKED_FOR) if found > 0 else 0.0  # also if it is no number
 
 
 def without_key(text: str, key: str | None) -> str:

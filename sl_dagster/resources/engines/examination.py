@@ -9,7 +9,7 @@ import openai
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import OpenAISettings, ServedModel
 from sl_dagster.resources.engines.endpoint import Endpoint
-from sl_dagster.resources.engines.endpoint_errors import PASSING_ERRORS, in_a_line, key_refused
+from sl_dagster.resources.engines.endpoint_errors import PASSING_ERRORS, in_a_line
 from sl_dagster.resources.engines.published_place import PublishedPlace
 
 _STOP_STRINGS = 4  # which every endpoint takes
@@ -60,8 +60,6 @@ class Examination:
                     "--enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"
                 )
             await self._check_forms(endpoint)
-        except openai.AuthenticationError as error:
-            raise key_refused(endpoint.url) from error
         except PASSING_ERRORS:
             raise
         except openai.OpenAIError as error:

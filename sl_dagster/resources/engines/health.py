@@ -46,13 +46,17 @@ class Health:
         """It has answered."""
         self._pause, self._stumbles, self.rests, self.left_alone_until = 0.0, 0, 0, 0.0
 
-    def stumbled(self) -> float:
-        """It has answered with an error; returns as ``failed``."""
+    def stumbled(self, asked_for: float = 0.0) -> float:
+        """It has answered with an error; takes and returns what ``failed`` does."""
         self._stumbles += 1
-        return self.failed() if self._stumbles >= _STUMBLES else 0.0
+        return self.failed(asked_for) if self._stumbles >= _STUMBLES else 0.0
 
-    def failed(self) -> float:
+    def failed(self, asked_for: float = 0.0, busy: bool = False) -> float:
         """It does not answer.
+
+        Args:
+            asked_for: for how many seconds it asks to be left alone, if it does.
+            busy: it is there, and only asked too often: this rest is none in vain.
 
         Returns:
             How many seconds it is left alone for from now on; 0 if it is already.
@@ -60,7 +64,8 @@ class Health:
         self.well = False
         if not self.rested:
             return 0.0  # another one of the requests that were under way
-        self.rests += 1
+        self.rests += not busy
         self._pause = min(_LONGEST_PAUSE, self._pause * 2 or _FIRST_PAUSE)
-        self.left_alone_until = time.monotonic() + self._pause
-        return self._pause
+        pause = max(self._pause, asked_for)
+        self.left_alone_until = time.monotonic() + pause
+        return pause

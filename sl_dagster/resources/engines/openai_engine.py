@@ -5,16 +5,25 @@ They are examined before they are asked (``examination.py``); who fails is left 
 
 import asyncio
 import os
+import time
+
+import openai
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import OpenAISettings, ServedModel
 from sl_dagster.resources.engines.endpoint import Endpoint
-from sl_dagster.resources.engines.endpoint_errors import PASSING_ERRORS, StumbleError, in_a_line
+from sl_dagster.resources.engines.endpoint_errors import (
+    PASSING_ERRORS,
+    StumbleError,
+    in_a_line,
+    seconds_asked_for,
+)
 from sl_dagster.resources.engines.examination import Examination
 from sl_dagster.resources.engines.published_place import PublishedPlace
-from sl_dagster.resources.engines.remote_engine import ATTEMPTS, RemoteEngine
+from sl_dagster.resources.engines.remote_engine import ATTEMPTS, SECONDS_LIMITED, RemoteEngine
 
 _IN_FLIGHT_PER_ENDPOINT = 128
+_BUSY = (openai.RateLimitError, openai.InternalServerError)  # it is there, perhaps still loading
 _SECONDS_TO_COME_BACK = 300.0  # to write a token, perhaps behind the requests of other runs
 
 
@@ -50,31 +59,41 @@ class OpenAIEngine(RemoteEngine):
                 *map(self._examination.of, endpoints), return_exceptions=True
             )
             self._begin_with(endpoints, found)
+            if not any(one.health.well for one in endpoints):
+                await self._wait_until_one_is_well(next(filter(None, found)))
         for endpoint in self._endpoints:
             if not endpoint.health.well and endpoint.health.rested:
                 self._looked_after(endpoint)
         if not any(one.health.well for one in self._endpoints):
             await self._wait_until_one_is_well()
 
-    async def _wait_until_one_is_well(self) -> None:
+    async def _wait_until_one_is_well(self, found: BaseException | None = None) -> None:
         """Look after all at once, for it may be a connection only, and then as they have rested.
 
         One request at a time gets ready, so that one waits here for all, and none loses an attempt.
+
+        Args:
+            found: what a look has just found; without it, all are looked after at once.
         """
-        errors = await asyncio.gather(*map(self._looked_after, self._endpoints))
-        while not any(one.health.well for one in self._endpoints):
-            found = next(error for error in errors if error)
+        give_up = time.monotonic() + SECONDS_LIMITED  # where all only say that they are busy
+        looked_at = [] if found else self._endpoints
+        while True:
+            errors = await asyncio.gather(*map(self._looked_after, looked_at))
+            if any(one.health.well for one in self._endpoints):
+                return
+            # None, if one was taken back, and an older request failed before this went on.
+            found = next((error for error in errors if error), found)
             if not self._endpoints:
-                raise found
-            reason = in_a_line(found)
-            if min(one.health.rests for one in self._endpoints) >= ATTEMPTS:
+                raise found or UserError("engine.base_urls: none of the endpoints is left")
+            reason = in_a_line(found) if found else "it has failed again"
+            rests = min(one.health.rests for one in self._endpoints)
+            if rests >= ATTEMPTS or time.monotonic() > give_up:
                 urls = ", ".join(endpoint.url for endpoint in self._endpoints)
                 raise UserError(f"no endpoint answers any more ({urls}): {reason}") from found
             pause = min(one.health.seconds_to_rest for one in self._endpoints)
             self.say(f"no endpoint answers: asking again in {pause:.0f} s: {reason}")
             await asyncio.sleep(pause)
-            rested = [one for one in self._endpoints if one.health.rested]
-            errors = await asyncio.gather(*map(self._looked_after, rested))
+            looked_at = [one for one in self._endpoints if one.health.rested]
 
     def _looked_after(self, endpoint: Endpoint) -> "asyncio.Task[Exception | None]":
         """Taking it back, if it is what it was; under way while the others go on."""
@@ -91,20 +110,26 @@ class OpenAIEngine(RemoteEngine):
         """Nothing here is ours to end."""
 
     def _begin_with(self, endpoints: list[Endpoint], found: list[BaseException | None]) -> None:
-        """Begin when one endpoint answers; one that cannot do what is needed ends the run."""
+        """Begin when one endpoint answers; one that cannot do what is needed ends the run.
+
+        Where none does, wait for those that are there and busy; of others, the address is wrong.
+        """
         silent = [error for error in found if isinstance(error, PASSING_ERRORS)]
         for error in found:
             if error and error not in silent:
                 raise error
-        if len(silent) == len(endpoints):
+        if len(silent) == len(endpoints) and not any(isinstance(one, _BUSY) for one in silent):
             urls = ", ".join(endpoint.url for endpoint in endpoints)
             raise UserError(f"engine.base_urls: {urls} cannot be used: {silent[0]}") from silent[0]
         for endpoint, error in zip(endpoints, found, strict=True):
             if error is None:
                 endpoint.health.recovered()
             else:
-                pause = endpoint.health.failed()
-                self.say(f"{endpoint.url} does not answer: it is asked again in {pause:.0f} s")
+                pause = _failed(endpoint, error)
+                self.say(
+                    f"{endpoint.url} does not answer: it is asked again in {pause:.0f} s: "
+                    f"{in_a_line(error)}"
+                )
         self._endpoints = endpoints
 
     async def _take_back(self, endpoint: Endpoint) -> Exception | None:
@@ -114,7 +139,7 @@ class OpenAIEngine(RemoteEngine):
                 await self._examination.of(endpoint)
                 await endpoint.say_hello()
         except PASSING_ERRORS as error:
-            endpoint.health.failed()
+            _failed(endpoint, error)
             return error
         except TimeoutError:
             endpoint.health.failed()
@@ -155,3 +180,9 @@ class OpenAIEngine(RemoteEngine):
         if wrong:
             raise UserError(f"engine.api_key_env: the variable {variable} {wrong}: set it anew")
         return key
+
+
+def _failed(endpoint: Endpoint, error: BaseException) -> float:
+    """Leave an endpoint alone that has answered with an error that passes; see ``Health``."""
+    busy = isinstance(error, openai.RateLimitError)
+    return endpoint.health.failed(seconds_asked_for(error), busy)

@@ -6,8 +6,9 @@ of somebody else (``openai``).
 
 import asyncio
 import hashlib
+import time
 from abc import abstractmethod
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import openai
 import tenacity
@@ -23,10 +24,40 @@ from sl_dagster.resources.engines.endpoint_errors import (
     StumbleError,
     UnreadableError,
     in_a_line,
+    seconds_asked_for,
 )
 from sl_dagster.resources.engines.protocol import Completion, Engine, Request
 
 ATTEMPTS = 6
+SECONDS_LIMITED = 1800.0  # in which nobody gets an answer, all being told to ask less often
+
+
+@dataclass
+class _Tried:
+    """What has become of a request so far.
+
+    Attributes:
+        asked: the endpoints that were asked, first to last.
+        error: what the last one has said.
+        attempts: those that count, which are all but those of an endpoint that is asked too often.
+        limited_since: when one first said that, on the monotonic clock.
+        puzzled: how often it may have been this very request that an endpoint stumbled over.
+    """
+
+    asked: list[Endpoint] = field(default_factory=list)
+    error: BaseException | None = None
+    attempts: int = 0
+    limited_since: float | None = None
+    puzzled: int = 0
+
+    def in_vain(self, error: BaseException) -> None:
+        """It was asked once more, and this came of it."""
+        self.error = error
+        self.puzzled += _is_puzzled(error)
+        if not isinstance(error, openai.RateLimitError):
+            self.attempts += 1
+        elif self.limited_since is None:
+            self.limited_since = time.monotonic()
 
 
 class RemoteEngine(Engine):
@@ -39,34 +70,36 @@ class RemoteEngine(Engine):
         self._endpoints: list[Endpoint] = []
         self._getting_ready = asyncio.Lock()
         self._base_model_checked = False
+        self._answered_at = 0.0  # of the monotonic clock, whoever has asked
 
     async def complete(self, request: Request) -> Completion:
-        asked: list[Endpoint] = []
+        tried = _Tried()
         patience = tenacity.wait_random_exponential(multiplier=0.5, max=60)
         attempts = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(PASSING_ERRORS),
-            wait=lambda state: self._pause(asked, patience(state)),
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            wait=lambda state: self._pause(tried, patience(state)),
+            stop=lambda _: self._is_enough(tried),
             before_sleep=self._stumbled,
             reraise=True,
         )
-        puzzled = 0
         try:
             async for attempt in attempts:
                 with attempt:
                     async with self._getting_ready:
                         await self._check_base_model()
                         await self.get_ready()
-                    endpoint = self._preferred(request, asked)
-                    asked.append(endpoint)
+                    endpoint = self._preferred(request, tried.asked)
+                    tried.asked.append(endpoint)
                     try:
-                        return await self._ask(endpoint, _varied(request, puzzled))
+                        return await self._ask(endpoint, _varied(request, tried.puzzled))
                     except PASSING_ERRORS as error:
-                        puzzled += _is_puzzled(error)
+                        tried.in_vain(error)
                         raise
         except PASSING_ERRORS as error:
+            limited = f"{SECONDS_LIMITED / 60:.0f} minutes of being told to ask less often"
+            after = limited if tried.attempts < ATTEMPTS else f"{ATTEMPTS} attempts"
             raise UserError(
-                f"no answer after {ATTEMPTS} attempts: {in_a_line(error)} "
+                f"no answer after {after}: {in_a_line(error)} "
                 f"({', '.join(endpoint.url for endpoint in self._endpoints)})"
             ) from error
         raise AssertionError("unreachable: the last attempt raises")
@@ -78,8 +111,8 @@ class RemoteEngine(Engine):
             completion = await endpoint.complete(request)
         except (openai.RateLimitError, LoadedMeanwhileError):
             raise  # it is busy, not ill
-        except (openai.InternalServerError, StumbleError):
-            pause = health.stumbled()
+        except (openai.InternalServerError, StumbleError) as error:
+            pause = health.stumbled(seconds_asked_for(error))
             raise
         except openai.APIConnectionError:
             pause = health.failed()
@@ -88,6 +121,7 @@ class RemoteEngine(Engine):
             if pause and len(self._endpoints) > 1:
                 self.say(f"{endpoint.url} fails: it is left alone for {pause:.0f} s")
         health.succeeded()
+        self._answered_at = time.monotonic()
         return completion
 
     def _preferred(self, request: Request, asked: list[Endpoint]) -> Endpoint:
@@ -104,10 +138,18 @@ class RemoteEngine(Engine):
 
         return max(self._endpoints, key=weight)
 
-    def _pause(self, asked: list[Endpoint], patience: float) -> float:
+    def _pause(self, tried: "_Tried", patience: float) -> float:
         """Seconds until a request that was asked in vain is worth asking again."""
-        another = any(one.health.well and one not in asked for one in self._endpoints)
-        return 0 if another else patience
+        another = any(one.health.well and one not in tried.asked for one in self._endpoints)
+        # Patience is random: those who were told to wait for as long do not come back at once.
+        return 0 if another else seconds_asked_for(tried.error) + patience
+
+    def _is_enough(self, tried: "_Tried") -> bool:
+        """Whether a request was asked in vain for so often, or for so long, that none helps."""
+        if tried.attempts >= ATTEMPTS or tried.limited_since is None:
+            return tried.attempts >= ATTEMPTS
+        # As long as others get answers, it is a matter of taking turns.
+        return time.monotonic() - max(tried.limited_since, self._answered_at) > SECONDS_LIMITED
 
     def _stumbled(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()

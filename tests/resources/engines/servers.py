@@ -36,6 +36,7 @@ class Server(ThreadingHTTPServer):
         examined: how often it was.
         ill: the status of all its answers, if it is.
         silent: it lets those wait for ever who examine it.
+        hello: what it does about requests that examine it, if that is not the usual.
         adapters: that are loaded.
         model: what it serves.
         slowness: seconds that the model takes.
@@ -54,6 +55,7 @@ class Server(ThreadingHTTPServer):
         self.examined = 0
         self.ill: int | None = None
         self.silent = False
+        self.hello: Callable[[Handler, dict[str, Any]], None] | None = None
         self.adapters: set[str] = set()
         self.model = MODEL
         self.slowness = 0.0
@@ -92,6 +94,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.endswith("load_lora_adapter"):
             return self.change_adapters(body)
         hello = body["messages"][0]["content"] == "Hello."
+        if hello and self.server.hello:
+            return self.server.hello(self, body)
         if hello and not self.server.ill:  # what is more than that is impossible
             plain = body.keys() <= {"messages", "model", "max_tokens"}
             return self.answered(body, "") if plain else self.error(400, "impossible")
@@ -149,11 +153,13 @@ class Handler(BaseHTTPRequestHandler):
     def error(self, status: int, message: str) -> None:
         self.send(status, {"error": {"message": message}})
 
-    def send(self, status: int, content: dict[str, Any]) -> None:
-        self.send_bytes(status, json.dumps(content).encode())
+    def send(self, status: int, content: dict[str, Any], **headers: str) -> None:
+        self.send_bytes(status, json.dumps(content).encode(), **headers)
 
-    def send_bytes(self, status: int, body: bytes) -> None:
+    def send_bytes(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -3,15 +3,20 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 import tenacity
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import Sampling
 from sl_dagster.resources.adapters import Adapter
+from sl_dagster.resources.engines import health, remote_engine
+from sl_dagster.resources.engines.endpoint_errors import seconds_asked_for
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
 from tests.resources.engines.conftest import TOPICS, complete, on_endpoints, request
 from tests.resources.engines.servers import MODEL, Handler, Server, dropped, expected_text
@@ -258,3 +263,111 @@ def test_an_answer_by_another_adapter_is_not_taken(
     server.replies = [with_fields(model=other)]
     (answer,) = complete(engine, request(TOPICS[0], PLAIN, adapter=adapters[1]))
     assert answer.text.startswith("text ")
+
+
+def limited(**headers: str) -> Callable[[Handler, dict[str, Any]], None]:
+    def reply(handler: Handler, body: dict[str, Any]) -> None:
+        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        handler.send(429, {"error": {"message": "slow down"}}, **more)
+
+    return reply
+
+
+def test_who_says_when_to_come_back_is_not_asked_before(
+    server: Server, connect: Callable[..., OpenAIEngine]
+) -> None:
+    server.replies = [limited(Retry_After="1000", Retry_After_ms="400")]
+    engine = connect(server)
+    complete(engine, request(TOPICS[1], PLAIN))
+    server.replies = [limited(Retry_After="0.4")]
+    begin = time.monotonic()
+    assert complete(engine, REQUEST)[0].text == TEXT
+    assert 0.4 <= time.monotonic() - begin < 5
+
+
+def test_to_be_told_to_wait_is_no_attempt(
+    server: Server, connect: Callable[..., OpenAIEngine]
+) -> None:
+    server.replies = [429] * 20
+    assert complete(connect(server), REQUEST)[0].text == TEXT
+    assert [body["seed"] for body in server.asked] == [7] * 21
+
+
+def test_to_be_told_to_wait_ends_where_nobody_gets_an_answer(
+    server: Server, connect: Callable[..., OpenAIEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_engine, "SECONDS_LIMITED", 0.3)
+    server.replies = [429] * 100_000
+    with pytest.raises(UserError, match=r"minutes of being told to ask less often: .*not today"):
+        complete(connect(server), REQUEST)
+    server.replies.clear()
+
+
+@pytest.mark.parametrize("place", ["code", "type"])
+@pytest.mark.parametrize("begins", [True, False])
+def test_who_gives_no_credit_is_not_asked_again(
+    server: Server, connect: Callable[..., OpenAIEngine], place: str, begins: bool
+) -> None:
+    def no_credit(handler: Handler, body: dict[str, Any]) -> None:
+        handler.send(429, {"error": {"message": "pay first", place: "insufficient_quota"}})
+
+    engine = connect(server)
+    if begins:
+        server.hello = no_credit
+    else:
+        server.replies = [no_credit]
+    with pytest.raises(UserError, match=rf"{server.url} gives no credit any more: .*pay first"):
+        complete(engine, request(TOPICS[0], PLAIN.model_copy(update={"top_k": 5})))
+
+
+@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 529])
+def test_who_is_busy_at_the_beginning_is_waited_for(
+    server: Server,
+    connect: Callable[..., OpenAIEngine],
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    number: int,
+) -> None:
+    """As a server that is loading, or one with a limit; the only one that there is."""
+    monkeypatch.setattr(health, "_FIRST_PAUSE", 0.02)
+    engine, said = connect(server), []
+    server.ill = status
+
+    def say(line: str) -> None:
+        said.append(line)
+        if sum(one.startswith("no endpoint answers: asking again in") for one in said) == number:
+            server.ill = None
+
+    engine.say = say
+    assert complete(engine, REQUEST)[0].text == TEXT
+    assert said[0].startswith(f"{server.url} does not answer: it is asked again in 0 s: ")
+    assert server.examined == number + 1
+    assert len(server.asked) == 1
+
+
+HEADERS: dict[str, tuple[dict[str, str], float]] = {
+    "none": ({}, 0),
+    "seconds": ({"Retry-After": "30"}, 30),
+    "a fraction": ({"retry-after": "1.5"}, 1.5),
+    "milliseconds": ({"Retry-After-Ms": "250", "Retry-After": "1"}, 0.25),
+    "too long": ({"Retry-After": "86400"}, 600),
+    "for ever": ({"Retry-After": "inf"}, 600),
+    "before": ({"Retry-After": "-3"}, 0),
+    "no number": ({"Retry-After": "nan"}, 0),
+    "words": ({"Retry-After": "soon"}, 0),
+    "empty": ({"Retry-After": ""}, 0),
+    "a date": ({"Retry-After": formatdate(time.time() + 86400, usegmt=True)}, 600),
+    "a date that was": ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
+    "no date": ({"Retry-After": "Wed, 99 Oct 99999 07:28:00 GMT"}, 0),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_how_long_an_endpoint_asks_to_be_left_alone(case: str) -> None:
+    headers, seconds = HEADERS[case]
+    asked = httpx2.Request("POST", "http://x/v1")
+    response = httpx2.Response(429, headers=headers, request=asked)
+    error = openai.RateLimitError("slow down", response=response, body=None)
+    assert seconds_asked_for(error) == seconds
+    assert seconds_asked_for(openai.APIConnectionError(request=asked)) == 0

@@ -12,7 +12,7 @@ import tenacity
 from dagster._utils.error import serializable_error_info_from_exc_info
 
 from sl_dagster.errors import UserError
-from sl_dagster.resources.engines import health
+from sl_dagster.resources.engines import health, openai_engine, remote_engine
 from sl_dagster.resources.engines.endpoint_errors import without_key
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
 from tests.resources.engines.conftest import complete, on_endpoints
@@ -79,6 +79,8 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Op
     monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_none())
     monkeypatch.setattr(health, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(health, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(remote_engine, "SECONDS_LIMITED", 0.1)
+    monkeypatch.setattr(openai_engine, "SECONDS_LIMITED", 0.1)
 
     def opened(server: Server, key: str = KEY) -> OpenAIEngine:
         monkeypatch.setenv("OPENROUTER", key)
