@@ -13,6 +13,7 @@ from sl_dagster.method.thoughts import without_thoughts
 from sl_dagster.resources.engines.protocol import Completion, Request
 
 _ALTERNATIVES = 20  # to each token, with their probabilities: the most that the interface allows
+_MOST_TOKENS = 2**31 - 1
 _NO_SUCH_FIELD = object()
 
 
@@ -73,11 +74,18 @@ def completion_of(answer: ChatCompletion, request: Request) -> Completion:
     text = _written(choice.message, request)
     return Completion(
         text=text,
-        tokens=usage.completion_tokens - counts_end if usage else 0,
-        prompt_tokens=usage.prompt_tokens if usage else 0,
+        tokens=max(0, _count(usage, "completion_tokens") - counts_end),
+        prompt_tokens=_count(usage, "prompt_tokens"),
         finish_reason=finish_reason,
-        probability=_probability(choice, text, request.choices) if request.graded else None,
+        probability=_probability_if_said(choice, text, request) if request.graded else None,
     )
+
+
+def _count(usage: Any, name: str) -> int:
+    """A number of tokens; 0 if the endpoint does not say, or says what can be none."""
+    number = getattr(usage, name, None)
+    right = isinstance(number, int) and not isinstance(number, bool)
+    return number if right and 0 <= number <= _MOST_TOKENS else 0
 
 
 def _written(message: ChatCompletionMessage, request: Request) -> str:
@@ -91,6 +99,15 @@ def _written(message: ChatCompletionMessage, request: Request) -> str:
         thoughts = (getattr(message, name, None) for name in ("reasoning", "reasoning_content"))
         return next((text for text in thoughts if text), "")
     return without_thoughts(message.content or "")
+
+
+def _probability_if_said(choice: Choice, text: str, request: Request) -> float | None:
+    """The same as ``_probability``; None also if what the endpoint says of it makes no sense."""
+    try:
+        probability = _probability(choice, text, request.choices)
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError):
+        return None
+    return probability if probability is not None and 0 <= probability <= 1 else None
 
 
 def _probability(choice: Choice, text: str, choices: tuple[str, ...]) -> float | None:

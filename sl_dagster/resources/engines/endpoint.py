@@ -26,6 +26,7 @@ from sl_dagster.resources.engines.endpoint_errors import (
     LoadedMeanwhileError,
     StumbleError,
     UnreadableError,
+    is_too_long,
     key_refused,
     nobody_sees,
     without_key,
@@ -39,6 +40,7 @@ _PASSING_STATUS = (408, 425)  # beside 429 and 5xx, which the client has classes
 _NO_CREDIT = "insufficient_quota"  # a 429 as of a rate limit, which asking again does not mend
 _OUR_IDS = "sl-dagster-"
 _LOADED = "already been loaded"  # vLLM's words
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 _REFUSALS = (openai.BadRequestError, openai.UnprocessableEntityError)
 
 
@@ -120,14 +122,27 @@ class Endpoint:
         self._adapters = {}
 
     async def models(self) -> dict[str, str | None]:
-        """The models that it serves, by name; of vLLM's, also what it was told to load."""
+        """The models that it serves, by name; of vLLM's, also what it was told to load.
+
+        Raises:
+            UnreadableError: it answers something else, as whatever is no such endpoint does.
+        """
         with self._asking():
-            return {
-                model.id: getattr(model, "root", None)
-                if getattr(model, "owned_by", None) == "vllm"
-                else None
-                async for model in await self._client.models.list()
-            }
+            body = (await self._client.models.with_raw_response.list()).http_response.content
+            try:
+                listed = json.loads(body.decode("utf-8", "replace"))["data"]
+                served = {str(model["id"]): model for model in listed}
+            except _UNREADABLE as error:
+                raise UnreadableError(
+                    f"is this the address that ends in /v1? {self.url}/models lists no models, but "
+                    f"says {self._excerpt(body)}"
+                ) from error
+        return {
+            name: str(model["root"])
+            if model.get("root") and model.get("owned_by") == "vllm"
+            else None
+            for name, model in served.items()
+        }
 
     async def finds_fault_with(self, **fields: Any) -> bool:
         """Whether it refuses a request with these fields, instead of ignoring them."""
@@ -177,7 +192,7 @@ class Endpoint:
     async def _hello(self, model: str, **fields: Any) -> None:
         hello: Any = [{"role": "user", "content": "Hello."}]
         with self._asking():
-            await self._client.chat.completions.create(
+            await self._client.chat.completions.with_raw_response.create(
                 model=model, messages=hello, max_tokens=1, extra_body=fields
             )
 
@@ -189,8 +204,8 @@ class Endpoint:
             try:
                 with self._asking():
                     return await self._created(asked | more, request)
-            except openai.BadRequestError as error:
-                if "context length" not in str(error):
+            except openai.APIStatusError as error:
+                if not is_too_long(error):
                     raise
         return Completion("", 0, 0, "length")  # the prompt alone is too long
 
@@ -205,11 +220,9 @@ class Endpoint:
             answer = ChatCompletion.construct(**json.loads(body.decode("utf-8", "replace")))
             completion = completion_of(answer, request)
             answer_id, written_by = str(answer.id), str(answer.model)
-        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-            # Before it is cut, or else a part of the key might be left.
-            text = without_key(body.decode("utf-8", "replace"), self._api_key)
+        except _UNREADABLE as error:
             raise UnreadableError(
-                f"what it has answered cannot be read ({error!r}): {text[:200]!r}"
+                f"what it has answered cannot be read ({error!r}): {self._excerpt(body)}"
             ) from error
         # vLLM's ids end in ours; other endpoints have ids of their own.
         other_id = _OUR_IDS in answer_id and not answer_id.endswith(request_id)
@@ -217,6 +230,11 @@ class Endpoint:
         if other_id or (written_by != asked["model"] and written_by in adapters):
             raise StumbleError(f"it has answered another request ({answer_id}, {written_by})")
         return completion
+
+    def _excerpt(self, body: bytes) -> str:
+        """The beginning of what it has answered, for a message."""
+        # Before it is cut, or else a part of the key might be left.
+        return repr(without_key(body.decode("utf-8", "replace"), self._api_key)[:200])
 
     def _served(self, adapter: Adapter) -> contextlib.AbstractAsyncContextManager[str]:
         """The name under which an adapter is served, for as long as it is needed."""

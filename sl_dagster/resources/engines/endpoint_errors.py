@@ -14,6 +14,21 @@ import openai
 from sl_dagster.errors import UserError
 from sl_dagster.experiment.base import shortened
 
+_TOO_LONG_STATUS = (400, 422, 500)
+_TOO_LONG = re.compile(
+    r"context.?(length|size|window|limit)|exceed_context"
+    r"|(model|prompt|input|sequence) length"
+    r"|\b(prompt|input|request|text|message|conversation)s?( \([^)]*\))? (is |are )?too"
+    r" (long|large)"
+    r"|too many (input |prompt |total )?tokens"
+    r"|tokens?\b.{0,80}\b(exceed|longer than|must be (<|less|at most))"
+    r"|(exceed|longer than|less than|at most)\w*\b.{0,60}\btokens?\b"
+    r"|maximum (allowed )?(number of )?(\w+ )?tokens|reduce the length",
+    re.IGNORECASE | re.DOTALL,
+)
+_QUOTA = re.compile(
+    r"quota|budget|credit|balance|billing|rate.?limit|per.(minute|hour|day|month)", re.IGNORECASE
+)
 _LONGEST_ASKED_FOR = 600.0  # seconds
 _SHORT_KEY = 8  # which may also be a part of a usual word
 
@@ -56,6 +71,21 @@ def in_a_line(error: BaseException | None) -> str:
     if isinstance(error, openai.APIConnectionError) and (cause := error.__cause__):
         words = f"{words.rstrip('.')}: {' '.join(str(cause).split()) or type(cause).__name__}"
     return shortened(words)
+
+
+def is_too_long(error: openai.APIStatusError) -> bool:
+    """Whether a text is refused because it does not fit into the model's context.
+
+    Every server says that in its own words; what it says of how often or how much one may ask is
+    none of them.
+    """
+    if error.status_code == 413:
+        return True
+    # A page is not in the message; and what is quoted far behind may be the text itself.
+    page = error.body if isinstance(error.body, str) else ""
+    said = f"{error.code} {error.type} {error} {page}"[:1000]
+    fits = error.status_code not in _TOO_LONG_STATUS or not _TOO_LONG.search(said)
+    return not fits and not _QUOTA.search(said)
 
 
 def seconds_asked_for(error: BaseException | None) -> float:

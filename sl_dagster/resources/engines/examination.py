@@ -8,6 +8,7 @@ import openai
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import OpenAISettings, ServedModel
+from sl_dagster.experiment.base import shortened
 from sl_dagster.resources.engines.endpoint import Endpoint
 from sl_dagster.resources.engines.endpoint_errors import PASSING_ERRORS, in_a_line
 from sl_dagster.resources.engines.published_place import PublishedPlace
@@ -88,10 +89,14 @@ class Examination:
     async def _check_model(self, endpoint: Endpoint) -> None:
         name = self.settings.model or self.served.model
         served = await endpoint.models()
-        if name not in served:
+        if not served:
             raise UserError(
-                f"{endpoint.url} serves {', '.join(served)}, not {name}: set engine.model"
+                f"{endpoint.url} serves no model at the moment: load {name} there, or set "
+                "engine.model"
             )
+        if name not in served:
+            names = shortened(", ".join(served))
+            raise UserError(f"{endpoint.url} serves {names}, not {name}: set engine.model")
         ours, root = self.served.model, served[name]
         if not root or root == ours:
             return

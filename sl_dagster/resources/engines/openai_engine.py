@@ -6,6 +6,7 @@ They are examined before they are asked (``examination.py``); who fails is left 
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 
 import openai
 
@@ -15,6 +16,7 @@ from sl_dagster.resources.engines.endpoint import Endpoint
 from sl_dagster.resources.engines.endpoint_errors import (
     PASSING_ERRORS,
     StumbleError,
+    UnreadableError,
     in_a_line,
     seconds_asked_for,
 )
@@ -115,12 +117,13 @@ class OpenAIEngine(RemoteEngine):
         Where none does, wait for those that are there and busy; of others, the address is wrong.
         """
         silent = [error for error in found if isinstance(error, PASSING_ERRORS)]
-        for error in found:
+        for endpoint, error in zip(endpoints, found, strict=True):
+            if isinstance(error, UnreadableError):
+                raise _cannot_be_used([endpoint], [error]) from error
             if error and error not in silent:
                 raise error
         if len(silent) == len(endpoints) and not any(isinstance(one, _BUSY) for one in silent):
-            urls = ", ".join(endpoint.url for endpoint in endpoints)
-            raise UserError(f"engine.base_urls: {urls} cannot be used: {silent[0]}") from silent[0]
+            raise _cannot_be_used(endpoints, silent) from silent[0]
         for endpoint, error in zip(endpoints, found, strict=True):
             if error is None:
                 endpoint.health.recovered()
@@ -180,6 +183,13 @@ class OpenAIEngine(RemoteEngine):
         if wrong:
             raise UserError(f"engine.api_key_env: the variable {variable} {wrong}: set it anew")
         return key
+
+
+def _cannot_be_used(endpoints: list[Endpoint], why: Sequence[BaseException]) -> UserError:
+    """The message that none of these endpoints can be used, with each reason once."""
+    urls = ", ".join(endpoint.url for endpoint in endpoints)
+    reasons = "; ".join(dict.fromkeys(map(in_a_line, why)))
+    return UserError(f"engine.base_urls: {urls} cannot be used: {reasons}")
 
 
 def _failed(endpoint: Endpoint, error: BaseException) -> float:

@@ -36,6 +36,7 @@ class Server(ThreadingHTTPServer):
         examined: how often it was.
         ill: the status of all its answers, if it is.
         silent: it lets those wait for ever who examine it.
+        models: what it does about who asks for its models, if that is not the usual.
         hello: what it does about requests that examine it, if that is not the usual.
         adapters: that are loaded.
         model: what it serves.
@@ -55,6 +56,7 @@ class Server(ThreadingHTTPServer):
         self.examined = 0
         self.ill: int | None = None
         self.silent = False
+        self.models: Callable[[Handler, dict[str, Any]], None] | None = None
         self.hello: Callable[[Handler, dict[str, Any]], None] | None = None
         self.adapters: set[str] = set()
         self.model = MODEL
@@ -85,6 +87,8 @@ class Handler(BaseHTTPRequestHandler):
             threading.Event().wait()
         if self.server.ill:
             return self.error(self.server.ill, "not today")
+        if self.server.models:
+            return self.server.models(self, {})
         models = [{"id": self.server.model, "object": "model", "owned_by": "vllm"}]
         models[0] |= {"root": self.server.root} if self.server.root else {}
         return self.send(200, {"object": "list", "data": models})

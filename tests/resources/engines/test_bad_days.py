@@ -1,6 +1,7 @@
 """Endpoints on bad days: what is asked again, what comes of it, and what is said."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
@@ -145,7 +146,7 @@ def test_a_request_that_always_puzzles_gets_another_seed(
     assert seeds[3:] == seeds[:3], "the same seeds in every run"
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 405, 409, 413, 422])
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 409, 422])
 def test_a_refusal_is_told_at_once(
     server: Server, connect: Callable[..., OpenAIEngine], status: int
 ) -> None:
@@ -371,3 +372,252 @@ def test_how_long_an_endpoint_asks_to_be_left_alone(case: str) -> None:
     error = openai.RateLimitError("slow down", response=response, body=None)
     assert seconds_asked_for(error) == seconds
     assert seconds_asked_for(openai.APIConnectionError(request=asked)) == 0
+
+
+def says(content: bytes | str | dict[str, Any], status: int = 200, kind: str = "application/json"):
+    """A reply that is always the same."""
+    body = json.dumps(content) if isinstance(content, dict) else content
+
+    def reply(handler: Handler, asked: dict[str, Any]) -> None:
+        handler.send_response(status)
+        handler.send_header("Content-Type", kind)
+        if status != 204:
+            handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body.encode() if isinstance(body, str) else body)
+
+    return reply
+
+
+NO_MODELS = {
+    "a page": says("<html>Open WebUI</html>", kind="text/html"),
+    "a page of JSON": says("<html>log in</html>"),
+    "nothing": says(b"", 204),
+    "empty": says(b""),
+    "null": says(b"null"),
+    "a number": says(b"3"),
+    "a list": says(b'[{"id": "plain"}]'),
+    "no JSON": says(b'{"data": [{"id": '),
+    "deep": says(b"[" * 100_000),
+    "wrong bytes": says(b"\xff\xfe\x00"),
+    "names": says({"data": ["plain"]}),
+    "by name": says({"data": {"plain": {}}}),
+    "data is null": says({"data": None}),
+    "no ids": says({"data": [{"name": "plain"}]}),
+    "null in a list": says({"data": [None]}),
+    "an error with 200": says({"error": {"message": "overloaded"}}),
+}
+
+
+@pytest.mark.parametrize("answer", NO_MODELS)
+def test_what_is_no_list_of_models_is_told_as_a_wrong_address(
+    server: Server, connect: Callable[..., OpenAIEngine], answer: str
+) -> None:
+    server.models = NO_MODELS[answer]
+    expected = rf"^engine.base_urls: {server.url} cannot be used: is this the address that ends in "
+    with pytest.raises(UserError, match=expected):
+        complete(connect(server), REQUEST)
+    assert server.asked == []
+
+
+def test_an_address_that_is_wrong_ends_the_run_though_others_answer(
+    server: Server, connect: Callable[..., OpenAIEngine]
+) -> None:
+    other = Server().start()
+    other.models = NO_MODELS["a page"]
+    with pytest.raises(UserError, match=f"{other.url} cannot be used: is this the address"):
+        complete(connect(server, other), REQUEST)
+    other.shutdown()
+    other.server_close()
+
+
+def test_a_page_while_it_comes_back_is_a_bad_day(
+    server: Server, connect: Callable[..., OpenAIEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "_FIRST_PAUSE", 0.02)
+    engine = connect(server)
+    complete(engine, request(TOPICS[1], PLAIN))
+    server.replies, server.models = [dropped], NO_MODELS["a page"]
+
+    def say(line: str) -> None:
+        if line.startswith("no endpoint answers"):
+            server.models = None
+
+    engine.say = say
+    assert complete(engine, REQUEST)[0].text == TEXT
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        ([], "serves no model at the moment: load plain there"),
+        ([{"id": f"model-{n}"} for n in range(999)], r"serves model-0, .*\.\.\., not plain: set"),
+        ([{"id": "other", "root": 3, "owned_by": "vllm"}], "serves other, not plain: set"),
+    ],
+)
+def test_a_model_that_is_not_there(
+    server: Server, connect: Callable[..., OpenAIEngine], models: list, said: str
+) -> None:
+    server.models = says({"data": models})
+    with pytest.raises(UserError, match=said) as caught:
+        complete(connect(server), REQUEST)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("body", [b"{", b"", b"null", b"<html>"])
+def test_what_is_said_to_the_examination_needs_no_sense(
+    server: Server, connect: Callable[..., OpenAIEngine], body: bytes
+) -> None:
+    server.hello = says(body)
+    with pytest.raises(UserError, match=r"does not know .*continue_final_message"):
+        complete(connect(server), REQUEST)
+
+
+def test_why_nobody_can_be_asked_is_told(
+    server: Server, tmp_path: Path, connect: Callable[..., OpenAIEngine]
+) -> None:
+    def loses_its_way(handler: Handler, body: dict[str, Any]) -> None:
+        handler.send_bytes(307, b"", Location=handler.path)
+
+    def bad_gzip(handler: Handler, body: dict[str, Any]) -> None:
+        handler.send_bytes(200, b"no gzip", **{"Content-Encoding": "gzip"})
+
+    for models, why in ((loses_its_way, "redirects"), (bad_gzip, "header"), (dropped, "disconn")):
+        server.models = models
+        with pytest.raises(UserError, match=f"{server.url} cannot be used: Connection.*{why}"):
+            complete(connect(server), REQUEST)
+    secure = server.url.replace("http:", "https:")
+    with pytest.raises(UserError, match=rf"{secure}, http://\[.* cannot be used: .*SSL.*; Conn"):
+        complete(on_endpoints(tmp_path, [secure, "http://[::1]:9/v1"], {"model": MODEL}), REQUEST)
+
+
+USAGES: dict[str, tuple[Any, tuple[int, int]]] = {
+    "none": (None, (0, 0)),
+    "empty": ({}, (0, 0)),
+    "a total": ({"total_tokens": 90}, (0, 0)),
+    "nulls": ({"prompt_tokens": None, "completion_tokens": None}, (0, 0)),
+    "half": ({"prompt_tokens": None, "completion_tokens": 4}, (0, 4)),
+    "texts": ({"prompt_tokens": "3", "completion_tokens": "4"}, (0, 0)),
+    "truths": ({"prompt_tokens": True, "completion_tokens": False}, (0, 0)),
+    "negative": ({"prompt_tokens": -3, "completion_tokens": -4}, (0, 0)),
+    "huge": ({"prompt_tokens": 10**21, "completion_tokens": 2**31}, (0, 0)),
+    "a list": ([1], (0, 0)),
+    "a number": (7, (0, 0)),
+    "usual": ({"prompt_tokens": 3, "completion_tokens": 2**31 - 1}, (3, 2**31 - 1)),
+}
+
+
+@pytest.mark.parametrize("usage", USAGES)
+def test_what_is_no_number_of_tokens_costs_no_answer(
+    server: Server, connect: Callable[..., OpenAIEngine], usage: str
+) -> None:
+    said, expected = USAGES[usage]
+    server.replies = [with_fields(usage=said)]
+    (answer,) = complete(connect(server), REQUEST)
+    assert (answer.prompt_tokens, answer.tokens) == expected
+    assert len(server.asked) == 1
+
+
+TOKEN = {"token": "yes", "logprob": -0.1, "top_logprobs": [{"token": "no", "logprob": -3}]}
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        {"content": [TOKEN | {"logprob": 1000}]},
+        {"content": [TOKEN | {"logprob": None}]},
+        {"content": [TOKEN | {"logprob": math.nan}]},
+        {"content": [TOKEN | {"logprob": math.inf}]},
+        {"content": [TOKEN | {"top_logprobs": [{"token": "no", "logprob": 1000}]}]},
+        {"content": [TOKEN | {"top_logprobs": [{"token": None, "logprob": 1}]}]},
+        {"content": [TOKEN | {"top_logprobs": [{"token": "no"}]}]},
+        {"content": [TOKEN | {"top_logprobs": [3]}]},
+        {"content": [{"token": "yes"}]},
+        {"content": [{}]},
+        {"content": [3]},
+        {"content": "yes"},
+        {"content": 3},
+        {"tokens": ["yes"]},
+        [1],
+        3,
+        None,
+    ],
+)
+def test_what_is_no_probability_costs_no_answer(
+    server: Server, connect: Callable[..., OpenAIEngine], logprobs: Any
+) -> None:
+    choice = {"message": {"content": "yes"}, "finish_reason": "stop", "logprobs": logprobs}
+    server.replies = [with_fields(choices=[choice])]
+    asked = request(TOPICS[0], PLAIN, choices=("yes", "no"), graded=True)
+    (answer,) = complete(connect(server), asked)
+    assert (answer.text, answer.probability) == ("yes", None)
+
+
+TOO_LONG = {
+    "OpenAI": "This model's maximum context length is 8192 tokens. However, you requested 9000",
+    "vLLM": "The decoder prompt (length 300) is longer than the maximum model length of 128.",
+    "llama.cpp": "the request exceeds the available context size, try increasing it",
+    "Anthropic": "prompt is too long: 300000 tokens > 200000 maximum",
+    "Anthropic's limit": "input length and `max_tokens` exceed context limit: 190000 + 20000",
+    "Gemini": "The input token count (1200000) exceeds the maximum number of tokens allowed (9).",
+    "LiteLLM": "Input tokens exceed the configured limit of 272000 tokens.",
+    "Databricks": "the prompt exceeds maximum allowed tokens",
+    "SGLang": "The input (300000 tokens) is longer than the model's context length (32768 tokens)",
+    "TGI": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096",
+    "TGI's inputs": "`inputs` must have less than 1024 tokens. Given: 5000",
+    "Mistral": "Prompt holds 40000 tokens, too large for model with 32768 maximum context length",
+    "Groq": "Please reduce the length of the messages or completion.",
+    "xAI": "This model's maximum prompt length is 131072 but the request contains 200000 tokens.",
+    "Bedrock": "Input is too long for requested model.",
+    "Cohere": "too many tokens: total number of tokens in the prompt cannot exceed 4081",
+    "llama-cpp-python": "Requested tokens (5000) exceed context window of 4096",
+}
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+@pytest.mark.parametrize("who", TOO_LONG)
+def test_a_text_that_is_too_long_ends_no_run(
+    server: Server, connect: Callable[..., OpenAIEngine], who: str, status: int
+) -> None:
+    server.replies = [says({"error": {"message": TOO_LONG[who]}}, status)] * 2
+    (answer,) = complete(connect(server), REQUEST)
+    assert (answer.text, answer.finish_reason) == ("", "length")
+    assert ["max_tokens" in body for body in server.asked] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        says("<html>413 Request Entity Too Large</html>", 413, "text/html"),
+        says({"error": {"message": "Request too large: tokens per minute (TPM): Limit 6"}}, 413),
+        says({"error": {"message": "no", "code": "context_length_exceeded"}}, 400),
+        says({"error": {"message": "no", "code": 400, "type": "exceed_context_size_error"}}, 400),
+        says("the prompt is too long", 400, "text/plain"),
+    ],
+)
+def test_it_is_known_by_its_code_too(
+    server: Server, connect: Callable[..., OpenAIEngine], reply: Any
+) -> None:
+    server.replies = [reply] * 2
+    assert complete(connect(server), REQUEST)[0].finish_reason == "length"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Your token quota is exceeded",
+        "Budget has been exceeded! Tokens per day: 1000",
+        "Invalid request: the array of stop strings is too long",
+        "max_tokens must be at least 1",
+        "the access token has expired",
+        "model plain does not exist",
+        "response_format is not supported",
+    ],
+)
+def test_other_refusals_are_not_taken_for_it(
+    server: Server, connect: Callable[..., OpenAIEngine], message: str
+) -> None:
+    server.replies = [says({"error": {"message": message}}, 400)]
+    with pytest.raises(UserError, match="refuses the request"):
+        complete(connect(server), REQUEST)
+    assert len(server.asked) == 1
