@@ -14,6 +14,10 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from sl_dagster.experiment.base import NO_TRUTH, Positive, Settings, Word, resolved
 
+# All that any experiment has named in ``api_key_env`` since the process began: nothing that is
+# started may see them.
+KEY_VARIABLES: set[str] = set()
+
 
 class TransformersSettings(Settings):
     """``type: transformers``: generation in the run's own process, on a CPU or one GPU.
@@ -140,6 +144,7 @@ def _variable(value: str) -> str:
             "expected the name of an environment variable that holds the key, such as MY_API_KEY, "
             "not the key itself"
         )
+    KEY_VARIABLES.add(value)
     return value
 
 

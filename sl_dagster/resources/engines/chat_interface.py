@@ -84,8 +84,9 @@ def completion_of(answer: ChatCompletion, request: Request) -> Completion:
 def _count(usage: Any, name: str) -> int:
     """A number of tokens; 0 if the endpoint does not say, or says what can be none."""
     number = getattr(usage, name, None)
-    right = isinstance(number, int) and not isinstance(number, bool)
-    return number if right and 0 <= number <= _MOST_TOKENS else 0
+    if isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= _MOST_TOKENS:
+        return number
+    return 0
 
 
 def _written(message: ChatCompletionMessage, request: Request) -> str:
