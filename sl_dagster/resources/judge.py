@@ -6,12 +6,13 @@ What it is asked is in method/quality.py; which texts it judges is the business 
 import asyncio
 import sqlite3
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sl_dagster.errors import UserError
 from sl_dagster.experiment import OpenAISettings, ServedModel
 from sl_dagster.identity import fingerprint, seed_from
 from sl_dagster.method.quality import quality_question, quality_schema, read_scores
@@ -19,6 +20,7 @@ from sl_dagster.resources.adapters import Adapter, base_model_fingerprint
 from sl_dagster.resources.engines import Completion, Request
 
 JUDGEMENTS_FILE = "judgements.sqlite"
+_SECONDS_TO_WAIT = 60.0  # for another run that writes
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS judgements (
@@ -105,6 +107,7 @@ class Judge:
             "fingerprint": fingerprint(base, called, version, *how),
         }
         self._path = data_dir / JUDGEMENTS_FILE
+        self._is_writable = False  # as far as is known
         # The same text may come twice at the same moment; the second waits for the first's answer.
         self._turns: defaultdict[tuple, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -118,7 +121,7 @@ class Judge:
             ask: asks the judge's engine.
 
         Raises:
-            UserError: the engine failed.
+            UserError: the engine failed, or the file of judgements cannot be used.
         """
         async with self._turns[self._key(question)]:
             completion = self._remembered(question) or await self._answer(question, ask)
@@ -143,7 +146,7 @@ class Judge:
         return self.identity["fingerprint"], digest, question.sample, question.attempt
 
     def _remembered(self, question: Question) -> Completion | None:
-        with closing(self._connection()) as connection:
+        with self._database() as connection:
             row = connection.execute(
                 """SELECT answer, tokens, prompt_tokens, finish_reason FROM judgements
                 WHERE judge = ? AND question = ? AND sample = ? AND attempt = ?""",
@@ -155,15 +158,46 @@ class Judge:
         who = [self.identity[name] for name in ("model", "revision", "prompt_version")]
         what = [answer.text, answer.tokens, answer.prompt_tokens, answer.finish_reason]
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with closing(self._connection()) as connection, connection:
+        with self._database() as connection, connection:
+            # Another run may have been faster. Anything else that is wrong with it must be told: it
+            # would be paid for again and again.
             connection.execute(
-                f"INSERT OR IGNORE INTO judgements VALUES ({', '.join('?' * 12)})",
+                f"INSERT INTO judgements VALUES ({', '.join('?' * 12)}) ON CONFLICT DO NOTHING",
                 [*self._key(question), *who, *what, now],
             )
 
-    def _connection(self) -> sqlite3.Connection:
-        # One per use: a connection must stay in its thread, and several runs may share the file.
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._path, timeout=60)
-        connection.execute(_SCHEMA)
-        return connection
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        """A connection, one per use: it must stay in its thread, and several runs may share it.
+
+        Raises:
+            UserError: the file cannot be used.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self._path, timeout=_SECONDS_TO_WAIT)) as connection:
+                connection.execute(_SCHEMA)
+                if not self._is_writable:  # found out before the first judgement is paid for
+                    connection.execute("DELETE FROM judgements WHERE 0")
+                    connection.rollback()
+                    self._is_writable = True
+                yield connection
+        except OSError as error:
+            raise UserError(f"{self._path} cannot be used: {error}: see to its folder") from error
+        except sqlite3.Error as error:
+            raise UserError(f"{self._path} cannot be used: {error}: {_advice(error)}") from error
+
+
+def _advice(error: sqlite3.Error) -> str:
+    """What to do about a file that cannot be used."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return "another program holds it: wait until that is done, or end it, and run again"
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
+        return "see that it is a file that you may write, in a folder that you may write"
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return "see that its disk has room and works, and run again"
+    return (
+        "it is damaged, or another program's: move it away, and run again; what was judged is "
+        "asked again then"
+    )

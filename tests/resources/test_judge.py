@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,3 +144,87 @@ def test_an_experiment_without_a_judge_is_told_where_to_name_one(
 ) -> None:
     with pytest.raises(UserError, match=r"small\.yaml: judge: this section is missing"):
         _ = load_experiment(write_experiment()).served_judge
+
+
+def cut_in_half(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def of_another_program(file: Path) -> None:
+    file.unlink()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE judgements (a)")
+
+
+def a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def a_file_in_place_of_the_folder(file: Path) -> None:
+    shutil.rmtree(file.parent)
+    file.parent.write_text("")
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "text": (lambda file: file.write_text("no database " * 99), "move it away"),
+    "its header": (lambda file: file.write_bytes(b"\0" * 16 + file.read_bytes()[16:]), "move it"),
+    "pages": (lambda file: file.write_bytes(file.read_bytes()[:100] + b"\xff" * 99999), "move it"),
+    "half of it": (cut_in_half, "move it away"),
+    "another program's": (of_another_program, "move it away"),
+    "a folder": (a_folder, "see that it is a file"),
+    "no folder": (a_file_in_place_of_the_folder, "see to its folder"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_file_of_judgements_that_cannot_be_used_is_named(
+    judge: Callable[..., Judge], tmp_path: Path, damage: str
+) -> None:
+    """Before anything is paid for."""
+    file = tmp_path / "data" / JUDGEMENTS_FILE
+    judged(judge(), engine())
+    does, advice = DAMAGES[damage]
+    does(file)
+    asked = engine()
+    with pytest.raises(UserError, match=rf"^{file} cannot be used: .*{advice}"):
+        judged(judge(), asked)
+    assert asked.requests == []
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_file_that_is_held_is_named(
+    judge: Callable[..., Judge], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    monkeypatch.setattr("sl_dagster.resources.judge._SECONDS_TO_WAIT", 0.01)
+    one, file, asked = judge(), tmp_path / "data" / JUDGEMENTS_FILE, engine()
+    judged(one, asked)
+    with closing(sqlite3.connect(file)) as holder:
+        holder.execute("BEGIN EXCLUSIVE" if before else "BEGIN IMMEDIATE")
+        with pytest.raises(UserError, match=rf"^{file} cannot be used: .*another program holds"):
+            judged(judge(), asked, Question("Other.", "Once.", 0, 1))
+    assert len(asked.requests) == 1
+
+
+def test_a_file_that_may_only_be_read_is_named(
+    judge: Callable[..., Judge], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For root, too, who may write whatever the file's mode says."""
+    file, asked, connect = tmp_path / "data" / JUDGEMENTS_FILE, engine(), sqlite3.connect
+    judged(judge(), asked)
+
+    def reading(path: Path, timeout: float) -> sqlite3.Connection:
+        return connect(f"file:{path}?mode=ro", timeout=timeout, uri=True)
+
+    monkeypatch.setattr(sqlite3, "connect", reading)
+    with pytest.raises(UserError, match=rf"^{file} cannot be used: .*that you may write"):
+        judged(judge(), asked, Question("Other.", "Once.", 0, 1))
+    assert len(asked.requests) == 1
+
+
+def test_a_judgement_that_cannot_be_kept_is_told(judge: Callable[..., Judge]) -> None:
+    """And not paid for again and again."""
+    nothing: Any = None
+    odd = ScriptedEngine(lambda request: Completion("{}", 9, nothing, "stop"))
+    with pytest.raises(UserError, match="cannot be used: NOT NULL"):
+        judged(judge(), odd)
