@@ -9,9 +9,9 @@ import unicodedata
 
 from sl_dagster.method.language import Language
 from sl_dagster.method.listings import in_listings
-from sl_dagster.method.scripts import HAN
+from sl_dagster.method.scripts import HAN, SPACED_STOPS, STOPS
 
-_TERMINAL = frozenset(".!?…。！？．｡؟۔।॥။።։")
+_TERMINAL = frozenset(SPACED_STOPS + STOPS)
 # After these something must follow, whatever quotes or brackets are closed behind them.
 _UNFINISHED = frozenset(",;:、，；：،؛·-–—=+&/\\([{（【「『《〈“„‘«")
 _CLOSING = frozenset(")]}>`）】」』》〉”’»\"'″＂＇")
@@ -58,6 +58,8 @@ _SESSION = re.compile(r"^\s*>>> ", re.MULTILINE)
 _FENCE = re.compile(r"^\s*(```|~~~(?!~))")
 _FIELD = re.compile(r"^\s*:[\w-]+: ")
 _LATIN_STOP = re.compile(f"[{HAN}]\\.$")
+# What only says how a line is to be set: its direction, and where it may be broken.
+_INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\u00ad\s]+$")
 _SPACE = re.compile(r"\n[ \t\r\f\v]*\n")
 
 # A line is short up to so many characters; a signature has at most so many words.
@@ -91,8 +93,8 @@ def looks_finished(text: str, language: Language = "en") -> bool:
     if _FENCE.match(last) or _RULE.match(last) or last.rstrip().endswith(("|", "-->")):
         return True
     body = _without_footnotes(last)
-    core = body.rstrip("".join(_EMPHASIS))
-    if not core or _is_picture(core[-1]):
+    core = _INVISIBLE.sub("", body).rstrip("".join(_EMPHASIS))
+    if not core or _ends_in_picture(core):
         return True
     inner = core.rstrip("".join(_CLOSING | _EMPHASIS | {" "}))
     if language == "zh" and _LATIN_STOP.search(inner):
@@ -183,7 +185,12 @@ def _items(block: str) -> list[str]:
 def _mostly_open(lines: list[str], least: int) -> bool:
     """Whether most of these lines or paragraphs, of at least so many, end with no mark at all."""
     ends = [line.rstrip()[-1] for line in lines if line.strip() and not _HEADING.match(line)]
-    return len(ends) >= least and 2 * sum(end.isalnum() for end in ends) > len(ends)
+    return len(ends) >= least and 2 * sum(map(_is_letter, ends)) > len(ends)
+
+
+def _is_letter(character: str) -> bool:
+    """Whether it is a letter, a digit, or a mark that belongs to one."""
+    return unicodedata.category(character)[0] in "LNM"
 
 
 def _last_lines(text: str) -> list[str]:
@@ -215,9 +222,13 @@ def _without_footnotes(line: str) -> str:
     return line
 
 
-def _is_picture(character: str) -> bool:
-    """Emoji and other pictures, with the marks that vary and join them."""
-    return unicodedata.category(character) in ("So", "Sk", "Mn", "Me", "Cf")
+def _ends_in_picture(core: str) -> bool:
+    """Whether an emoji or another picture ends it, with the marks that vary and join them."""
+    for character in reversed(core):
+        category = unicodedata.category(character)
+        if category not in ("Mn", "Cf"):
+            return category in ("So", "Sk", "Me")
+    return False
 
 
 def _opens(core: str) -> bool:

@@ -16,7 +16,7 @@ from operator import itemgetter
 import numpy as np
 
 from sl_dagster.method.listings import in_listings, introduces
-from sl_dagster.method.scripts import BRAHMIC, HAN, HANGUL, KANA
+from sl_dagster.method.scripts import BRAHMIC, HAN, HANGUL, KANA, MARKS, SPACED_STOPS, STOPS
 
 
 class _Layout(IntEnum):
@@ -50,7 +50,9 @@ _SHORT_LINE = 50
 _WIDE = HAN + KANA + BRAHMIC
 _WIDE_LETTER = re.compile(f"[{_WIDE}{HANGUL}]")
 # An address is one thing, however many words it has: that addresses are alike is no repetition.
-_UNIT = re.compile(rf"https?://[^\s<>()\[\]]+|[{_WIDE}]|[^\W_{_WIDE}]+")
+_UNIT = re.compile(
+    rf"https?://[^\s<>()\[\]]+|[{_WIDE}][{MARKS}]*|[^\W_{_WIDE}](?:[^\W_{_WIDE}]|[{MARKS}])*"
+)
 _SCRIPTS = {
     "han": re.compile(f"[{HAN}]"),
     "kana": re.compile(f"[{KANA}]"),
@@ -60,7 +62,9 @@ _SCRIPTS = {
 _FENCE = re.compile(r"\s*(```|~~~(?!~))")
 _TABULAR = re.compile(r"\s*(?:[|+$>]|\S.*(?: {3,}|\t)\S.*(?: {3,}|\t)\S|[^\w\s]+\s*$)|.*[|{}=<>\\]")
 _SPEECH = re.compile('["“”„«»「」『』]')
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]»*_]*\s+|(?<=[。！？])[”’」』）]*")
+_SENTENCE_END = re.compile(
+    rf"(?<=[{SPACED_STOPS}])[\"'”’)\]»*_]*\s+|(?<=[{STOPS}])[\"'”’)\]»」』）*_]*\s*"
+)
 
 
 @dataclass(frozen=True)

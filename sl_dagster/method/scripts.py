@@ -1,4 +1,6 @@
-"""Which characters are words of their own: the scripts that put no spaces between words."""
+"""Scripts: which put no spaces between words, what belongs to a letter, what ends a sentence."""
+
+import unicodedata
 
 HAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 KANA = "\u3041-\u3096\u309d-\u309f\u30a1-\u30ff\u31f0-\u31ff\uff66-\uff9d"
@@ -13,3 +15,22 @@ BRAHMIC_MARKS = (
     "\u102b-\u103e\u1056-\u1059\u17b4-\u17d3"
 )
 HANGUL = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"
+
+# Vowel signs, tones and points belong to the letter before them, whatever regular expressions say.
+# (The scripts beyond U+FFFF are those of dead languages and of a few living ones.)
+MARKS = "".join(
+    character
+    for character in map(chr, range(0x300, 0x10000))
+    if unicodedata.category(character).startswith("M")
+) + "\u200c\u200d"  # fmt: skip
+
+# What ends a sentence, as Unicode's property Sentence_Terminal has it, for scripts in use: behind
+# the first ones a sentence ends only where white space follows, the others are nothing else.
+SPACED_STOPS = ".!?…‼⁇⁈⁉．"
+STOPS = (
+    "。！？｡"  # Chinese, Japanese
+    "؟۔܀܁܂߹։"  # Arabic, Urdu, Syriac, N'Ko, Armenian
+    "।॥᱾᱿꫰꫱꯫"  # Devanagari, Bengali and others; Santali; Meitei
+    "།༎༏༐༑༔။។៕๚๛"  # Tibetan, Burmese, Khmer, Thai
+    "።፧፨᠃᠉꓿꘎꘏"  # Ethiopic, Mongolian, Lisu, Vai
+)

@@ -99,3 +99,25 @@ def test_endings_of_other_scripts(text: str) -> None:
 )
 def test_unfinished_texts_of_other_scripts(text: str) -> None:
     assert not looks_finished(text, "zh")
+
+
+MARKED = {
+    "hi": ("बंदरगाह धीरे-धीरे जाग रहा था। मारा ने रस्सियाँ गिनीं", ["।", "॥"], [" में", " और वह"]),
+    "bn": ("বন্দর ধীরে ধীরে জেগে উঠল। মারা দড়ি গুনল", ["।"], [" এবং সে", " কিন্তু"]),
+    "ta": ("துறைமுகம் மெதுவாக விழித்தது. மாரா கயிறுகளை எண்ணினாள்", ["."], [" மற்றும்", " உள்ள"]),
+    "ar": ("اِسْتَيْقَظَ المِينَاءُ بِبُطْءٍ. عَدَّتْ مَارَا الحِبَالَ", [".", "؟"], [" فِي", " عَلَى"]),
+    "he": ("הַנָּמֵל הִתְעוֹרֵר לְאַט. מָרָה סָפְרָה חֲבָלִים", ["."], [" אֶת", " וְהִיא"]),
+    "km": ("កំពង់ផែភ្ញាក់ឡើងយឺតៗ។ នាងរាប់ខ្សែពួរ", ["។", " ៕"], [" នៅក្នុង", " និង"]),
+    "my": ("ဆိပ်ကမ်း နိုးလာသည်။ သူမသည် ကြိုးများကို ရေတွက်သည်", ["။"], [" သို့မဟုတ်", " တွင်"]),
+    "bo": ("གྲུ་ཁ་དལ་བུར་སད་པ་རེད། མོས་ཐག་པ་བགྲངས་པ་རེད", ["།"], [" ནང་ལ", " དང་"]),
+    "am": ("ወደቡ ቀስ ብሎ ነቃ። ማራ ገመዶቹን ቆጠረች", ["።"], [" እና", " ውስጥ"]),
+}
+
+
+@pytest.mark.parametrize("language", MARKED)
+def test_a_vowel_sign_is_no_picture_and_every_script_has_its_stop(language: str) -> None:
+    text, stops, cuts = MARKED[language]
+    for end in [*stops, f"{stops[0]}\u200f", f"{stops[0]} 🧑🏽\u200d🚀", f"{stops[0]} ❤\ufe0f"]:
+        assert looks_finished(text + end, language), end
+    for end in ["", *cuts]:
+        assert not looks_finished(text + end, language), end

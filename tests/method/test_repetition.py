@@ -108,3 +108,30 @@ def test_time_grows_with_the_text_only() -> None:
 
     seconds(100)
     assert seconds(8_000) < 60 * seconds(400)
+
+
+LETTERS = {"hi": "कखगघचजटडतद", "ta": "கஙசஞடணதநபம", "ar": "بتثجحخدذرز", "he": "אבגדהוזחטי"}
+VOWELS = {"hi": "ािीुूे", "ta": "ாிீுூெ", "ar": "َُِّْٰ", "he": "ְִֵֶַָ"}
+
+
+def marked_sentence(language: str, draw: random.Random) -> str:
+    """Ten words of three letters, each letter with a vowel sign, and the language's stop."""
+    letters, vowels = LETTERS[language], VOWELS[language]
+    words = [
+        "".join(draw.choice(letters) + draw.choice(vowels) for _ in range(3)) for _ in "0123456789"
+    ]
+    return " ".join(words) + ("।" if language == "hi" else "؟" if language == "ar" else ".")
+
+
+@pytest.mark.parametrize("language", LETTERS)
+def test_a_letter_and_its_marks_are_one(language: str) -> None:
+    draw = random.Random(1)
+    told = [[marked_sentence(language, draw) for _ in range(4)] for _ in range(12)]
+    assert not repeats_itself("\n\n".join(map(" ".join, told)))
+    # A run of four words that comes back is a habit, however many vowel signs it has.
+    habit = " ".join(told[0][0].split()[:4])
+    habitual = [[f"{habit} {sentence}" for sentence in part] for part in told]
+    assert not repeats_itself("\n\n".join(map(" ".join, habitual)))
+    # Whole sentences are not.
+    copied = [*told[:9], *([*part, told[place][1]] for place, part in enumerate(told[9:]))]
+    assert repeats_itself("\n\n".join(map(" ".join, copied)))
