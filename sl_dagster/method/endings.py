@@ -51,7 +51,7 @@ _LIST_ITEM = re.compile(
     r"^\s*(?:[-*+•·–—▪◦‣○●]|\(?\w{1,3}[.)、．]|[（(][^）)]{1,3}[）)]|[①-⑳])\s*\S"
 )
 _HEADING = re.compile(r"^\s*(?:#{1,6}\s|\*\*[^*]+\*\*:?$|[=~^\"'-]{4,}$)")
-_ATTRIBUTION = re.compile(r"^\s*(?:--|[–—―─]{1,2})\s*[^\W\d_]")
+_ATTRIBUTION = re.compile(r"""^\s*(?:-{2,3}|[–—―─]{1,2})\s*["'“„«‘《「『]?[^\W\d_]""")
 _NAME = re.compile(r"^(?:[A-ZÀ-ÖØ-ÞΑ-ΩА-Я][\w.’'-]*|(?:van|von|de|der|du|la|le|of|and|the|&)\b)$")
 _COPYRIGHT = re.compile(r"(?:©|\(c\)|\bcopyright\b).*\d{4}", re.IGNORECASE)
 _SESSION = re.compile(r"^\s*>>> ", re.MULTILINE)
@@ -65,6 +65,8 @@ _SPACE = re.compile(r"\n[ \t\r\f\v]*\n")
 # A line is short up to so many characters; a signature has at most so many words.
 _SHORT = 60
 _NAME_WORDS = 6
+# What says where a quotation is from stands so many columns further in.
+_FURTHER = 4
 # Of a longer line its end says enough.
 _LONG_LINE = 1_000
 # What stands alone under a heading, as a licence's name does.
@@ -142,20 +144,65 @@ def _is_listing(text: str, lines: list[str]) -> bool:
 def _is_signature(text: str, lines: list[str], last: str, words: list[str]) -> bool:
     before = lines[-2].rstrip() if len(lines) > 1 else ""
     apart = _SPACE.search(text, max(0, len(text) - len(lines[-1]) - 20)) is not None
-    if len(last) > 2 * _SHORT:
-        return False
-    if _ATTRIBUTION.match(last):
+    if _is_attribution(text, lines):
         return True
     if len(last) > _SHORT or not before or not (apart or len(before) < _SHORT):
         return False
     formula = before[-1] in ",，" and len(before) < _SHORT
-    done = before.rstrip("".join(_CLOSING | _EMPHASIS | {" "}))[-1:] in _TERMINAL
+    done = _is_done(before)
     if len(words) <= _NAME_WORDS and (formula or done or len(before) < _SHORT):
         named = all(_NAME.match(word.strip(",.*_()")) for word in words)
         if named and (formula or len(words) > 1 or last.isupper()):
             return True
         return bool(_YEAR.search(last)) or (formula and len(words) <= 4)
     return False
+
+
+def _is_attribution(text: str, lines: list[str]) -> bool:
+    """Whether a dash and who said it, or where it stands, follow what somebody has said.
+
+    Many languages begin with a dash what is said, too. So no speech of that kind stands before it;
+    and it stands far further in than what it follows, or under what is finished and is a name.
+    """
+    place = max((n for n, line in enumerate(lines) if _ATTRIBUTION.match(line)), default=None)
+    if place is None or not all(line[0].isspace() for line in lines[place + 1 :]):
+        return False
+    first, source = lines[place], " ".join(line.strip() for line in lines[place:])
+    before = text[-20_000 : text.rindex(first)].rstrip()
+    if len(source) > 4 * _SHORT or _has_speech(before, _indent(first)):
+        return False
+    further_in = _indent(first) >= _indent(before.split("\n")[-1]) + _FURTHER
+    return further_in or (_is_named(source) and _is_done(before))
+
+
+def _is_named(source: str) -> bool:
+    """Whether it is short, full of names, or a name and what it is."""
+    words, who = (re.findall(r"\w[\w.’'-]*", part) for part in (source, source.split(",")[0]))
+    names = sum(not word[0].islower() for word in words)
+    is_name = len(who) > 1 and not any(word[0].islower() for word in who)
+    return len(words) <= _NOTE_WORDS or 2 * names >= len(words) or is_name
+
+
+def _has_speech(text: str, indent: int) -> bool:
+    """Whether a line so far in begins with a dash, and is not who said what stands before it."""
+    for block in _SPACE.split(text):
+        begun = [line for line in block.rstrip().split("\n") if _ATTRIBUTION.match(line)]
+        begun = [line for line in begun if _indent(line) == indent]
+        if begun and (
+            len(begun) > 1 or _is_done(begun[0]) or not block.rstrip().endswith(begun[0])
+        ):
+            return True
+    return False
+
+
+def _is_done(text: str) -> bool:
+    """Whether a sentence ends it, whatever quotes, brackets or emphasis stand behind."""
+    return text.rstrip("".join(_CLOSING | _EMPHASIS | {" "}))[-1:] in _TERMINAL
+
+
+def _indent(line: str) -> int:
+    line = line.expandtabs(4)
+    return len(line) - len(line.lstrip())
 
 
 def _is_habit(text: str) -> bool:
@@ -194,8 +241,8 @@ def _is_letter(character: str) -> bool:
 
 
 def _last_lines(text: str) -> list[str]:
-    """The last lines that are not empty, three at most."""
-    lines = [line for line in text[-20_000:].splitlines() if line.strip()][-3:]
+    """The last lines that are not empty, four at most."""
+    lines = [line for line in text[-20_000:].splitlines() if line.strip()][-4:]
     return [line if len(line) < _LONG_LINE else line[-_LONG_LINE:] for line in lines]
 
 

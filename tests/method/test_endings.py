@@ -121,3 +121,42 @@ def test_a_vowel_sign_is_no_picture_and_every_script_has_its_stop(language: str)
         assert looks_finished(text + end, language), end
     for end in ["", *cuts]:
         assert not looks_finished(text + end, language), end
+
+
+SPOKEN = {
+    "ru": ("Старик сидел у огня.", "Ты опять не спишь, сказала Марья.", "Думаю о том, что"),
+    "es": ("El viejo miró el mar.", "¿No duermes todavía?", "Pienso en los barcos que"),
+    "fr": ("Le vieux leva la tête.", "Tu ne dors pas encore ?", "Non. Je pense à ceux"),
+    "pl": ("Nikt nie mówił.", "Nie śpisz jeszcze?", "Nie – odpowiedział. – Myślę o statkach"),
+    "cs": ("Nikdo nemluvil.", "Vidíš tu sbírku?", "Ty kostry jsou zřejmým důsledkem"),
+    "en": ("The old man raised his head.", "Are you awake, Mary?", "I am, and looking at Captain"),
+}
+
+
+@pytest.mark.parametrize("language", SPOKEN)
+@pytest.mark.parametrize("dash", ["— ", "—", "– ", "-- "])
+@pytest.mark.parametrize("between", ["\n", "\n\n"])
+def test_speech_behind_a_dash_is_no_signature(language: str, dash: str, between: str) -> None:
+    told, asked, cut = SPOKEN[language]
+    said = between.join([told, dash + asked, dash + cut])
+    assert not looks_finished(said, language)
+    assert looks_finished(f"{said}.", language)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "— Mara Lind",
+        "-- Mara Lind, keeper of the lamp",
+        "--- M. Lind",
+        '    -- "The Lamp", act 2, as it was played in a small theatre',
+        "    -- from a book of sayings about\n       lamps, edited by nobody",
+        "──《灯》第二章",
+        "— मारा",
+    ],
+)
+def test_who_said_it_stands_behind_a_dash(source: str) -> None:
+    assert looks_finished(f"{STORY}\n\n{source}")
+    assert looks_finished(f"{STORY}\n{source}")
+    assert looks_finished(f"{STORY}\n{source}\n\n{STORY}\n{source}")
+    assert not looks_finished(f"{STORY.removesuffix('.')} and\n\n{source}".replace("    ", ""))
