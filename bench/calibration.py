@@ -36,6 +36,8 @@ NO_PROSE = re.compile(r"[|{}=<>\\]|```|^\s*[$#]|^ {4}", re.MULTILINE)
 HANDED_OVER = (
     "Here is the edited text:", "Here's an expanded version of your story:", "Revised version:",
     "Sure! Below is a longer version of the text.", "I have rewritten the text to make it longer.",
+    "Okay, here is the expanded version:", "As requested, here is the longer version of the story.",
+    "The following text is an extended version of the original:", "Let me expand on that for you.",
 )  # fmt: skip
 EXPLAINED = (
     "I removed repetitive words and corrected the grammar.",
@@ -43,6 +45,10 @@ EXPLAINED = (
     "Note: I have expanded each paragraph as the instructions ask.",
     "In this version, I've added sensory details to every sentence.",
     "I hope this revised text meets your expectations! Let me know if you need any changes.",
+    "These additions provide more depth to the story.",
+    "I've added more vivid descriptions throughout.\n\n(812 words)",
+    "[End of response]\n\nIf you'd like, I can make it even longer.",
+    "The text now contains more detail. I hope this helps!",
 )
 
 

@@ -2,91 +2,15 @@
 
 An instruct model hands a text over ("Here is the expanded version:") and explains it afterwards
 ("I removed repetitive words and added detail."). A good text may speak of a response or a
-paragraph, too; so what is looked for is a whole remark about the writing, never a single word.
-English and Chinese remarks are known.
+paragraph, too; so what is looked for is a whole remark about the writing, never a single word
+(see ``remarks``): what is taken off is gone from the text.
 """
 
 import re
 from dataclasses import dataclass
 
-# Verbs of rewriting, as stems; what is written, and what is written in it.
-_STEM = (
-    r"(?:revis|edit|rewrit|re-writ|expand|extend|enrich|improv|updat|lengthen|enhanc|polish|refin"
-    r"|modif|rephras|reword|restructur|elaborat|correct|proofread|finali[sz])\w*"
-)
-_PIECE = (
-    r"(?:text|version|response|draft|passage|rewrite|revision|story|essay|article|letter|poem"
-    r"|speech|narrative|piece|post|report|paragraph|answer|content|email|tale|chapter|edit"
-    r"|expansion|script|document|review)s?"
-)
-_PART = (
-    rf"(?:{_PIECE}|sentences?|wording|phrasing|phrases?|words?|repetit\w+|redundan\w+|grammar\w*"
-    r"|punctuation|spelling|clarity|readability|tone|original|narrative|instructions?|assignment"
-    r"|prompt|vocabulary|language|details?|flow)"
-)
-_DID = (
-    r"(?:made|add(?:ed)?|remov(?:ed)?|revised?|rewr(?:ote|itten)|edit(?:ed)?|changed?|corrected"
-    r"|replaced|rephrased|reworded|rearranged|expanded|enriched|enhanced|improved|polished|refined"
-    r"|modified|lengthened|extended|elaborated|includ(?:ed)?|incorporated|kept|maintained"
-    r"|preserved|restructured|clarified|fixed|simplified|adjusted|shortened|eliminated|omitted"
-    r"|tried|aimed|used|focused|ensured|provided)"
-)
-_HANDING_OVER = "|".join(
-    [
-        # "Here is the revised text:", "Below is a longer version of your story."
-        rf"(?:here(?:['’]s| is| are)|below (?:is|are)|the following is|this is)\b[^.!?\n]*"
-        rf"\b(?:{_STEM}|longer|final|new|full|complete|your)\b[^.!?\n]*\b{_PIECE}\b[^!?\n]*",
-        rf"(?:here(?:['’]s| is| are)|below (?:is|are))\b[^.!?\n]*\b{_PIECE}\b[^.!?\n]*:",
-        # "Revised version:", "Edited Text"
-        rf"(?:the |my |your )?(?:{_STEM}|final|longer) {_PIECE}(?: of [^.!?:\n]*)?:?",
-        # "Sure! Here you go:"
-        r"(?:sure|certainly|of course|absolutely|understood|got it)\b\s*[,!.:][^\n]{0,200}[:.!]?",
-        # 好的，以下是扩写后的文章：
-        r"(?:好的|当然(?:可以)?|没问题)[，,。！!][^\n]{0,80}",
-        r"(?:以下|下面)(?:就?是|为)[^。\n]{0,30}(?:文章|版本|全文|故事|作文|文本|稿|回答)"
-        r"[^。\n]{0,12}[:：。]",
-        r"(?:修改|扩写|改写|润色|扩展|重写|充实|完善)(?:后|过)?的?[^。\n]{0,12}[:：]",
-    ]
-)
-_REMARK = "|".join(
-    [
-        # "I removed repetitive words", "In this version, we have also changed the wording"
-        rf"(?:in (?:this|the) [\w ]{{0,24}}{_PIECE},? )?(?:i|we)(?:['’]ve| have)?"
-        rf"(?: \w+ly| also| then| just| only)* {_DID}\b[^.!?\n]*\b{_PART}\b",
-        # "The revised version ...", "In this expanded text ..."
-        rf"(?:in )?(?:the|this|my|your|above) (?:{_STEM}|longer|final) {_PIECE}\b",
-        # "This version includes ...", "This rewrite keeps ..."
-        r"this (?:version|response|rewrite|revision|draft|edit|expansion|rewriting)"
-        r" (?:\w+ly |also |now )?(?:includ|add|keep|maintain|provid|is|has|us|expand|remov|preserv"
-        r"|aim|should|meet|incorporat|elaborat|captur|enrich|offer)\w*",
-        # "Changes made:", "Note: I have kept ...", "(Word count: 1,204)"
-        r"(?:key |main |the )?(?:changes|edits|revisions)(?: (?:i )?made)?:?$",
-        # "The text has been rewritten."
-        rf"(?:the|this|your) (?:original )?{_PIECE} (?:was|were|is now|has been|have been)"
-        rf" (?:\w+ly )?{_STEM}\b",
-        rf"(?:please )?note(?: that|:)[^\n]*\b(?:i|{_STEM}|rewritten|original|response|word count"
-        r"|instructions)\b",
-        r"(?:total |approximate )?word count:? *\W{0,2}[\d,]+",
-        # "Let me know if you would like me to change anything."
-        r"(?:please )?(?:let me know|feel free to)\b[^\n]*\b(?:if|whether|adjust|modif|edit|ask"
-        r"|chang|custom|adapt)\w*",
-        rf"i hope (?:that )?(?:this|these)\b[^\n]*\b(?:helps?|helpful|meets|useful|{_PIECE})\b",
-        r"(?:would you like|do you want|shall i|is there anything)\b[^\n]*\b(?:me|else|i)\b",
-        # 注：我删去了重复的句子。
-        r"(?:注|说明|备注|注意|修改说明)[:：][^\n]*(?:修改|扩写|改写|润色|原文|字数|版本|重复)",
-        r"(?:以上|上述|这)(?:就?是|为|篇|个|段)?[^。\n]{0,16}(?:扩写|改写|润色|重写|修改后|修改版)",
-        r"我(?:已经?|们)?[^，。\n]{0,8}(?:删除|删去|去掉|增加|添加|补充|修改|扩写|改写|润色|保留|调整)了?"
-        r"[^。\n]{0,30}(?:原文|重复|文章|段落|句子|词语|语句|描写)",
-        r"希望[^。\n]{0,16}(?:对您|对你|您|你|符合)[^。\n]{0,24}(?:帮助|要求|满意|喜欢)",
-        r"(?:如果|如有|如需)[^。\n]{0,24}(?:修改|调整|改动|补充)[^。\n]{0,12}(?:告诉我|告知|请|随时)",
-        r"[（(]?(?:全文|本文|字数)(?:共|约|总计|统计)?[:：]?\s*约?\d+\s*字",
-    ]
-)
-_IS_HANDING_OVER = re.compile(rf"(?:{_HANDING_OVER})\W*", re.IGNORECASE)
-_IS_REMARK = re.compile(
-    rf"(?:(?:overall|additionally|also|finally|lastly|in summary|in addition),? )?(?:{_REMARK})",
-    re.IGNORECASE,
-)
+from sl_dagster.method.remarks import HANDING_OVER, OPENERS, POLITE, REMARK
+
 _IS_LIST_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,2}[.)、])\s")
 _IS_RULE = re.compile(r"\W*")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|(?<=[。！？])(?=.)")
@@ -95,6 +19,7 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|(?<=[。！？])(?=.)")
 _AROUND = " \t\r*_#>-–—\"'“”[](){}（）【】`"
 _LONGEST = 800
 _EDGE_LINES = 4
+_INTRODUCED_IN = 3  # sentences
 _LAST_LINES = 24
 
 
@@ -153,7 +78,12 @@ def _end_of_introduction(text: str) -> int:
 
 
 def _introduces(line: str) -> bool:
-    return bool(_IS_HANDING_OVER.fullmatch(line) or _IS_REMARK.match(line))
+    """Whether a line hands the text over, or remarks on it; a paragraph of its own is no line."""
+    if len(_SENTENCE.findall(line)) >= _INTRODUCED_IN:
+        return False
+    opened = OPENERS.match(line)
+    remark = line[opened.end() :] if opened else line
+    return bool(HANDING_OVER.fullmatch(line) or REMARK.match(remark))
 
 
 def _begin_of_remarks(text: str, begin: int) -> int:
@@ -162,9 +92,9 @@ def _begin_of_remarks(text: str, begin: int) -> int:
     for line in reversed(text[begin:].split("\n")[-_LAST_LINES:]):
         start = place - len(line)
         plain = line.strip(_AROUND)
-        if len(plain) <= _LONGEST and _IS_REMARK.match(plain):
+        if len(plain) <= _LONGEST and REMARK.match(plain):
             end = start
-        elif plain and not _IS_LIST_ITEM.match(line):
+        elif plain and not _IS_LIST_ITEM.match(line) and not POLITE.match(plain):
             if end == len(text) or not text[place:end].strip(_AROUND + "\n"):
                 end = min(end, _last_sentences(text, start, place, end))
             break
@@ -178,9 +108,13 @@ def _last_sentences(text: str, start: int, stop: int, end: int) -> int:
     """Where the remarks begin that stand behind good text in its last line; ``end`` if none do."""
     sentences = [start, *(start + m.end() for m in _SENTENCE.finditer(text[start:stop])), stop]
     for first in reversed(sentences[1:-1]):
-        if stop - first > _LONGEST or not _IS_REMARK.match(text[first:stop].strip(_AROUND)):
+        remark = text[first:stop].strip(_AROUND)
+        if stop - first > _LONGEST:
             break
-        end = first
+        if REMARK.match(remark):
+            end = first
+        elif not POLITE.match(remark):
+            break
     return end
 
 

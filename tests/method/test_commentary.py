@@ -3,6 +3,7 @@
 import pytest
 
 from sl_dagster.method.commentary import Cut, has_commentary, without_commentary
+from tests.method.wordings import EXPLAINED, GOOD_BEGINNINGS, GOOD_ENDS, HANDED_OVER
 
 STORY = "The harbour woke slowly.\n\nGulls circled the empty quay while Mara counted the ropes."
 
@@ -77,3 +78,36 @@ def test_the_middle_of_a_text_is_never_cut() -> None:
 def test_what_was_taken_off_two_parts() -> None:
     both = Cut(before="Here it is:") + Cut(before="Here is more:", after="Note: edited.")
     assert both == Cut("Here it is:\n\nHere is more:", "Note: edited.")
+
+
+@pytest.mark.parametrize("line", HANDED_OVER)
+def test_wordings_that_hand_a_text_over(line: str) -> None:
+    assert without_commentary(f"{line}\n\n{STORY}")[0] == STORY
+
+
+@pytest.mark.parametrize("line", EXPLAINED)
+def test_wordings_that_explain_it(line: str) -> None:
+    assert without_commentary(f"{STORY}\n\n{line}")[0] == STORY
+
+
+@pytest.mark.parametrize("line", GOOD_BEGINNINGS)
+def test_what_good_texts_begin_with(line: str) -> None:
+    assert not has_commentary(f"{line}\n\n{STORY}")
+
+
+@pytest.mark.parametrize("line", GOOD_ENDS)
+def test_what_good_texts_end_with(line: str) -> None:
+    assert not has_commentary(f"{STORY}\n\n{line}")
+    assert not has_commentary(f"{STORY} {line}")
+
+
+def test_courtesies_go_with_the_remarks_beside_them_only() -> None:
+    polite, remark = "I hope this helps. Let me know!", "I removed repetitive words."
+    assert not has_commentary(f"{STORY}\n\n{polite}")
+    assert without_commentary(f"{STORY}\n\n{remark}\n\n{polite}")[0] == STORY
+    assert without_commentary(f"{STORY} {remark} {polite}")[0] == STORY
+
+
+def test_a_paragraph_hands_nothing_over() -> None:
+    told = "This is the longer version of the story that my uncle told. "
+    assert not has_commentary(f"{told}{told}{told}\n\n{STORY}")
