@@ -58,6 +58,9 @@ _SESSION = re.compile(r"^\s*>>> ", re.MULTILINE)
 _FENCE = re.compile(r"^\s*(```|~~~(?!~))")
 _FIELD = re.compile(r"^\s*:[\w-]+: ")
 _LATIN_STOP = re.compile(f"[{HAN}]\\.$")
+# Thai and Lao put a space where others have a full stop.
+_WITHOUT_STOPS = re.compile("[\u0e01-\u0eff]")
+_SPEAKER = re.compile(r"\s*(?:[\[(]?\d{1,2}[:.]\d{2}|<[^<>\n]{1,30}>|\w[\w .-]{0,24}[:>]\s)")
 # What only says how a line is to be set: its direction, and where it may be broken.
 _INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\u00ad\s]+$")
 _SPACE = re.compile(r"\n[ \t\r\f\v]*\n")
@@ -67,6 +70,10 @@ _SHORT = 60
 _NAME_WORDS = 6
 # What says where a quotation is from stands so many columns further in.
 _FURTHER = 4
+# Lines of a poem or a transcript have fewer characters on the average.
+_VERSE_LINE = 50
+# A poem in which one line in so many ends with a mark has marks where sentences end.
+_SELDOM = 6
 # Of a longer line its end says enough.
 _LONG_LINE = 1_000
 # What stands alone under a heading, as a licence's name does.
@@ -120,7 +127,8 @@ def _ends_like_a_line(text: str, lines: list[str], core: str) -> bool:
     words = core.split()
     before = lines[-2] if len(lines) > 1 else ""
     is_note = len(words) <= _NOTE_WORDS and len(core) < _NOTE and _HEADING.match(before)
-    if words[-1].casefold() in _LEADING and not (is_note and core.isupper()):
+    is_note = is_note and (words[0].casefold() not in _LEADING or core.isupper())
+    if words[-1].casefold() in _LEADING and not is_note:
         return False
     if is_note or _FIELD.match(lines[-1]) or _is_copyright(last):
         return True
@@ -206,14 +214,38 @@ def _indent(line: str) -> int:
 
 
 def _is_habit(text: str) -> bool:
-    """Whether other items of its list, or blocks of its kind, end without a mark, too."""
+    """Whether other items of its list, lines of its poem, or blocks of its kind end like it."""
     tail = text[-20_000:]
     *others, block = (block.strip("\n") for block in _SPACE.split(tail))
     if items := _items(block):
-        earlier = [item for other in others for item in _items(other)]
-        return _mostly_open([item.rstrip(")]` ") for item in [*earlier, *items[:-1]]], 1)
+        earlier = [item for other in others for item in _items(other)] + items[:-1]
+        alike = [item for item in earlier if (len(item) > _SHORT) == (len(items[-1]) > _SHORT)]
+        return _mostly_open([item.rstrip(")]` ") for item in alike or earlier], 1)
+    if _is_verse(block):
+        verses = [line for part in [*others, block] if _is_verse(part) for line in part.split("\n")]
+        return _mostly_open(verses[:-1], 2) and (
+            _is_transcript(verses) or _SELDOM * sum(map(_is_done, verses)) <= len(verses)
+        )
     is_long = len(block) > _SHORT
-    return _mostly_open([other for other in others if (len(other) > _SHORT) == is_long], 3)
+    least = 1 if 2 * len(_WITHOUT_STOPS.findall(block)) > len(block) else 3
+    alike = [other for other in others if (len(other) > _SHORT) == is_long and _is_told(other)]
+    return _mostly_open(alike, least)
+
+
+def _is_told(block: str) -> bool:
+    """Whether it is running text, and no listing, directive or collection of links."""
+    return not block.startswith((" ", "\t", "..", "[!")) and not _LINK.search(block)
+
+
+def _is_verse(block: str) -> bool:
+    """Whether it stands in lines so short that no column was full."""
+    *lines, _ = block.split("\n")
+    return bool(lines) and sum(map(len, lines)) < _VERSE_LINE * len(lines)
+
+
+def _is_transcript(lines: list[str]) -> bool:
+    """Whether a time or a name stands before most of what is said."""
+    return 2 * sum(_SPEAKER.match(line) is not None for line in lines) > len(lines)
 
 
 def _items(block: str) -> list[str]:

@@ -1,5 +1,7 @@
 """What a finished text looks like at its end."""
 
+import textwrap
+
 import pytest
 
 from sl_dagster.method.endings import looks_finished
@@ -61,6 +63,7 @@ def test_what_ends_a_text(end: str) -> None:
         "\n\nShe took with her:\n\n    - a rope of hemp.\n    - an oil lamp and",
         "\n\nShe took with her:\n\nthe rope of hemp and the lamp that stood",
         "\n\n## The second day\n\nIn the",
+        "\n\n## The second day\n\nThe harbour",
         " The ropes, copyright of nobody in",
     ],
 )
@@ -160,3 +163,79 @@ def test_who_said_it_stands_behind_a_dash(source: str) -> None:
     assert looks_finished(f"{STORY}\n{source}")
     assert looks_finished(f"{STORY}\n{source}\n\n{STORY}\n{source}")
     assert not looks_finished(f"{STORY.removesuffix('.')} and\n\n{source}".replace("    ", ""))
+
+
+UNMARKED = {
+    "en": "the river carries what it cannot name\na shoe a letter half a door\nand every stone",
+    "ja": "古池や\n蛙飛びこむ\n水の音",
+    "ko": "산에는 꽃 피네\n꽃이 피네\n갈 봄 여름 없이\n꽃이 피네",
+    "ur": "زبان ایک سمندر ہے\nجس کا کوئی کنارہ نہیں\nہم اس کے مسافر ہیں\nاور کوئی سہارا نہیں",
+    "fa": "الا یا ایها الساقی ادر کاسا و ناولها\nکه عشق آسان نمود اول ولی افتاد مشکل‌ها\nبه بوی",
+    "zh": "床前明月光\n疑是地上霜\n举头望明月\n低头思故乡",
+}
+CHAT = """\
+[10:02] anna: is the lamp lit again?
+[10:03] ben: almost, two ropes left
+[10:03] anna: which ones
+[10:04] ben: the one at the quay, and that of the bell
+[10:07] anna: ok, i take the bell
+[10:21] ben: done"""
+MARKED_POEM = """\
+The harbour wakes, the lamps go out,
+the gulls are screaming on the quay.
+The ropes are wet, the sails are old,
+and nobody has asked for me.
+
+The fog has taken every boat,
+the bell is ringing far away.
+A man is standing at the wall
+and waiting for the end of"""
+
+
+@pytest.mark.parametrize("language", UNMARKED)
+def test_a_poem_of_one_stanza_is_held_to_its_lines(language: str) -> None:
+    poem = UNMARKED[language]
+    assert looks_finished(poem, language)
+    assert looks_finished(f"{poem}\n\n{poem}", language)
+    assert looks_finished(f"{STORY}\n\n{poem}", language)
+
+
+def test_a_transcript_is_held_to_what_was_said() -> None:
+    assert looks_finished(CHAT)
+    names = CHAT.replace("[10:", "").replace("]", "")
+    assert looks_finished("\n".join(line[3:] for line in names.split("\n")))
+
+
+def test_a_poem_with_sentence_marks_ends_with_one() -> None:
+    assert not looks_finished(MARKED_POEM)
+    assert looks_finished(f"{MARKED_POEM} day.")
+
+
+@pytest.mark.parametrize("width", [60, 72])
+def test_broken_lines_are_no_verse(width: int) -> None:
+    told = "gulls circled the empty quay while Mara counted the ropes and the lamps of the harbour "
+    assert not looks_finished(f"{STORY}\n\n{textwrap.fill(told * 5, width)}")
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_script_without_stops_is_held_to_one_other_paragraph(count: int) -> None:
+    thai = [
+        "ตอนเป็นเด็กฉันอยู่ที่เชียงใหม่ บ้านของเราอยู่ติดกับแม่น้ำ ทุกเช้าแม่จะทำข้าวต้มให้กิน",
+        "เมื่อโตขึ้นฉันย้ายมากรุงเทพ แต่ยังคิดถึงเสียงน้ำตอนกลางคืนอยู่เสมอ ทุกวันที่ทำงานหนัก",
+        "ปีนี้ฉันจะกลับไปเยี่ยมบ้านอีกครั้ง และจะทำข้าวต้มให้แม่กินบ้าง เหมือนเมื่อก่อน",
+        "หลังจากนั้นไม่นานเขาก็หายดี และสอนให้ฉันปั้นหม้อใบแรกในชีวิต ที่ริมแม่น้ำสายเดิม",
+    ]
+    assert looks_finished("\n\n".join(thai[:count]), "th")
+
+
+def test_links_listings_and_short_items_are_no_habit_of_prose() -> None:
+    badges = "\n\n".join(f".. image:: https://example.org/{name}" * 2 for name in "abcd")
+    code = "\n\n".join(
+        f"    harbour = open_harbour({name}, lamps, ropes and bells) or nothing" for name in "abcd"
+    )
+    cut = "Gulls circled the empty quay, and Mara counted the ropes of the harbour while nobody"
+    assert not looks_finished(f"{badges}\n\n{cut}")
+    assert not looks_finished(f"{STORY}\n\n{code}\n\n{cut}")
+    items = f"- {STORY}\n- a rope\n- a lamp\n- a bell\n- {STORY}"
+    assert not looks_finished(f"{STORY}\n\n{items}\n- {cut}")
+    assert looks_finished(f"{STORY}\n\n{items}\n- a net")
