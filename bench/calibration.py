@@ -32,7 +32,8 @@ from sl_dagster.method.words import count_words
 SHORTEST, LONGEST = 60, 8_000  # words
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
 BREAK = re.compile(r"\n[ \t]*\n")
-NO_PROSE = re.compile(r"[|{}=<>\\]|```|^\s*[$#]|^ {4}", re.MULTILINE)
+NO_PROSE = re.compile(r"```|^\s*(?:[$#|<]|\.\. )|^ {4}", re.MULTILINE)
+SYMBOL = re.compile(r"[|{}=<>\\]")
 HANDED_OVER = (
     "Here is the edited text:", "Here's an expanded version of your story:", "Revised version:",
     "Sure! Below is a longer version of the text.", "I have rewritten the text to make it longer.",
@@ -131,6 +132,7 @@ def is_prose(paragraph: str) -> bool:
     return (
         len(paragraph) > (60 if re.search("[一-鿿぀-ヿ]", paragraph) else 150)
         and not NO_PROSE.search(paragraph)
+        and 40 * len(SYMBOL.findall(paragraph)) < len(paragraph)
         and len(SENTENCE_END.split(paragraph)) > 1
     )
 

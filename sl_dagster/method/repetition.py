@@ -44,6 +44,10 @@ _COPIED_SHARE = 0.02
 _LOOP_TURNS = 3
 _LOOP_UNITS = 30
 
+# Speech is what is quoted to a third. A line with a symbol for so many words is no prose.
+_QUOTED_PART = 3
+_WORDS_PER_SYMBOL = 6
+
 # A line of a poem or a list; in scripts without spaces it has half as many characters.
 _SHORT_LINE = 50
 
@@ -60,8 +64,16 @@ _SCRIPTS = {
     "hangul": re.compile(f"[{HANGUL}]"),
 }
 _FENCE = re.compile(r"\s*(```|~~~(?!~))")
-_TABULAR = re.compile(r"\s*(?:[|+$>]|\S.*(?: {3,}|\t)\S.*(?: {3,}|\t)\S|[^\w\s]+\s*$)|.*[|{}=<>\\]")
-_SPEECH = re.compile('["“”„«»「」『』]')
+_TABULAR = re.compile(r"\s*(?:[|+$>]|\S.*(?: {3,}|\t)\S.*(?: {3,}|\t)\S|[^\w\s]+\s*$)")
+_SYMBOL = re.compile(r"[|{}=<>\\]")
+_QUOTE = '["“”„«»「」『』]'
+_BEGINS_SPEAKING = re.compile(rf"\s*(?:{_QUOTE}|[—–])")
+_HAS_QUOTE = re.compile(_QUOTE)
+# What is quoted; a quotation may have begun before, or go on behind.
+_QUOTED = re.compile(
+    r'"[^"]*(?:"|\Z)|[“„][^”“]*(?:[”“]|\Z)|«[^»]*(?:»|\Z)|»[^«]*(?:«|\Z)'
+    r"|「[^」]*(?:」|\Z)|『[^』]*(?:』|\Z)|\A[^“„«「『]*[”」』]"
+)
 _SENTENCE_END = re.compile(
     rf"(?<=[{SPACED_STOPS}])[\"'”’)\]»*_]*\s+|(?<=[{STOPS}])[\"'”’)\]»」』）*_]*\s*"
 )
@@ -111,17 +123,20 @@ def repeats_itself(text: str) -> bool:
     copied, copied_units = 0, 0
     for lines, layout in _blocks(text):
         begin = len(units)
-        for sentence in _SENTENCE_END.split("\n".join(lines)):
+        block = "\n".join(lines)
+        is_speech = _is_speech(block)
+        for sentence in _SENTENCE_END.split(block):
             words = array("q", (hash(unit[0]) for unit in _UNIT.finditer(sentence)))
             units.extend(words)
             long_enough = len(words) >= _COPIED_SENTENCE * measure.per_word
-            told = layout == _Layout.PROSE and not _is_formula(sentence)
+            spoken = _is_speech(sentence) or (is_speech and _HAS_QUOTE.search(sentence))
+            told = layout == _Layout.PROSE and not spoken and not introduces(sentence)
             if long_enough and told and _was_there(words, sentences):
                 copied += 1
                 copied_units += len(words)
         written = len(units) - begin
         layouts.frombytes(bytes([layout]) * written)
-        is_formula = _is_formula("\n".join(lines))
+        is_formula = is_speech or introduces(block)
         least = _COPIED_FORMULA if is_formula else _COPIED_PARAGRAPH
         long_enough = written >= least * measure.per_word
         if layout == _Layout.PROSE and long_enough and _was_there(units[begin:], paragraphs):
@@ -131,9 +146,11 @@ def repeats_itself(text: str) -> bool:
     return _runs_repeat(_as_numbers(units, np.int64), _as_numbers(layouts, np.int8), measure)
 
 
-def _is_formula(text: str) -> bool:
-    """Whether somebody speaks in it, or it introduces what follows it."""
-    return bool(_SPEECH.search(text)) or introduces(text)
+def _is_speech(text: str) -> bool:
+    """Whether somebody speaks in it: it begins with a quotation, or a good part of it is one."""
+    if _BEGINS_SPEAKING.match(text):
+        return True
+    return _QUOTED_PART * sum(len(found[0]) for found in _QUOTED.finditer(text)) >= len(text)
 
 
 def _runs_repeat(units: np.ndarray, layouts: np.ndarray, measure: _Measure) -> bool:
@@ -226,12 +243,18 @@ def _marked(text: str) -> Iterator[tuple[str, str]]:
         if mark and fence in (None, mark[1]):
             fence = None if fence else mark[1]
             yield "blank", line
-        elif fence or _TABULAR.match(line):
+        elif fence or _is_tabular(line):
             yield "tabular", line
         elif not line.strip():
             yield "blank", line
         else:
             yield "listing" if in_listing else "plain", line
+
+
+def _is_tabular(line: str) -> bool:
+    """Whether it stands in columns, or has a symbol of tables and code for a few words."""
+    symbols = len(_SYMBOL.findall(line))
+    return bool(_TABULAR.match(line)) or _WORDS_PER_SYMBOL * symbols > len(_UNIT.findall(line))
 
 
 def _layout(lines: list[str]) -> _Layout:

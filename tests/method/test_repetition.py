@@ -135,3 +135,60 @@ def test_a_letter_and_its_marks_are_one(language: str) -> None:
     # Whole sentences are not.
     copied = [*told[:9], *([*part, told[place][1]] for place, part in enumerate(told[9:]))]
     assert repeats_itself("\n\n".join(map(" ".join, copied)))
+
+
+MARKS = ["timeout=30", "<timeout>", '"timeout"', "«timeout»", "{timeout}", "C:\\timeout", "timeout"]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_symbol_or_a_quoted_word_makes_no_table_and_no_speech(mark: str) -> None:
+    told = paragraphs(12)
+    marked = (
+        f"The setting {mark} decides how long the harbour waits for a ship before the lamps go out "
+        f"and the bells are rung."
+    )
+    assert not repeats_itself("\n\n".join([*told, marked]))
+    assert repeats_itself("\n\n".join([*told[:4], marked, *told[4:], marked]))
+    sentences = [f"{mark} {sentence(random.Random(n))}." for n in range(3)]
+    copied = [f"{part} {copy}" for part, copy in zip(told, sentences * 4, strict=True)]
+    assert repeats_itself("\n\n".join([*told, *paragraphs(12, seed=2), *copied[:6]]))
+
+
+def test_marked_words_and_paragraphs_of_chinese_and_japanese() -> None:
+    told = chinese(12)
+    for mark in ("「灯」", "“灯”", "name=灯", "<灯>"):
+        marked = f"他说的{mark}是什么，没有人知道，{told[0]}"
+        assert repeats_itself("\n\n".join([*told[1:], marked, told[0][::-1], marked])), mark
+        assert not repeats_itself("\n\n".join([*told[1:], marked])), mark
+
+
+SAID = "Good evening, and thank you for having waited so long for me at the northern quay"
+
+
+@pytest.mark.parametrize(
+    "speech",
+    [
+        f"“{SAID},” he said.",
+        f"«{SAID}», dit-il.",
+        f"— {SAID}, he said.",
+        f"He bowed to all of them and said: “{SAID}.”",
+    ],
+)
+def test_what_somebody_says_may_come_back(speech: str) -> None:
+    told = paragraphs(24)
+    assert not repeats_itself("\n\n".join([*told[:8], speech, *told[8:], speech]))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "| harbour | three | lamps |",
+        "harbour = open(lamps)",
+        "<b>harbour</b> <i>lamps</i>",
+        "a<b>c",
+    ],
+)
+def test_rows_of_tables_and_code_may_come_back(row: str) -> None:
+    told = paragraphs(24)
+    rows = "\n".join([row] * 2)
+    assert not repeats_itself("\n\n".join([*told[:8], rows, *told[8:16], rows, *told[16:]]))
