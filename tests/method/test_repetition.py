@@ -192,3 +192,49 @@ def test_rows_of_tables_and_code_may_come_back(row: str) -> None:
     told = paragraphs(24)
     rows = "\n".join([row] * 2)
     assert not repeats_itself("\n\n".join([*told[:8], rows, *told[8:16], rows, *told[16:]]))
+
+
+STEP = (
+    "Depending on the tide, you may have to ring the bell in the northern tower and give the name"
+)
+HOW_TO = """\
+## {title}
+
+To {title}:
+
+{a} Open the gate of the harbour and choose the lamp.
+
+{b} {step} of your ship when you are asked for it.
+
+{c} {last}"""
+
+
+@pytest.mark.parametrize("marks", ["1. 2. 3.", "1) 2) 3)", "- - -", "* * *"])
+def test_the_same_step_in_two_procedures(marks: str) -> None:
+    a, b, c = marks.split()
+    first = HOW_TO.format(title="land a ship", a=a, b=b, c=c, step=STEP, last="Throw the rope.")
+    second = HOW_TO.format(title="lift an anchor", a=a, b=b, c=c, step=STEP, last="Wind it up.")
+    told = paragraphs(3)
+    assert not repeats_itself("\n\n".join([first, second]))
+    assert not repeats_itself("\n\n".join([told[0], first, told[1], second, told[2]]))
+    # The whole procedure is another thing, and so is a step without its list.
+    assert repeats_itself("\n\n".join([first, second, first, second, first]))
+    step = f"{STEP} of your ship when you are asked for it."
+    assert repeats_itself("\n\n".join([told[0], step, told[1], step, told[2]]))
+
+
+def test_a_copied_list_and_a_copied_item_that_is_a_paragraph() -> None:
+    told = paragraphs(24)
+    draw = random.Random(3)
+    items = "\n".join(f"- {sentence(draw, 9)}" for _ in range(6))
+    long_item = f"1. {paragraphs(1, seed=9)[0]}"
+    for copied in (items, long_item):
+        assert repeats_itself("\n\n".join([*told[:12], copied, *told[12:], copied]))
+        assert not repeats_itself("\n\n".join([*told[:12], copied, *told[12:]]))
+
+
+def test_a_run_that_comes_back_once_is_no_share_of_a_short_text() -> None:
+    told = ["Nobody lit the lamps of the harbour, and nobody rang the bell, until Mara came home"]
+    rest = [f"{sentence(random.Random(n), 30)}." for n in range(3)]
+    assert not repeats_itself(f"{told[0]} in May. {' '.join(rest)} But {told[0].lower()} again.")
+    assert repeats_itself(f"{told[0]}. {told[0]}.")
