@@ -9,7 +9,7 @@ import unicodedata
 
 from sl_dagster.method.language import Language
 from sl_dagster.method.listings import in_listings
-from sl_dagster.method.scripts import HAN, SPACED_STOPS, STOPS
+from sl_dagster.method.scripts import HAN, KANA, SPACED_STOPS, STOPS
 
 _TERMINAL = frozenset(SPACED_STOPS + STOPS)
 # After these something must follow, whatever quotes or brackets are closed behind them.
@@ -58,6 +58,8 @@ _SESSION = re.compile(r"^\s*>>> ", re.MULTILINE)
 _FENCE = re.compile(r"^\s*(```|~~~(?!~))")
 _FIELD = re.compile(r"^\s*:[\w-]+: ")
 _LATIN_STOP = re.compile(f"[{HAN}]\\.$")
+_WIDE = re.compile(f"[{HAN}{KANA}]")
+_POSTSCRIPT = re.compile(r"^\W*P\.? ?P?\.? ?S\b\.?:?\s", re.IGNORECASE)
 # Thai and Lao put a space where others have a full stop.
 _WITHOUT_STOPS = re.compile("[\u0e01-\u0eff]")
 _SPEAKER = re.compile(r"\s*(?:[\[(]?\d{1,2}[:.]\d{2}|<[^<>\n]{1,30}>|\w[\w .-]{0,24}[:>]\s)")
@@ -70,6 +72,9 @@ _SHORT = 60
 _NAME_WORDS = 6
 # What says where a quotation is from stands so many columns further in.
 _FURTHER = 4
+# A sign-off has at most so many lines; a name in a script without spaces, so many characters.
+_NAME_ROWS = 4
+_WIDE_NAME = 6
 # Lines of a poem or a transcript have fewer characters on the average.
 _VERSE_LINE = 50
 # A poem in which one line in so many ends with a mark has marks where sentences end.
@@ -109,7 +114,7 @@ def looks_finished(text: str, language: Language = "en") -> bool:
     if language == "zh" and _LATIN_STOP.search(inner):
         return False
     if inner and inner[-1] in _TERMINAL:
-        return not _is_bare_number(inner, last)
+        return not _is_bare_number(inner, last) or _is_closing(lines)
     if _LINK.search(core) or _TAG.search(core):
         return not _has_open_bracket(text)
     if inner and inner[-1] in _UNFINISHED:
@@ -130,9 +135,15 @@ def _ends_like_a_line(text: str, lines: list[str], core: str) -> bool:
     is_note = is_note and (words[0].casefold() not in _LEADING or core.isupper())
     if words[-1].casefold() in _LEADING and not is_note:
         return False
+    is_note = is_note or (len(words) <= 2 * _NAME_WORDS and _POSTSCRIPT.match(last))
     if is_note or _FIELD.match(lines[-1]) or _is_copyright(last):
         return True
-    return _is_signature(text, lines, last, words) or _is_listing(text, lines) or _is_habit(text)
+    return (
+        _is_signature(text, lines, last, words)
+        or _is_sign_off(text)
+        or _is_listing(text, lines)
+        or _is_habit(text)
+    )
 
 
 def _is_copyright(last: str) -> bool:
@@ -164,6 +175,57 @@ def _is_signature(text: str, lines: list[str], last: str, words: list[str]) -> b
             return True
         return bool(_YEAR.search(last)) or (formula and len(words) <= 4)
     return False
+
+
+def _is_sign_off(text: str) -> bool:
+    """Whether it ends as letters do in every script: in a few short lines, apart from the rest.
+
+    A text that is cut in its last paragraph has no short lines before its last; and hardly ever is
+    it cut behind so few letters as a name has. In a letter a name may have more of them.
+    """
+    *others, block = (block.strip("\n") for block in _SPACE.split(text[-20_000:]))
+    rows = block.split("\n")
+    if not others or len(rows) > _NAME_ROWS or not all(map(_is_brief, rows)):
+        return False
+    if _LIST_ITEM.match(block) or _HEADING.match(block) or any(map(_ATTRIBUTION.match, rows)):
+        return False
+    before = others[-1]
+    done = _is_done(before) or bool(_WITHOUT_STOPS.search(before[-10:]))
+    closing = not done and "\n" not in before and _is_brief(before) and not _HEADING.match(before)
+    if len(rows) > 1:
+        told = any(map(_is_done, rows[:-1])) or _is_transcript(rows) or any(map(_is_verse, others))
+        return (done or (closing and len(others) > 1)) and not told
+    words = block.split()
+    if len(_WIDE.findall(block)) > _WIDE_NAME:
+        return False
+    if _opens_a_letter(text) and len(words) <= _NAME_WORDS - 2:
+        named = not (words[0].casefold() in _LEADING or words[0].islower() or words[-1].islower())
+        return closing or (done and named)
+    return done and _has_no_capitals(block)
+
+
+def _opens_a_letter(text: str) -> bool:
+    """Whether the first line calls somebody."""
+    first = text.lstrip().split("\n", 1)[0].rstrip()
+    return _is_brief(first) and first.endswith(tuple(",:!،，：！、"))
+
+
+def _is_brief(line: str) -> bool:
+    return (
+        len(line) <= _SHORT
+        and len(line.split()) <= _NAME_WORDS
+        and len(_WIDE.findall(line)) <= 2 * _NAME_WORDS
+    )
+
+
+def _has_no_capitals(line: str) -> bool:
+    """Whether it is a word or three in a script that has no capitals."""
+    return (
+        any(unicodedata.category(character) == "Lo" for character in line)
+        and line == line.swapcase()
+        and len(line) <= 2 * _NAME_WORDS
+        and len(line.split()) <= _NOTE_WORDS
+    )
 
 
 def _is_attribution(text: str, lines: list[str]) -> bool:
@@ -318,3 +380,8 @@ def _opens(core: str) -> bool:
 def _is_bare_number(inner: str, last: str) -> bool:
     """Whether all there is of the last line is the number of an item to come."""
     return inner[-1] == "." and bool(re.fullmatch(r"\s*(?:\d{1,3}|[A-Za-z])\.\s*", last))
+
+
+def _is_closing(lines: list[str]) -> bool:
+    """Whether an initial stands under a line like *Yours,*."""
+    return len(lines) > 1 and lines[-1].strip().isupper() and lines[-2].rstrip().endswith(",")

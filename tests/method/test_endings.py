@@ -239,3 +239,71 @@ def test_links_listings_and_short_items_are_no_habit_of_prose() -> None:
     items = f"- {STORY}\n- a rope\n- a lamp\n- a bell\n- {STORY}"
     assert not looks_finished(f"{STORY}\n\n{items}\n- {cut}")
     assert looks_finished(f"{STORY}\n\n{items}\n- a net")
+
+
+LETTERS = {
+    "zh": (
+        "亲爱的爸爸妈妈：\n\n我在学校一切都好，请不要担心。",
+        ["你的女儿\n小红", "李华"],
+        ["等放假了我就回家看"],
+    ),
+    "ja": (
+        "お久しぶりです。来月お会いできるのを楽しみにしています。",
+        ["田中花子", "敬具"],
+        ["またお便りを書きたいと"],
+    ),
+    "ko": (
+        "어머니께\n\n저는 잘 지내고 있습니다.",
+        ["아들 민수 올림", "민수"],
+        ["방학이 되면 저는 집에"],
+    ),
+    "ar": (
+        "عزيزي أحمد،\n\nأكتب إليك من القاهرة.",
+        ["صديقك المخلص\nمحمد"],
+        ["أرجو أن تزورنا قريبا في مدينة"],
+    ),
+    "he": (
+        "אמא יקרה,\n\nהכול בסדר אצלי.",
+        ["שלך, דוד", "באהבה\nדוד"],
+        ["אבוא הביתה בקרוב מאוד כי"],
+    ),
+    "hi": ("प्रिय माँ,\n\nमैं यहाँ ठीक हूँ।", ["आपका बेटा\nराम", "राम"], ["जल्दी ही मैं घर आऊँगा और"]),
+    "th": ("ถึงคุณแม่\n\nผมสบายดี ไม่ต้องเป็นห่วง", ["รัก\nสมชาย"], []),
+    "ru": (
+        "Дорогая мама!\n\nУ меня всё хорошо.",
+        ["Твой сын Иван", "Целую\nтвоя Катя"],
+        ["Скоро приеду и"],
+    ),
+    "de": (
+        "Liebe Anna,\n\nmir geht es gut.",
+        ["Dein Tom", "Bis bald\ndein Tom"],
+        ["Bald komme ich nach"],
+    ),
+    "en": (
+        "Dear Anna,\n\nthe garden is finished at last.",
+        [
+            "Best wishes\n\nTom",
+            "Your loving son\n\nwilliam",
+            "Yours,\n\nT.",
+            "P.S. Bring the dog",
+            "XOXO",
+            "Jane Doe\nHead of Sales\nTel. 030 1234567",
+            "Sincerely,\n\nJane Doe\nHead of Sales\nTel. 030",
+        ],
+        [
+            "We ate the first",
+            "And then Tom",
+            "Tom said",
+            "We ate the first tomatoes on Sunday and Tom",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("language", LETTERS)
+def test_a_sign_off_is_known_by_its_layout(language: str) -> None:
+    letter, signed, cuts = LETTERS[language]
+    for end in signed:
+        assert looks_finished(f"{letter}\n\n{end}", language), end
+    for end in cuts:
+        assert not looks_finished(f"{letter}\n\n{end}", language), end
