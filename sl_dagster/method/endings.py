@@ -10,6 +10,12 @@ import unicodedata
 from sl_dagster.method.language import Language
 from sl_dagster.method.listings import in_listings
 from sl_dagster.method.scripts import HAN, KANA, SPACED_STOPS, STOPS
+from sl_dagster.method.whole_lines import (
+    ends_in_picture_of_letters,
+    is_address,
+    is_formula,
+    is_row,
+)
 
 _TERMINAL = frozenset(SPACED_STOPS + STOPS)
 # After these something must follow, whatever quotes or brackets are closed behind them.
@@ -40,9 +46,6 @@ _LAST_WORDS = {
     "剧终", "未完待续", "全书完", "本章完", "おわり", "終わり", "終", "了", "끝", "конец", "amen",
 }  # fmt: skip
 
-_LINK = re.compile(
-    r"(?:https?://|www\.|mailto:)\S+$|\S+@\S+\.\w+>?$|[\w.-]+\.(?:com|org|net|io)/?\S*$"
-)
 _TAG = re.compile(r"(?:^|\s)[#@][^\s#@]+$")
 _FOOTNOTE = re.compile(r"(?:\[\w{1,4}\]|[¹²³⁰⁴-⁹†‡]+)$")
 _YEAR = re.compile(r"\b\d{4}\b\W*$|\d{1,4}\s*[年月日]\W*$")
@@ -53,11 +56,12 @@ _LIST_ITEM = re.compile(
 _HEADING = re.compile(r"^\s*(?:#{1,6}\s|\*\*[^*]+\*\*:?$|[=~^\"'-]{4,}$)")
 _ATTRIBUTION = re.compile(r"""^\s*(?:-{2,3}|[–—―─]{1,2})\s*["'“„«‘《「『]?[^\W\d_]""")
 _NAME = re.compile(r"^(?:[A-ZÀ-ÖØ-ÞΑ-ΩА-Я][\w.’'-]*|(?:van|von|de|der|du|la|le|of|and|the|&)\b)$")
+_TITLE = re.compile(r"\".+\"|“.+”|«.+»|《.+》|「.+」")
 _COPYRIGHT = re.compile(r"(?:©|\(c\)|\bcopyright\b).*\d{4}", re.IGNORECASE)
 _SESSION = re.compile(r"^\s*>>> ", re.MULTILINE)
 _FENCE = re.compile(r"^\s*(```|~~~(?!~))")
 _FIELD = re.compile(r"^\s*:[\w-]+: ")
-_LATIN_STOP = re.compile(f"[{HAN}]\\.$")
+_LATIN_STOP = re.compile(rf"[{HAN}]\.(?=\s|$)")
 _WIDE = re.compile(f"[{HAN}{KANA}]")
 _POSTSCRIPT = re.compile(r"^\W*P\.? ?P?\.? ?S\b\.?:?\s", re.IGNORECASE)
 # Thai and Lao put a space where others have a full stop.
@@ -108,14 +112,16 @@ def looks_finished(text: str, language: Language = "en") -> bool:
         return True
     body = _without_footnotes(last)
     core = _INVISIBLE.sub("", body).rstrip("".join(_EMPHASIS))
-    if not core or _ends_in_picture(core):
+    if not core or _ends_in_picture(core) or ends_in_picture_of_letters(core):
+        return True
+    if is_formula(core.strip(), _SPACE.split(text[-_LONG_LINE:])[-1].strip() == last.strip()):
         return True
     inner = core.rstrip("".join(_CLOSING | _EMPHASIS | {" "}))
-    if language == "zh" and _LATIN_STOP.search(inner):
+    if language == "zh" and _LATIN_STOP.search(inner[-2:]) and not _has_latin_stops(text):
         return False
     if inner and inner[-1] in _TERMINAL:
         return not _is_bare_number(inner, last) or _is_closing(lines)
-    if _LINK.search(core) or _TAG.search(core):
+    if is_address(core) or _TAG.search(core):
         return not _has_open_bracket(text)
     if inner and inner[-1] in _UNFINISHED:
         return False
@@ -142,8 +148,14 @@ def _ends_like_a_line(text: str, lines: list[str], core: str) -> bool:
         _is_signature(text, lines, last, words)
         or _is_sign_off(text)
         or _is_listing(text, lines)
+        or is_row(_SPACE.split(text[-20_000:])[-1])
         or _is_habit(text)
     )
+
+
+def _has_latin_stops(text: str) -> bool:
+    """Whether a Chinese text ends its sentences with them throughout."""
+    return len(_LATIN_STOP.findall(text)) > max(1, text.count("。"))
 
 
 def _is_copyright(last: str) -> bool:
@@ -164,6 +176,13 @@ def _is_signature(text: str, lines: list[str], last: str, words: list[str]) -> b
     before = lines[-2].rstrip() if len(lines) > 1 else ""
     apart = _SPACE.search(text, max(0, len(text) - len(lines[-1]) - 20)) is not None
     if _is_attribution(text, lines):
+        return True
+    # Where a quotation is from stands far further in, with or without a dash.
+    if (
+        len(last) <= _SHORT
+        and _is_done(before)
+        and _indent(lines[-1]) >= _indent(before) + 2 * _FURTHER
+    ):
         return True
     if len(last) > _SHORT or not before or not (apart or len(before) < _SHORT):
         return False
@@ -246,11 +265,12 @@ def _is_attribution(text: str, lines: list[str]) -> bool:
 
 
 def _is_named(source: str) -> bool:
-    """Whether it is short, full of names, or a name and what it is."""
+    """Whether it is short, full of names, a name and what it is, or names a title."""
     words, who = (re.findall(r"\w[\w.’'-]*", part) for part in (source, source.split(",")[0]))
     names = sum(not word[0].islower() for word in words)
     is_name = len(who) > 1 and not any(word[0].islower() for word in who)
-    return len(words) <= _NOTE_WORDS or 2 * names >= len(words) or is_name
+    is_title = _TITLE.search(source) is not None
+    return len(words) <= _NOTE_WORDS or 2 * names >= len(words) or is_name or is_title
 
 
 def _has_speech(text: str, indent: int) -> bool:
@@ -296,7 +316,7 @@ def _is_habit(text: str) -> bool:
 
 def _is_told(block: str) -> bool:
     """Whether it is running text, and no listing, directive or collection of links."""
-    return not block.startswith((" ", "\t", "..", "[!")) and not _LINK.search(block)
+    return not block.startswith((" ", "\t", "..", "[!")) and not is_address(block)
 
 
 def _is_verse(block: str) -> bool:
