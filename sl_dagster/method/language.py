@@ -24,7 +24,8 @@ Language = Annotated[str, AfterValidator(_language_code)]
 # Those that the project itself has prompts and seeds for.
 BUILT_IN_LANGUAGES = ("en", "zh")
 
-_CODE_BLOCK = re.compile(r"^```.*?(?:^```|\Z)", re.MULTILINE | re.DOTALL)
+# Fences may stand further in, under the step of a list.
+_CODE_BLOCK = re.compile(r"^[ \t]*(```|~~~(?!~)).*?(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
 # Every repetition is bounded, or begun by a character of its own, so that time grows with the text.
 _NO_PROSE = re.compile(r"`[^`\n]{0,200}`|https?://\S+|[\w.+-]{1,64}@[\w.-]+|<[^<>\n]{0,200}>")
 _WORD = re.compile(rf"[^\W\d_{HAN}{KANA}]+")

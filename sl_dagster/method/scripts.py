@@ -14,6 +14,8 @@ BRAHMIC_MARKS = (
     "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece"
     "\u102b-\u103e\u1056-\u1059\u17b4-\u17d3"
 )
+# What makes another kana of the one before it, where it is a character of its own.
+KANA_MARKS = "\u3099\u309a\uff9e\uff9f"
 HANGUL = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"
 
 # Vowel signs, tones and points belong to the letter before them, whatever regular expressions say.

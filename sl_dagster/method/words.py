@@ -3,12 +3,12 @@
 import re
 
 from sl_dagster.method.language import Language
-from sl_dagster.method.scripts import BRAHMIC, BRAHMIC_MARKS, HAN, KANA
+from sl_dagster.method.scripts import BRAHMIC, BRAHMIC_MARKS, HAN, KANA, KANA_MARKS
 
 # CJK ideographs, CJK punctuation, and full-width forms: each character is a word of its own.
 _PAPERS = r"\u4e00-\u9fff\u3000-\u303f\uff00-\uffef"
 _WIDE = re.compile(f"[{_PAPERS}]")
-_WIDE_ELSEWHERE = re.compile(f"[{_PAPERS}{HAN}{KANA}{BRAHMIC}][{BRAHMIC_MARKS}]*")
+_WIDE_ELSEWHERE = re.compile(f"[{_PAPERS}{HAN}{KANA}{BRAHMIC}][{BRAHMIC_MARKS}{KANA_MARKS}]*")
 _PAPERS_LANGUAGES = (None, "en", "zh")
 
 

@@ -77,3 +77,14 @@ def test_short_chinese_and_japanese() -> None:
     assert is_written_in("東京大学", "ja")
     assert is_written_in("東京大学", "zh")
     assert not is_written_in("ありがとう", "zh")
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~"])
+@pytest.mark.parametrize("indent", ["", "   ", "\t", "      "])
+def test_code_under_a_step_is_no_prose(fence: str, indent: str) -> None:
+    commands = [f"python -m pip install package-{number} --upgrade --quiet" for number in range(20)]
+    code = "\n".join(f"{indent}{line}" for line in [f"{fence}bash", *commands, fence])
+    text = f"本文介绍如何部署程序。\n\n1. 首先安装依赖：\n\n{code}\n\n2. 完成以后就可以看到首页了。"
+    assert is_written_in(text, "zh")
+    assert detect_language(text) == "zh"
+    assert not is_written_in(text.replace(fence, "\n"), "zh"), "unfenced, it is what most of it is"

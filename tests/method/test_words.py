@@ -44,6 +44,9 @@ def test_counts_agree_with_the_definition(text: str) -> None:
         ("항구는 천천히 깨어났다.", "ko", 3),
         ("Der Hafen erwachte.", "de", 3),
         ("ท่าเรือ", "th", 5),  # marks above and below a letter belong to it
+        ("か\u3099き\u3099", "ja", 2),  # and so do the marks of a kana
+        ("ﾃﾞｰﾀ", "ja", 3),
+        ("か\u3099", "zh", 1),
         ("ひらがな ok", "zh", 2),  # to the letter: what is none of the paper's ranges is a token
     ],
 )
