@@ -137,10 +137,18 @@ def test_a_letter_and_its_marks_are_one(language: str) -> None:
     assert repeats_itself("\n\n".join(map(" ".join, copied)))
 
 
-MARKS = ["timeout=30", "<timeout>", '"timeout"', "«timeout»", "{timeout}", "C:\\timeout", "timeout"]
+MARKED_WORDS = [
+    "timeout=30",
+    "<timeout>",
+    '"timeout"',
+    "«timeout»",
+    "{timeout}",
+    "C:\\timeout",
+    "timeout",
+]
 
 
-@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("mark", MARKED_WORDS)
 def test_a_symbol_or_a_quoted_word_makes_no_table_and_no_speech(mark: str) -> None:
     told = paragraphs(12)
     marked = (
