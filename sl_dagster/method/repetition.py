@@ -16,7 +16,7 @@ from operator import itemgetter
 import numpy as np
 
 from sl_dagster.method.listings import in_listings, introduces
-from sl_dagster.method.scripts import BRAHMIC, HAN, HANGUL, KANA, MARKS, SPACED_STOPS, STOPS
+from sl_dagster.method.scripts import BRAHMIC, HAN, HANGUL, KANA, LETTER_MARKS, SPACED_STOPS, STOPS
 
 
 class _Layout(IntEnum):
@@ -61,7 +61,7 @@ _WIDE = HAN + KANA + BRAHMIC
 _WIDE_LETTER = re.compile(f"[{_WIDE}{HANGUL}]")
 # An address is one thing, however many words it has: that addresses are alike is no repetition.
 _UNIT = re.compile(
-    rf"https?://[^\s<>()\[\]]+|[{_WIDE}][{MARKS}]*|[^\W_{_WIDE}](?:[^\W_{_WIDE}]|[{MARKS}])*"
+    rf"https?://[^\s<>()\[\]]+|[{_WIDE}][{LETTER_MARKS}]*|[^\W_{_WIDE}](?:[^\W_{_WIDE}]|[{LETTER_MARKS}])*"
 )
 _OTHER_WORD = re.compile(rf"[^\W_{_WIDE}{HANGUL}]+")
 _LIST_ITEM = re.compile(r"\s*(?:[-*+•·▪◦‣○●–]\s|\(?\w{1,3}[.)]\s|\(?\d{1,3}[、．）]|[①-⑳])")

@@ -20,7 +20,7 @@ HANGUL = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"
 
 # Vowel signs, tones and points belong to the letter before them, whatever regular expressions say.
 # (The scripts beyond U+FFFF are those of dead languages and of a few living ones.)
-MARKS = "".join(
+LETTER_MARKS = "".join(
     character
     for character in map(chr, range(0x300, 0x10000))
     if unicodedata.category(character).startswith("M")
