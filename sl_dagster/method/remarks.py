@@ -14,7 +14,10 @@ _REWRITE = (
     rf"(?:(?:revis|edit|expand|extend|enrich|lengthen|enhanc|polish|refin|rephras|reword"
     rf"|restructur|elaborat|proofread){_ENDING}|re-?wr(?:ites?|itten|iting|ote)\b)"
 )
-_NEW = rf"(?:{_REWRITE}|(?:improv|updat|correct)(?:ed|ing)\b|modified|longer|richer|more detailed)"
+_NEW = (
+    rf"(?:{_REWRITE}|(?:improv|updat|correct)(?:ed|ing)\b|modified|longer|lengthier|fuller|richer"
+    r"|more detailed)"
+)
 _WORK = (
     r"(?:(?:text|version|response|draft|passage|rewrite|revision|rewriting|expansion|content)s?\b)"
 )
@@ -54,8 +57,8 @@ _LINE = r"[^.!?:\n]*"  # without a colon
 
 # "Sure!", "Okay,", "As requested,", "Thank you for your request."
 _OPENER = (
-    r"(?:(?:sure(?: thing)?|certainly|of course|absolutely|understood|got it|ok(?:ay)?|great|yes"
-    r"|al(?:l )?right|as (?:requested|instructed|you asked)|thank you for [^.!?\n]{0,60}"
+    r"(?:(?:sure(?: thing)?|certainly|of course|absolutely|understood|got it|here you go"
+    r"|ok(?:ay)?|great|yes|al(?:l )?right|as (?:requested|instructed|you asked)|thank you for [^.!?\n]{0,60}"
     r"|i(?:['’]d be happy to| would be happy to| can) help(?: with that| you)?)\s*[,!.:–—-]\s*)"
 )
 _HERE = (
@@ -68,10 +71,12 @@ _HANDING_OVER_IN_ENGLISH = [
     rf"{_HERE}{_LINE}\b{_NEW}{_LINE}\b(?:{_PIECE}|it){_LINE}[.:!]?",
     rf"(?:{_HERE}|this is) (?:the|your) (?:(?:final|new|full|completed?) )?{_WORK}"
     rf"(?: of (?:the|your|this) {_PIECE})?:",
-    rf"{_HERE} (?:your {_PIECE}|the {_PIECE} with (?:more|added)\b){_LINE}:",
+    rf"{_HERE} (?:your {_PIECE}|the {_PIECE} with (?:more|added|richer|extra)\b"
+    rf"|an? version of (?:the|your) {_PIECE}){_LINE}:",
     rf"this is (?:an?|the|your) {_LINE}{_NEW} {_PIECE}{_LINE}:",
     rf"this is (?:an?|the|your) {_LINE}{_NEW} {_PIECE} of (?:the (?:original|given)|your)\b"
     rf"{_LINE}\.?",
+    rf"(?:an?|the) {_NEW} {_PIECE} (?:of (?:the|your) {_PIECE}|(?:reads|is|goes) as follows):",
     # "Revised version:", "Edited Text", "Response:"
     rf"(?:the |my |your )?{_NEW} (?:{_WORK}(?: of {_LINE})?:?|{_PIECE}:)",
     rf"(?:the |my )?final {_WORK}:|(?:output|response):",
@@ -118,7 +123,7 @@ _REMARK_IN_ENGLISH = [
     rf"my (?:goal|aim|intention) was to {_REWRITE} {_THE}(?: \w+)* {_PIECE}",
     # "The revised version includes more details", "This rewrite keeps the original tone"
     rf"(?:the|this|my|your|above) {_NEW} {_PIECE}(?: above)? {_SHOWS}{_REST}"
-    rf"(?:{_CRAFT}|{_DETAIL}|{_WORK})",
+    rf"(?:{_CRAFT}|{_DETAIL}|{_WORK}|{_NEW}|the (?:characters|story|setting|scene|reader)\b)",
     r"(?:this (?:version|response|rewrite|revision|draft|edit|expansion|rewriting)"
     rf"|the (?:text|passage) now|(?:the|these|my) (?:{_CHANGES}|added details)(?: i made)?)"
     rf" {_SHOWS}{_REST}(?:{_CRAFT}|{_DETAIL}|{_WORK}|the story|the reader)",

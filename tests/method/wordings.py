@@ -1,6 +1,11 @@
 """Wordings for the tests of commentary: a line each, as models and as people write them."""
 
 HANDED_OVER = """\
+Here's the story with richer detail:
+Sure thing! Here's a lengthier version of the article:
+Here you go! An extended version of the text:
+The revised text reads as follows:
+Here is a version of the text that is twice as long:
 Here is the rewritten text:
 Here's the extended story:
 Sure, here's a longer version:
@@ -72,6 +77,8 @@ Here is my revised version:
 """.splitlines()
 
 EXPLAINED = """\
+This expanded passage offers a deeper look at the characters.
+Overall, the revised essay is longer and more detailed.
 I have expanded the text to make it longer and more detailed.
 I expanded on the characters' emotions and the setting.
 This expanded version adds sensory details and dialogue.
