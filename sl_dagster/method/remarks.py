@@ -58,7 +58,8 @@ _LINE = r"[^.!?:\n]*"  # without a colon
 # "Sure!", "Okay,", "As requested,", "Thank you for your request."
 _OPENER = (
     r"(?:(?:sure(?: thing)?|certainly|of course|absolutely|understood|got it|here you go"
-    r"|ok(?:ay)?|great|yes|al(?:l )?right|as (?:requested|instructed|you asked)|thank you for [^.!?\n]{0,60}"
+    r"|ok(?:ay)?|great|yes|al(?:l )?right|as (?:requested|instructed|you asked)"
+    r"|thank you for [^.!?\n]{0,60}"
     r"|i(?:['’]d be happy to| would be happy to| can) help(?: with that| you)?)\s*[,!.:–—-]\s*)"
 )
 _HERE = (
