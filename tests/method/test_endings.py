@@ -307,3 +307,15 @@ def test_a_sign_off_is_known_by_its_layout(language: str) -> None:
         assert looks_finished(f"{letter}\n\n{end}", language), end
     for end in cuts:
         assert not looks_finished(f"{letter}\n\n{end}", language), end
+
+
+NOTED = "The youngest was called Dummling,[*] and was laughed at.\n\nHe lived content.\n\n"
+
+
+def test_a_footnote_explains_what_has_its_mark() -> None:
+    assert looks_finished(f"{NOTED}[*] Simpleton")
+    assert looks_finished(NOTED.replace("[*]", "[1]") + "[1] Simpleton")
+    assert looks_finished(NOTED.replace("[*]", "¹") + "¹ Simpleton")
+    assert not looks_finished(f"{NOTED}[2] Simpleton"), "nothing in the text has this mark"
+    long = "He was called that because the people of those days were of the opinion that a fool"
+    assert not looks_finished(f"{NOTED}[*] {long}")
