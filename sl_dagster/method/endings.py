@@ -45,6 +45,7 @@ _LAST_WORDS = {
 
 _TAG = re.compile(r"(?:^|\s)[#@][^\s#@]+$")
 _NOTE_BELOW = re.compile(r"\s*(\[(?:\*+|\d{1,3}|[a-z])\]|[†‡]|[¹²³⁴-⁹]+|\[\^\w+\](?=:)):?\s*[^\W_]")
+_OPEN_LINK = re.compile(r"<(?:https?|mailto):[^>]*$|\]\([^)\s]*$")
 _FOOTNOTE = re.compile(r"(?:\[\w{1,4}\]|[¹²³⁰⁴-⁹†‡]+)$")
 _RULE = re.compile(r"^\s*(?:[^\w\s]\s*)+$")
 _COPYRIGHT = re.compile(r"(?:©|\(c\)|\bcopyright\b).*\d{4}", re.IGNORECASE)
@@ -86,6 +87,8 @@ def looks_finished(text: str, language: Language = "en") -> bool:
         return True
     if _is_footnote(text, last):
         return True
+    if _is_unclosed(SPACE.split(text[-2_000:])[-1]):
+        return False
     body = _without_footnotes(last)
     core = _INVISIBLE.sub("", body).rstrip("".join(EMPHASIS))
     if not core or _ends_in_picture(core) or ends_in_picture_of_letters(core):
@@ -133,6 +136,15 @@ def _is_footnote(text: str, last: str) -> bool:
     """Whether it explains a few words that have its mark in the text."""
     note = _NOTE_BELOW.match(last)
     return note is not None and len(last) < SHORT and text.find(note[1]) < len(text) - len(last)
+
+
+def _is_unclosed(paragraph: str) -> bool:
+    """Whether a link or a piece of code begins in its last words that does not end."""
+    *_, piece = paragraph.split("`")
+    # An old way to write quotation marks is `this'; and a mark may stand alone.
+    begins = 0 < len(piece.split()) <= NOTE_WORDS and "\n" not in piece and "'" not in piece
+    in_code = begins and paragraph.count("`") % 2 == 1
+    return in_code or _OPEN_LINK.search(paragraph) is not None
 
 
 def _has_latin_stops(text: str) -> bool:

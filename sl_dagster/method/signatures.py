@@ -52,7 +52,9 @@ def is_signature(text: str, lines: list[str], last: str, words: list[str]) -> bo
         return True
     if len(last) > SHORT or not before or not (apart or len(before) < SHORT):
         return False
-    formula = before[-1] in ",，" and len(before) < SHORT
+    # "Yours truly," and who; in a poem, a line that ends like it is one of many.
+    rows = SPACE.split(text[-2_000:])[-1].count("\n")
+    formula = before[-1] in ",，" and len(before) < SHORT and rows <= _NAME_ROWS
     done = is_done(before)
     if len(words) <= NAME_WORDS and (formula or done or len(before) < SHORT):
         named = all(_NAME.match(word.strip(",.*_()")) for word in words)

@@ -319,3 +319,38 @@ def test_a_footnote_explains_what_has_its_mark() -> None:
     assert not looks_finished(f"{NOTED}[2] Simpleton"), "nothing in the text has this mark"
     long = "He was called that because the people of those days were of the opinion that a fool"
     assert not looks_finished(f"{NOTED}[*] {long}")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "Set `PYRIGHT",
+        "Read the `documentation <https://example.org/en/lat",
+        "See <https://example.org/en",
+        "It is described in [the guide](https://example.org/gui",
+    ],
+)
+def test_code_and_links_that_are_open_are_no_end(end: str) -> None:
+    assert not looks_finished(f"All of it is explained.\n\n{end}")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "Set `PYRIGHT`",
+        "Read the `documentation <https://example.org/en/latest>`_",
+        "See <https://example.org/en>",
+        "Old texts quote `like this' and `this'.",
+        "It is described in [the guide](https://example.org/guide)",
+    ],
+)
+def test_code_and_links_that_are_closed_are_one(end: str) -> None:
+    assert looks_finished(f"All of it is explained.\n\n{end}")
+
+
+def test_a_line_of_a_poem_is_no_name() -> None:
+    poem = (
+        "Blow, breezes, blow,\nOver the dales,\nOver the rocks,\nOver the hills,\nInto the sea,\n"
+    )
+    assert not looks_finished(f"{poem}Away be it whirl")
+    assert looks_finished("I thank you for all of it.\n\nYours truly,\nAnna Berg")
