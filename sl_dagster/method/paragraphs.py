@@ -2,10 +2,8 @@
 
 import re
 
-# What stands between them where nothing else is known.
 PARAGRAPH_BREAK = "\n\n"
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
-_LINE_END = re.compile(r"\n+")
 
 
 def split_paragraphs(text: str) -> list[str]:
@@ -13,48 +11,27 @@ def split_paragraphs(text: str) -> list[str]:
 
     Parts without a visible character are left out; line ends of any kind count as one.
     """
-    text = _normal(text)
-    return [text[begin:end] for begin, end in _places(text)]
+    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    parts = _BLANK_LINES.split(text)
+    if len(parts) <= 2:
+        parts = text.split("\n")
+    return [part for part in parts if part.strip()]
 
 
 def first_half(text: str) -> str:
     """The first half of a text's paragraphs, rounded down, but at least one.
 
-    What the Extender is given in stage 1. What stands between the paragraphs stays as it is.
+    What the Extender is given in stage 1.
     """
-    return _beginning(text, 1, 2)
+    paragraphs = split_paragraphs(text)
+    return PARAGRAPH_BREAK.join(paragraphs[: max(1, len(paragraphs) // 2)])
 
 
 def first_two_thirds(text: str) -> str:
     """The first two thirds of a text's paragraphs, rounded down, but at least one.
 
     What is kept of the stage-1 output as the beginning of the stage-2 turn: the last third was
-    written without knowing how the response goes on. What stands between the paragraphs stays.
+    written without knowing how the response goes on.
     """
-    return _beginning(text, 2, 3)
-
-
-def _beginning(text: str, part: int, whole: int) -> str:
-    text = _normal(text)
-    places = _places(text)
-    return text[: places[max(1, len(places) * part // whole) - 1][1]] if places else ""
-
-
-def _normal(text: str) -> str:
-    """With one kind of line ends, and without white space around."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
-
-
-def _places(text: str) -> list[tuple[int, int]]:
-    """Where the paragraphs begin and end."""
-    places = _between(_BLANK_LINES, text)
-    return places if len(places) > 2 else _between(_LINE_END, text)
-
-
-def _between(separator: re.Pattern[str], text: str) -> list[tuple[int, int]]:
-    places, begin = [], 0
-    for found in separator.finditer(text):
-        places.append((begin, found.start()))
-        begin = found.end()
-    places.append((begin, len(text)))
-    return [(begin, end) for begin, end in places if text[begin:end].strip()]
+    paragraphs = split_paragraphs(text)
+    return PARAGRAPH_BREAK.join(paragraphs[: max(1, len(paragraphs) * 2 // 3)])

@@ -21,8 +21,6 @@ from sl_dagster.resources.records import Text
 class ExtendHalf(ExtensionStage):
     """The prefixes of a round."""
 
-    code_version = "2"
-
     def __init__(self, experiment: Experiment, number: int) -> None:
         self._is_first = number == 1
         self.name = f"round{number}_stage1"

@@ -31,7 +31,7 @@ from sl_dagster.resources.records import Text
 class ExtendWhole(ExtensionStage):
     """The responses as a round leaves them."""
 
-    code_version = "3"
+    code_version = "2"
     reads = (*ExtensionStage.reads, "extension.new_prefixes")
 
     def __init__(self, experiment: Experiment, number: int) -> None:
