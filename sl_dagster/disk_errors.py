@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sl_dagster.errors import UnreadableError, UserError
+from sl_dagster.errors import OutOfReachError, UserError
 
 _OF_RUST = re.compile(r"\(os error (\d+)\)")
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
@@ -66,7 +66,7 @@ def damage_explained(
         also: what else than the usual errors its reader raises if it is.
 
     Raises:
-        UnreadableError: it cannot be read.
+        OutOfReachError: it cannot be read.
         UserError: it is damaged, or gone.
     """
     try:
@@ -75,7 +75,7 @@ def damage_explained(
         # Of content that makes no sense pyarrow says so as an OSError without a number.
         number = error.errno if isinstance(error, OSError) else None
         if number not in (None, errno.ENOENT, errno.ENOTDIR):
-            raise UnreadableError(
+            raise OutOfReachError(
                 f"{path} cannot be read ({os.strerror(number)}): make it readable, or check the "
                 "disk, and run again"
             ) from error
@@ -87,7 +87,7 @@ def is_there(path: Path) -> bool:
     """Whether there is such a file.
 
     Raises:
-        UnreadableError: nobody can tell, since its folder cannot be looked into.
+        OutOfReachError: nobody can tell, since its folder cannot be looked into.
     """
     with damage_explained(path, "make it anew"):
         return path.is_file()

@@ -9,5 +9,5 @@ class UserError(Exception):
     """A mistake or a circumstance that the user can mend; the message says how."""
 
 
-class UnreadableError(UserError):
+class OutOfReachError(UserError):
     """Something that is stored cannot be read now, by this user: it may well be whole."""

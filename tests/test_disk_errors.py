@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sl_dagster.disk_errors import disk_errors_explained, is_there
-from sl_dagster.errors import UnreadableError, UserError
+from sl_dagster.errors import OutOfReachError, UserError
 
 
 def test_other_errors_are_not_called_a_full_disk() -> None:
@@ -37,5 +37,5 @@ def test_a_folder_that_cannot_be_looked_into_does_not_lack_the_file(
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "stat", refused)
-    with pytest.raises(UnreadableError, match="cannot be read"):
+    with pytest.raises(OutOfReachError, match="cannot be read"):
         is_there(tmp_path / "file")

@@ -54,7 +54,7 @@ class Adapter:
         """The same adapter, its files checked against the fingerprint.
 
         Raises:
-            UnreadableError: they cannot be read.
+            OutOfReachError: they cannot be read.
             UserError: they are missing, damaged or have been replaced.
         """
         if self.path is None:

@@ -4,7 +4,6 @@ import contextlib
 import html
 import json
 import re
-import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
@@ -91,7 +90,8 @@ def is_too_long(error: openai.APIStatusError) -> bool:
 def seconds_asked_for(error: BaseException | None) -> float:
     """For how long an endpoint asks to be left alone, at most ten minutes; 0 if it does not say.
 
-    ``Retry-After`` is a number of seconds or a date; some send milliseconds besides.
+    ``Retry-After`` is a number of seconds, or a date by the endpoint's own clock, which ``Date``
+    tells; some send milliseconds besides.
     """
     headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
     found = 0.0
@@ -100,7 +100,10 @@ def seconds_asked_for(error: BaseException | None) -> float:
             found = float(headers.get(name, "")) * unit
     if "retry-after" in headers and not found:
         with contextlib.suppress(ValueError, TypeError, OverflowError):
-            found = parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time()
+            dates = [
+                parsedate_to_datetime(headers.get(name, "")) for name in ("retry-after", "date")
+            ]
+            found = (dates[0] - dates[1]).total_seconds()
     return min(found, _LONGEST_ASKED_FOR) if found > 0 else 0.0  # also if it is no number
 
 

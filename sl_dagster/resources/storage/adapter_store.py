@@ -17,7 +17,7 @@ import dagster as dg
 
 from sl_dagster import durable
 from sl_dagster.disk_errors import damage_explained, disk_errors_explained, is_there
-from sl_dagster.errors import UnreadableError, UserError
+from sl_dagster.errors import OutOfReachError, UserError
 from sl_dagster.resources.adapters import Adapter, AnyRole, adapter_fingerprint
 from sl_dagster.resources.storage.stage_key import StageKey
 from sl_dagster.training.job import CHECKPOINTS, TrainingOutcome
@@ -116,7 +116,7 @@ class AdapterStore(dg.ConfigurableResource):
             warn: is told what is damaged.
 
         Raises:
-            UnreadableError: it cannot be read, which does not say that it is not.
+            OutOfReachError: it cannot be read, which does not say that it is not.
         """
         if not self.has(key):
             return None
@@ -125,7 +125,7 @@ class AdapterStore(dg.ConfigurableResource):
             if stored.training_fingerprint != training_fingerprint:
                 return None
             stored.adapter.verified()
-        except UnreadableError:
+        except OutOfReachError:
             raise
         except UserError as error:
             warn(str(error))

@@ -14,7 +14,7 @@ import dagster as dg
 
 from sl_dagster import durable
 from sl_dagster.disk_errors import disk_errors_explained, is_there
-from sl_dagster.errors import UnreadableError, UserError
+from sl_dagster.errors import OutOfReachError, UserError
 from sl_dagster.method.plain_text import REPLACEMENT
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.journal import Journal
@@ -114,7 +114,7 @@ class StageStore(dg.ConfigurableResource):
             warn: is told what is damaged.
 
         Raises:
-            UnreadableError: its files cannot be read, which does not say that there is none.
+            OutOfReachError: its files cannot be read, which does not say that there is none.
         """
         if not self.has(key):
             return None
@@ -123,7 +123,7 @@ class StageStore(dg.ConfigurableResource):
             if stored.fingerprint != fingerprint:
                 return None
             stored.verify()
-        except UnreadableError:
+        except OutOfReachError:
             raise
         except UserError as error:
             warn(str(error))

@@ -42,7 +42,7 @@ class StoredStage:
         """Open a stored stage.
 
         Raises:
-            UnreadableError: it cannot be read.
+            OutOfReachError: it cannot be read.
             UserError: it is missing or damaged.
         """
         self.key = key
@@ -124,7 +124,7 @@ class StoredStage:
         """Read both files to their ends, and see that they were written together.
 
         Raises:
-            UnreadableError: a file cannot be read.
+            OutOfReachError: a file cannot be read.
             UserError: one is damaged or gone, or they belong to different attempts at this stage.
         """
         _read_through(self.path, self._explained(self.path))

@@ -49,6 +49,6 @@ def test_what_has_not_been_made_is_named(experiment: Experiment, adapters: Adapt
 def test_damaged_weights_are_found(experiment: Experiment, adapters: AdapterStore) -> None:
     adapter = trained(adapters, StageKey("small", "generator_lora", 1))
     Path(str(adapter.path), CONFIG_FILE).write_text("{oops")
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="is damaged"):
         model_named(experiment, "1", adapters)
     assert models_made(experiment, adapters) == ["base", "1"], "said when it is used, not hidden"

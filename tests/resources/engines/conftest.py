@@ -16,6 +16,7 @@ from sl_dagster.resources.adapters import Adapter, adapter_fingerprint
 from sl_dagster.resources.engines import Completion, Engine, Request, open_engine
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
 from tests.conftest import DEMO_MODEL
+from tests.resources.engines.servers import MODEL, Server, expected_text
 
 LOOP = asyncio.Runner()  # engines want all their requests from one event loop
 BASE = Adapter("generator", "base-1")
@@ -158,3 +159,18 @@ def complete(engine: Engine, *requests: Request) -> list[Completion]:
         return await asyncio.gather(*(engine.complete(one) for one in requests))
 
     return LOOP.run(all_of_them())
+
+
+PLAIN = Sampling(temperature=1.0, top_k=0, repetition_penalty=1.0, max_tokens=9, stop=())
+REQUEST = request(TOPICS[0], PLAIN, seed=7)
+TEXT = expected_text({"model": MODEL, "messages": [REQUEST.message], "seed": 7})
+"""What is asked of a plain endpoint, and what it answers."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A plain endpoint."""
+    server = Server().start()
+    yield server
+    server.shutdown()
+    server.server_close()

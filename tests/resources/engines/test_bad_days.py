@@ -3,8 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
-from email.utils import formatdate
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +13,20 @@ import pytest
 import tenacity
 
 from sl_dagster.errors import UserError
-from sl_dagster.experiment import Sampling
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import health, remote_engine
 from sl_dagster.resources.engines.endpoint_errors import seconds_asked_for
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
-from tests.resources.engines.conftest import TOPICS, complete, on_endpoints, request
-from tests.resources.engines.servers import MODEL, Handler, Server, dropped, expected_text
-
-PLAIN = Sampling(temperature=1.0, top_k=0, repetition_penalty=1.0, max_tokens=9, stop=())
-REQUEST = request(TOPICS[0], PLAIN, seed=7)
-TEXT = expected_text({"model": MODEL, "messages": [REQUEST.message], "seed": 7})
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server().start()
-    yield server
-    server.shutdown()
-    server.server_close()
+from tests.resources.engines.conftest import (
+    PLAIN,
+    REQUEST,
+    TEXT,
+    TOPICS,
+    complete,
+    on_endpoints,
+    request,
+)
+from tests.resources.engines.servers import MODEL, Handler, Server, dropped
 
 
 @pytest.fixture
@@ -347,6 +341,7 @@ def test_who_is_busy_at_the_beginning_is_waited_for(
     assert len(server.asked) == 1
 
 
+NOW = {"Date": "Wed, 21 Oct 2015 07:27:30 GMT"}
 HEADERS: dict[str, tuple[dict[str, str], float]] = {
     "none": ({}, 0),
     "seconds": ({"Retry-After": "30"}, 30),
@@ -358,8 +353,10 @@ HEADERS: dict[str, tuple[dict[str, str], float]] = {
     "no number": ({"Retry-After": "nan"}, 0),
     "words": ({"Retry-After": "soon"}, 0),
     "empty": ({"Retry-After": ""}, 0),
-    "a date": ({"Retry-After": formatdate(time.time() + 86400, usegmt=True)}, 600),
-    "a date that was": ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
+    "a date": ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT", **NOW}, 30),
+    "a date far away": ({"Retry-After": "Thu, 22 Oct 2015 07:28:00 GMT", **NOW}, 600),
+    "a date that was": ({"Retry-After": "Wed, 21 Oct 2015 07:27:00 GMT", **NOW}, 0),
+    "a date of nobody knows when": ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
     "no date": ({"Retry-After": "Wed, 99 Oct 99999 07:28:00 GMT"}, 0),
 }
 

@@ -15,11 +15,16 @@ from sl_dagster.lineage.server import _shown_at
 from sl_dagster.resources.engines.endpoint import Endpoint
 from sl_dagster.resources.engines.vllm_server import VllmServer
 from sl_dagster.resources.local import is_local, open_local
-from tests.resources.engines.conftest import LOOP, VLLM, complete, mini_experiment, on_endpoints
+from tests.resources.engines.conftest import (
+    LOOP,
+    REQUEST,
+    TEXT,
+    VLLM,
+    complete,
+    mini_experiment,
+    on_endpoints,
+)
 from tests.resources.engines.servers import MODEL, Handler, Server
-from tests.resources.engines.test_bad_days import REQUEST, TEXT, server
-
-__all__ = ["server"]
 
 PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 

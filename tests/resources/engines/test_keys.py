@@ -15,9 +15,8 @@ from sl_dagster.errors import UserError
 from sl_dagster.resources.engines import health, openai_engine, remote_engine
 from sl_dagster.resources.engines.endpoint_errors import without_key
 from sl_dagster.resources.engines.openai_engine import OpenAIEngine
-from tests.resources.engines.conftest import complete, on_endpoints
+from tests.resources.engines.conftest import REQUEST, TEXT, complete, on_endpoints
 from tests.resources.engines.servers import MODEL, Handler, Server
-from tests.resources.engines.test_bad_days import REQUEST, TEXT
 
 KEY = "sk-abc-12345"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sl_dagster.errors import UnreadableError, UserError
+from sl_dagster.errors import OutOfReachError, UserError
 from sl_dagster.resources.adapters import CONFIG_FILE, WEIGHTS_FILE, Adapter, adapter_fingerprint
 from sl_dagster.resources.storage.adapter_store import AdapterStore, StoredAdapter
 from sl_dagster.resources.storage.stage_key import StageKey
@@ -175,7 +175,7 @@ def test_what_cannot_be_read_now_is_not_damaged(adapters: AdapterStore) -> None:
             lambda: adapters.find(KEY, "m1"),
             stored.adapter.verified,
         ):
-            with pytest.raises(UnreadableError, match=r"cannot be read \(Too many open files\)"):
+            with pytest.raises(OutOfReachError, match=r"cannot be read \(Too many open files\)"):
                 look()
     assert adapters.find(KEY, "m1") == stored
 

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sl_dagster import durable
-from sl_dagster.errors import UnreadableError, UserError
+from sl_dagster.errors import OutOfReachError, UserError
 from sl_dagster.resources.records import Text
 from sl_dagster.resources.storage.stage_key import StageKey
 from sl_dagster.resources.storage.stage_store import StageStore
@@ -152,7 +152,7 @@ def test_what_cannot_be_read_now_is_not_damaged(store: StageStore) -> None:
             lambda: list(stage.records()),
             stage.verify,
         ):
-            with pytest.raises(UnreadableError, match=r"cannot be read \(Too many open files\)"):
+            with pytest.raises(OutOfReachError, match=r"cannot be read \(Too many open files\)"):
                 look()
     assert store.find(RESPONSES, "f1")
 
