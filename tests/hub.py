@@ -55,7 +55,7 @@ class Hub(ThreadingHTTPServer):
 def running_hub(token: str) -> Iterator[Hub]:
     """A stand-in that listens until the block ends."""
     hub = Hub(token)
-    threading.Thread(target=hub.serve_forever, daemon=True).start()
+    threading.Thread(target=hub.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield hub
     finally:

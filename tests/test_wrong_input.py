@@ -655,6 +655,8 @@ COMMANDS = [
     (("validate", "~nobody_here/x.yaml"), "x.yaml: there is no such experiment file"),
     (("seeds", "check", "none"), "none: cannot be read: No such file or directory"),
     (("seeds", "check", "x" * 5000), "cannot be read: File name too long"),
+    (("seeds", "check", "./no/seeds"), "no/seeds: cannot be read: No such file or directory"),
+    (("seeds", "check", "./no/seeds.txt"), "no/seeds.txt: cannot be read: No such file"),
 ]
 
 

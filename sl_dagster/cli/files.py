@@ -1,7 +1,6 @@
 """Commands for files that users bring along: answers, texts, experiments, seeds."""
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -86,7 +85,7 @@ def validate(
 
 def check_seeds(
     files: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(
             help="Seed files (JSON lines, JSON, CSV, Parquet), or ids of data sets on the Hugging "
             "Face hub; the project's seeds by default."

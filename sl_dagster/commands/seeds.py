@@ -7,6 +7,7 @@ from typing import get_args
 
 from sl_dagster.commands.terminal import console, print_table, wrong
 from sl_dagster.errors import UserError
+from sl_dagster.experiment.base import looks_like_a_path
 from sl_dagster.inputs.seeds import Seed, detection_note, read_seeds
 from sl_dagster.method.diversity import distinct_n, most_similar_earlier
 from sl_dagster.method.instructions import MAX_SIMILARITY, Kind, instruction_drop_reason
@@ -17,11 +18,11 @@ from sl_dagster.paths import PROJECT_ROOT
 from sl_dagster.results.table import Table
 
 
-def check(files: Sequence[Path]) -> bool:
+def check(files: Sequence[str]) -> bool:
     """Print the balance and the lengths of seeds, and what should be mended.
 
     Args:
-        files: of seeds; none for those of the project.
+        files: of seeds, or ids of data sets on the hub; none for those of the project.
 
     Returns:
         Whether nothing should be.
@@ -29,9 +30,11 @@ def check(files: Sequence[Path]) -> bool:
     Raises:
         UserError: a file cannot be read, or there is no seed in them.
     """
-    seeds = read_seeds(files or own_seed_files())
+    # ``Path`` forgets that ``./owner/name`` began with a dot, and could be an id.
+    named = [Path(name).absolute() if looks_like_a_path(name) else Path(name) for name in files]
+    seeds = read_seeds(named or own_seed_files())
     if not seeds:
-        raise UserError(f"{', '.join(map(str, files))}: no seed instruction in it")
+        raise UserError(f"{', '.join(files)}: no seed instruction in it")
     if note := detection_note(seeds):
         console.print(note)
     for table in (balance_table(seeds), length_table(seeds)):

@@ -175,7 +175,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _there_are(path: Path) -> str:
-    """Which experiments there are beside a file that is missing."""
+    """Which experiments there are beside a file that is missing, or what it is called there."""
+    if is_file(other := path.with_suffix(".yml")):
+        return f": call {other.name} {path.name}"
     names = [p.stem for p in sorted(path.parent.glob(f"*{_SUFFIX}"))
              if EXPERIMENT_NAME.fullmatch(p.stem)]  # fmt: skip
     return f": there are {', '.join(names)}" if names else ""

@@ -166,6 +166,13 @@ def test_a_circle_that_the_file_only_leads_to(tmp_path: Path) -> None:
         load_experiment(tmp_path / "a.yaml")
 
 
+def test_another_ending_is_told(write_experiment: Write) -> None:
+    path = write_experiment("one")
+    path.rename(path.with_suffix(".yml"))
+    with pytest.raises(UserError, match=r"no such experiment file: call one\.yml one\.yaml"):
+        load_experiment(path)
+
+
 def test_a_file_that_is_not_there_to_be_extended(tmp_path: Path) -> None:
     path = extending(tmp_path, "a", "b.yaml")
     with pytest.raises(UserError, match=rf"^{path}: extends: there is no file .*b\.yaml"):

@@ -99,7 +99,7 @@ def endpoint() -> Iterator[Endpoint]:
     server.knows = {
         "continue_final_message", "top_k", "repetition_penalty", "structured_outputs",
     }  # fmt: skip
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield server
     server.shutdown()
