@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from sl_dagster.errors import UserError
 from sl_dagster.experiment import is_hub_id
-from sl_dagster.experiment.base import shortened
+from sl_dagster.experiment.base import is_file, shortened
 from sl_dagster.inputs.hub import hub_rows
 from sl_dagster.inputs.instructions import InstructionLine
 from sl_dagster.inputs.json_lines import (
@@ -114,7 +114,7 @@ def _seeds_of(source: Path) -> Iterator[Seed]:
 
 
 def _rows(source: Path) -> Iterator[_Row]:
-    if is_hub_id(str(source)) and not source.exists():
+    if is_hub_id(str(source)) and not is_file(source):
         for split, number, content in hub_rows(str(source), "seeds"):
             yield _Row(f"{split}:{number}", f"split {split}, row {number}", content, of_table=True)
         return
