@@ -20,6 +20,7 @@ from pathlib import Path
 from sl_dagster.errors import UserError
 from sl_dagster.experiment.chat import Chat, stop_tokens
 from sl_dagster.method.prompts import Message
+from sl_dagster.models.saved import let_others_read
 
 FOLDER = Path(__file__).parent
 MODEL = FOLDER / "model"
@@ -128,6 +129,7 @@ def convert(gguf: Path, out: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     model.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
+    let_others_read(partial)
     shutil.rmtree(out, ignore_errors=True)
     partial.rename(out)
 
