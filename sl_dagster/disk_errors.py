@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,6 +81,24 @@ def damage_explained(
             ) from error
         why = " ".join(str(error).split())
         raise UserError(f"{path} is damaged ({why}): {remedy}") from error
+
+
+@contextmanager
+def damage_passed_over(warn: Callable[[str], object]) -> Iterator[None]:
+    """Pass over something stored that is damaged or gone, which is a reason to make it anew.
+
+    Args:
+        warn: is told what is wrong with it.
+
+    Raises:
+        OutOfReachError: it cannot be read, which is none.
+    """
+    try:
+        yield
+    except OutOfReachError:
+        raise
+    except UserError as error:
+        warn(str(error))
 
 
 def is_there(path: Path) -> bool:

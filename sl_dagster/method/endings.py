@@ -9,6 +9,7 @@ import unicodedata
 
 from sl_dagster.method.language import Language
 from sl_dagster.method.line_kinds import (
+    BEHIND,
     CLOSING,
     EMPHASIS,
     HEADING,
@@ -95,7 +96,7 @@ def looks_finished(text: str, language: Language = "en") -> bool:
         return True
     if is_formula(core.strip(), SPACE.split(text[-_LONG_LINE:])[-1].strip() == last.strip()):
         return True
-    inner = core.rstrip("".join(CLOSING | EMPHASIS | {" "}))
+    inner = core.rstrip(BEHIND)
     if language == "zh" and _LATIN_STOP.search(inner[-2:]) and not _has_latin_stops(text):
         return False
     if inner and inner[-1] in TERMINAL:

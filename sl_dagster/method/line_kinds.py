@@ -7,6 +7,8 @@ from sl_dagster.method.scripts import SPACED_STOPS, STOPS
 TERMINAL = frozenset(SPACED_STOPS + STOPS)
 CLOSING = frozenset(")]}>`）】」』》〉”’»\"'″＂＇")
 EMPHASIS = frozenset("*_~|")
+# What may stand behind the mark that ends a sentence.
+BEHIND = "".join(CLOSING | EMPHASIS | {" "})
 LIST_ITEM = re.compile(
     r"^\s*(?:[-*+•·–—▪◦‣○●]|\(?\w{1,3}[.)、．]|[（(][^）)]{1,3}[）)]|[①-⑳])\s*\S"
 )
@@ -44,7 +46,7 @@ LEADING = set(
 
 def is_done(text: str) -> bool:
     """Whether a sentence ends it, whatever quotes, brackets or emphasis stand behind."""
-    return text.rstrip("".join(CLOSING | EMPHASIS | {" "}))[-1:] in TERMINAL
+    return text.rstrip(BEHIND)[-1:] in TERMINAL
 
 
 def is_verse(block: str) -> bool:

@@ -2,6 +2,8 @@
 
 import re
 
+from sl_dagster.method.line_kinds import SHORT
+
 _LINK = re.compile(
     r"(?:[a-z][a-z0-9+.-]{1,9}://|www\.|mailto:)\S+$|\S+@[\w-]+\.[\w.-]+(?::\S+)?>?$"
     r"|[\w.-]+\.(?:com|org|net|io)/?\S*$|(?:[\w-]+\.)+[a-z]{2,6}/\S*$"
@@ -19,9 +21,6 @@ _EQUATION = re.compile(r"\S{1,30}(?: [-+*/·×] \S{1,30})* [=≈≡≤≥] \S.*$
 # "Serves: 4 people", "**Answer:** 42"
 _FIELD = re.compile(r"[^\W\d][^.:：!?。]{0,30}[:：]\**\s*(?:\S+\s+){0,4}\S+$")
 _CELL = re.compile(r"(?:\s{2,}|\t)(?=\S)")
-
-# A formula, a field and a row of a table are short.
-_SHORT = 60
 
 
 def is_address(line: str) -> bool:
@@ -43,7 +42,7 @@ def is_formula(line: str, alone: bool) -> bool:
     """
     if _PROVED.search(line) or _DISPLAYED.search(line):
         return True
-    if len(line) > _SHORT:
+    if len(line) > SHORT:
         return False
     if (inline := _INLINE.search(line)) and line.count("$") % 2 == 0:
         return _RELATION.search(inline[1]) is not None

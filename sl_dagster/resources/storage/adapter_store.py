@@ -16,8 +16,13 @@ from typing import Any
 import dagster as dg
 
 from sl_dagster import durable
-from sl_dagster.disk_errors import damage_explained, disk_errors_explained, is_there
-from sl_dagster.errors import OutOfReachError, UserError
+from sl_dagster.disk_errors import (
+    damage_explained,
+    damage_passed_over,
+    disk_errors_explained,
+    is_there,
+)
+from sl_dagster.errors import UserError
 from sl_dagster.resources.adapters import Adapter, AnyRole, adapter_fingerprint
 from sl_dagster.resources.storage.stage_key import StageKey
 from sl_dagster.training.job import CHECKPOINTS, TrainingOutcome
@@ -118,19 +123,13 @@ class AdapterStore(dg.ConfigurableResource):
         Raises:
             OutOfReachError: it cannot be read, which does not say that it is not.
         """
-        if not self.has(key):
-            return None
-        try:
-            stored = self.read(key)
-            if stored.training_fingerprint != training_fingerprint:
-                return None
-            stored.adapter.verified()
-        except OutOfReachError:
-            raise
-        except UserError as error:
-            warn(str(error))
-            return None
-        return stored
+        if self.has(key):
+            with damage_passed_over(warn):
+                stored = self.read(key)
+                if stored.training_fingerprint == training_fingerprint:
+                    stored.adapter.verified()
+                    return stored
+        return None
 
     def adopt(
         self, key: StageKey, role: AnyRole, training_fingerprint: str, outcome: TrainingOutcome

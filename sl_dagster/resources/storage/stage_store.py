@@ -13,8 +13,8 @@ from typing import Any
 import dagster as dg
 
 from sl_dagster import durable
-from sl_dagster.disk_errors import disk_errors_explained, is_there
-from sl_dagster.errors import OutOfReachError, UserError
+from sl_dagster.disk_errors import damage_passed_over, disk_errors_explained, is_there
+from sl_dagster.errors import UserError
 from sl_dagster.method.plain_text import REPLACEMENT
 from sl_dagster.resources.records import Record
 from sl_dagster.resources.storage.journal import Journal
@@ -116,19 +116,13 @@ class StageStore(dg.ConfigurableResource):
         Raises:
             OutOfReachError: its files cannot be read, which does not say that there is none.
         """
-        if not self.has(key):
-            return None
-        try:
-            stored = self.read(key)
-            if stored.fingerprint != fingerprint:
-                return None
-            stored.verify()
-        except OutOfReachError:
-            raise
-        except UserError as error:
-            warn(str(error))
-            return None
-        return stored
+        if self.has(key):
+            with damage_passed_over(warn):
+                stored = self.read(key)
+                if stored.fingerprint == fingerprint:
+                    stored.verify()
+                    return stored
+        return None
 
     def journal(self, key: StageKey, fingerprint: str, kind: type[Record]) -> Journal:
         """The journal of an incomplete stage, continued if an earlier run left one.

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,6 +33,15 @@ run_lock.RunLock().hold(Path(sys.argv[1]), StageKey("e", "instructions", 1), "ru
 print("held", flush=True)
 sys.stdin.read()
 """
+
+
+def refusing(number: int) -> Callable[..., None]:
+    """A call of the system that fails with this number."""
+
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refused
 
 
 @contextmanager
@@ -183,10 +192,7 @@ def test_a_file_system_without_locks_is_named(
 ) -> None:
     """filelock would take a file for the lock, which outlives a holder that is killed."""
 
-    def refused(*_: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(fcntl, "flock", refused)
+    monkeypatch.setattr(fcntl, "flock", refusing(number))
     with pytest.raises(UserError, match=r"the file system knows no locks .*SL_DAGSTER_DATA"):
         RunLock().hold(tmp_path, StageKey("e", "instructions", 1), "run-one")
 
@@ -212,12 +218,9 @@ def test_whose_number_another_process_has_is_dead(
 def test_the_claims_of_another_user_can_only_be_watched(
     tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: object) -> None:
-        raise OSError(number, os.strerror(number))
-
     monkeypatch.setattr(run_lock, "_BEAT", 0.1)
     with held(tmp_path, "elsewhere") as process:
-        monkeypatch.setattr(run_lock.os, "utime", refused)
+        monkeypatch.setattr(run_lock.os, "utime", refusing(number))
         assert run_lock.holder_lives(tmp_path, "run-one")
         process.kill()
         process.wait()
