@@ -1,12 +1,14 @@
-"""Checkpoints: which of them are whole, so that a training that was killed can go on from it."""
+"""Checkpoints: which of them are whole, and how long the training took until them."""
 
 import contextlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
 from transformers import TrainerCallback
+from transformers.trainer_callback import ExportableState
 
 from sl_dagster import durable
 
@@ -50,3 +52,33 @@ class CheckpointsNoted(TrainerCallback):
             new = checkpoint / f"{_WHOLE}.new"
             new.write_text(json.dumps(_sizes(checkpoint)), encoding="utf-8")
             durable.replace(new, checkpoint / _WHOLE)
+
+
+class Stopwatch(TrainerCallback, ExportableState):
+    """How long a training takes; a checkpoint holds it, so that one that goes on counts all runs.
+
+    Attributes:
+        seconds: since the start; of earlier runs, up to the checkpoint that is gone on from.
+    """
+
+    def __init__(self) -> None:
+        """Start it."""
+        self._before = 0.0
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Time that has passed, in all runs together."""
+        return self._before + time.monotonic() - self._start
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        # transformers restores it itself only together with its own flow of control. A checkpoint
+        # of an earlier version has none, and saving the next one asks for the name.
+        none_yet = {"args": {}, "attributes": {"seconds": 0.0}}
+        stored = state.stateful_callbacks.setdefault(type(self).__name__, none_yet)
+        if state.global_step:
+            self._before = stored["attributes"]["seconds"]
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {"args": {}, "attributes": {"seconds": self.seconds}}

@@ -75,7 +75,8 @@ class TrainingOutcome(BaseModel):
         tokens: tokens read, over all epochs.
         steps: optimiser steps.
         resumed_at: the step at which the training went on after a kill; 0 if it ran in one go.
-        seconds: of the training itself, without loading, since ``resumed_at``.
+        seconds: of the training itself, without loading, in all runs together, up to the checkpoint
+            that the next one has gone on from.
         gpus: how many it ran on; 0 on a CPU, None if that was not recorded.
         losses: the loss curve.
         evaluation_examples: examples that were held back.
@@ -98,5 +99,4 @@ class TrainingOutcome(BaseModel):
     @property
     def tokens_per_second(self) -> float:
         """The training's speed."""
-        share = 1 - self.resumed_at / max(self.steps, 1)
-        return self.tokens * share / max(self.seconds, 1e-9)
+        return self.tokens / max(self.seconds, 1e-9)

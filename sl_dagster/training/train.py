@@ -34,7 +34,7 @@ from sl_dagster.models.base_model import load_tokenizer
 from sl_dagster.models.memory import is_short_of_memory, short_of_memory
 from sl_dagster.models.saved import let_others_read
 from sl_dagster.progress import Pace, Progress, duration
-from sl_dagster.training.checkpoints import CheckpointsNoted, last_checkpoint, step_of
+from sl_dagster.training.checkpoints import CheckpointsNoted, Stopwatch, last_checkpoint, step_of
 from sl_dagster.training.end_to_end import lay_end_to_end
 from sl_dagster.training.examples import TokenizedExamples, tokenized
 from sl_dagster.training.job import (
@@ -105,9 +105,10 @@ def train(job: TrainingJob, pipes: PipesContext | None) -> TrainingOutcome:
     if pipes:
         _announce(job, examples, checkpoint, pipes)
         trainer.add_callback(_ProgressReport(pipes))
-    start = time.monotonic()
+    stopwatch = Stopwatch()
+    trainer.add_callback(stopwatch)
     trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-    seconds = time.monotonic() - start
+    seconds = stopwatch.seconds
     # Sharded weights are gathered by all processes together.
     accelerator = trainer.accelerator
     weights = accelerator.get_state_dict(trainer.model)

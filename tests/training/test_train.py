@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -201,6 +202,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(job: TrainingJob) -> None
         time.sleep(0.01)
     process.kill()
     process.wait()
+    before = hours_passed(newest(checkpoints))
     for step, tear in ((80, tear_the_state), (81, tear_the_weights), (82, tear_the_end)):
         shutil.copytree(newest(checkpoints), checkpoints / f"checkpoint-{step}")
         tear(checkpoints / f"checkpoint-{step}")
@@ -209,12 +211,23 @@ def test_a_killed_training_goes_on_from_its_checkpoint(job: TrainingJob) -> None
     assert outcome.steps == expected.steps == 90
     assert [point.step for point in outcome.losses] == list(range(1, 91))
     assert outcome.tokens == expected.tokens
+    assert outcome.seconds > before
     assert are_close(weights(killed), weights(undisturbed))
 
 
 def newest(checkpoints: Path) -> Path:
     whole = checkpoints.glob("checkpoint-*/whole.json")
     return max((path.parent for path in whole), key=lambda path: path.stat().st_mtime)
+
+
+def hours_passed(checkpoint: Path) -> float:
+    """Let hours have passed before a checkpoint; in seconds. No file of it changes its size."""
+    path = checkpoint / "trainer_state.json"
+    state = path.read_text()
+    [seconds] = re.findall(r'"attributes": \{\s*"seconds": ([\d.]+)', state)
+    later = "9" * 5 + "." + "9" * (len(seconds) - 6)
+    path.write_text(state.replace(seconds, later))
+    return float(later)
 
 
 def tear_the_state(checkpoint: Path) -> None:

@@ -22,7 +22,7 @@ from sl_dagster.progress import RecordsDone
 from sl_dagster.resources.adapters import Adapter
 from sl_dagster.resources.engines import Completion, Engine, Request
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.storage.journal import Journal, Outcome
+from sl_dagster.resources.storage.journal import Journal, Outcome, Work
 from sl_dagster.resources.storage.stage_store import StageDraft
 from sl_dagster.resources.storage.stored_stage import StoredStage
 
@@ -120,8 +120,8 @@ class Task(Stage):
                 run.session.wait_for(_fill(self, engine, journal, progress))
             with run.stages.draft(run.key, self.fingerprint, self.record) as draft:
                 counts, truncated = _write_from_journal(self, journal, draft)
-                speed = _speed(progress)
-                return self.finished(draft, counts, truncated=truncated, **speed, gpus=engine.gpus)
+                cost = _cost(journal.work)
+                return self.finished(draft, counts, truncated=truncated, **cost, gpus=engine.gpus)
         finally:
             journal.close()
 
@@ -129,17 +129,14 @@ class Task(Stage):
 async def _fill(task: Task, engine: Engine, journal: Journal, progress: RecordsDone) -> None:
     """Fill every slot that the journal does not have, many at a time."""
     missing = iter(slot for slot in task.slots() if slot.record_id not in journal.outcomes)
-
-    async def ask(request: Request) -> Completion:
-        completion = await engine.complete(request)
-        progress.tokens += completion.tokens
-        return completion
+    before = journal.work.seconds
 
     async def worker() -> None:
         for slot in missing:
-            attempts = await _attempts(task, slot, ask)
+            attempts, tokens = await _attempts(task, slot, engine, progress)
             task.run.claim()  # if this machine was asleep, another run may work on it now
-            journal.append(slot.record_id, attempts)
+            seconds = before + progress.seconds - journal.work.seconds
+            journal.append(slot.record_id, attempts, Work(tokens, seconds))
             progress.finished(attempts[-1].kept)
 
     async with asyncio.TaskGroup() as group:
@@ -147,14 +144,26 @@ async def _fill(task: Task, engine: Engine, journal: Journal, progress: RecordsD
             group.create_task(worker())
 
 
-async def _attempts(task: Task, slot: Slot[Any], ask: Ask) -> list[Record]:
+async def _attempts(
+    task: Task, slot: Slot[Any], engine: Engine, progress: RecordsDone
+) -> tuple[list[Record], int]:
+    """All attempts for a slot, and how many tokens were generated for them."""
     attempts: list[Record] = []
+    tokens = 0
+
+    async def ask(request: Request) -> Completion:
+        nonlocal tokens
+        completion = await engine.complete(request)
+        tokens += completion.tokens
+        progress.tokens += completion.tokens
+        return completion
+
     for number in range(1, task.tries_for(slot) + 1):
         record = await task.attempt(slot, number, ask)
         attempts.append(replace(record, attempt=number))
         if record.kept:
             break
-    return attempts
+    return attempts, tokens
 
 
 def _write_from_journal(task: Task, journal: Journal, draft: StageDraft) -> tuple[Counts, int]:
@@ -188,9 +197,9 @@ def _chosen_against(task: Task, journal: Journal) -> dict[str, str]:
     return {record_id: reason for record_id, reason in zip(kept, reasons, strict=True) if reason}
 
 
-def _speed(progress: RecordsDone) -> dict[str, Any]:
+def _cost(work: Work) -> dict[str, Any]:
     return {
-        "generated_tokens": progress.tokens,
-        "seconds": round(progress.seconds, 1),
-        "tokens_per_second": round(progress.tokens / max(progress.seconds, 1e-9), 1),
+        "generated_tokens": work.tokens,
+        "seconds": round(work.seconds, 1),
+        "tokens_per_second": round(work.tokens / max(work.seconds, 1e-9), 1),
     }

@@ -11,8 +11,8 @@ from typing import Any
 from sl_dagster.errors import UserError
 from sl_dagster.resources.records import Record
 
-# A line is a JSON list: the slot, its attempts, and a checksum of what stands before it, which
-# journals of earlier versions lack.
+# A line is a JSON list: the slot, its attempts, tokens and seconds of its work, and a checksum of
+# what stands before it. Journals of earlier versions lack the last one or two of these.
 _CHECKSUM = re.compile(rb', "([0-9a-f]{8})"\]\n$')
 
 
@@ -29,6 +29,23 @@ class Outcome:
     characters: int
 
 
+@dataclass(frozen=True)
+class Work:
+    """What it has taken to fill slots.
+
+    Attributes:
+        tokens: generated tokens, those of failed attempts included.
+        seconds: the time that passed.
+    """
+
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: "Work") -> "Work":
+        """Both together."""
+        return Work(self.tokens + other.tokens, self.seconds + other.seconds)
+
+
 class Journal:
     """An append-only file with one line per finished slot of a stage.
 
@@ -38,6 +55,7 @@ class Journal:
 
     Attributes:
         outcomes: the finished slots by id.
+        work: what they have taken, all runs together.
         damaged: the numbers of the lines that were passed over, the first being 1.
     """
 
@@ -46,6 +64,7 @@ class Journal:
         self.path = path
         self._kind = kind
         self.outcomes: dict[str, Outcome] = {}
+        self.work = Work()
         self.damaged: list[int] = []
         self._offsets: dict[str, int] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,14 +74,21 @@ class Journal:
         self._end = self._take_over()
         os.truncate(path, self._end)
 
-    def append(self, slot_id: str, attempts: list[Record]) -> None:
+    def append(self, slot_id: str, attempts: list[Record], work: Work | None = None) -> None:
         """Write a finished slot; once this returns, killing the process cannot lose it.
+
+        Args:
+            slot_id: which one.
+            attempts: all that were made for it, the final one last.
+            work: what it has taken since the slot before; nothing if no model was asked.
 
         Raises:
             OSError: the line could not be written whole; the lines before it are still good.
         """
         rows = [record.as_row() for record in attempts]
-        content = json.dumps([slot_id, rows], ensure_ascii=False).encode().removesuffix(b"]")
+        work = work or Work()
+        parts = [slot_id, rows, [work.tokens, round(work.seconds, 3)]]
+        content = json.dumps(parts, ensure_ascii=False).encode().removesuffix(b"]")
         line = content + b', "%08x"]\n' % zlib.crc32(content)
         try:
             written = 0
@@ -71,7 +97,7 @@ class Journal:
         except OSError:
             os.truncate(self.path, self._end)
             raise
-        self._remember(slot_id, attempts[-1], self._end)
+        self._remember(slot_id, attempts[-1], work, self._end)
         self._end += len(line)
 
     def read(self, slot_id: str) -> list[Record]:
@@ -82,7 +108,7 @@ class Journal:
         """
         self._reader.seek(self._offsets[slot_id])
         try:
-            found, rows = _parsed(self._reader.readline())
+            found, rows, _ = _parsed(self._reader.readline())
             if found != slot_id:
                 raise ValueError(f"it is that of {found}")
         except (ValueError, TypeError) as error:
@@ -103,27 +129,29 @@ class Journal:
             if not line.endswith(b"\n"):
                 break
             try:
-                slot_id, rows = _parsed(line)
-                self._remember(slot_id, self._kind.from_row(rows[-1]), end)
+                slot_id, rows, work = _parsed(line)
+                self._remember(slot_id, self._kind.from_row(rows[-1]), work, end)
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
                 self.damaged.append(number)
             end += len(line)
         return end
 
-    def _remember(self, slot_id: str, final: Record, offset: int) -> None:
+    def _remember(self, slot_id: str, final: Record, work: Work, offset: int) -> None:
         self._offsets[slot_id] = offset
         self.outcomes[slot_id] = Outcome(final.kept, final.characters)
+        self.work += work
 
 
-def _parsed(line: bytes) -> tuple[str, list[dict[str, Any]]]:
-    """Slot and attempts of a line.
+def _parsed(line: bytes) -> tuple[str, list[dict[str, Any]], Work]:
+    """Slot, attempts and work of a line.
 
     Raises:
         ValueError: it is not what was written.
     """
-    slot_id, rows, *checksum = json.loads(line)
-    if checksum:
+    slot_id, rows, *rest = json.loads(line)
+    if rest:
         found = _CHECKSUM.search(line)
         if not found or int(found[1], 16) != zlib.crc32(line[: found.start()]):
             raise ValueError("the checksum differs")
-    return slot_id, rows
+    tokens, seconds = rest[0] if len(rest) > 1 else (0, 0.0)
+    return slot_id, rows, Work(tokens, seconds)

@@ -18,7 +18,7 @@ from sl_dagster.experiment import Experiment, Sampling, load_experiment
 from sl_dagster.method.prompts import Message
 from sl_dagster.resources.engines import Completion, Request
 from sl_dagster.resources.records import Record
-from sl_dagster.resources.storage.journal import Journal, Outcome
+from sl_dagster.resources.storage.journal import Journal, Outcome, Work
 from sl_dagster.resources.storage.run_lock import Holder
 from sl_dagster.resources.storage.stage_key import StageKey
 from sl_dagster.resources.storage.stage_store import StageStore
@@ -264,10 +264,10 @@ def test_the_engines_message_reaches_the_user(workshop: Workshop) -> None:
 def test_a_full_disk_is_told_and_keeps_the_journal(workshop: Workshop, monkeypatch) -> None:
     whole = Journal.append
 
-    def full_at_the_tenth(self: Journal, slot_id: str, attempts: list[Record]) -> None:
+    def full_at_the_tenth(self: Journal, slot_id: str, attempts: list[Record], work: Work) -> None:
         if len(self.outcomes) == 10:
             raise OSError(28, "No space left on device")
-        whole(self, slot_id, attempts)
+        whole(self, slot_id, attempts, work)
 
     monkeypatch.setattr(Journal, "append", full_at_the_tenth)
     with pytest.raises(UserError, match="the disk is full"):
@@ -278,7 +278,28 @@ def test_a_full_disk_is_told_and_keeps_the_journal(workshop: Workshop, monkeypat
     assert len(stage) == SLOTS
 
 
-def test_tokens_per_second_are_of_this_run(workshop: Workshop) -> None:
-    stage, _ = workshop.run(good)
-    assert stage.manifest["generated_tokens"] == 2 * SLOTS
-    assert stage.manifest["tokens_per_second"] > 0
+@pytest.mark.parametrize("answers_before", [5, SLOTS + 9, 2 * SLOTS + 1])
+def test_a_stages_cost_is_that_of_all_runs(workshop: Workshop, answers_before: int) -> None:
+    """Of failed attempts, too, and when only storing it was left to do."""
+    undisturbed, _ = workshop.run(good_at_the_second_try, fingerprint="f2")
+    asked = 0
+
+    def killed_after_some(request: Request) -> str:
+        nonlocal asked
+        asked += 1
+        if asked > answers_before:
+            raise Killed
+        return good_at_the_second_try(request)
+
+    def killed_when_all_is_there(outcomes: Sequence[Outcome], texts: Iterable[str]) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        workshop.run(killed_after_some, choose=killed_when_all_is_there)
+    [path] = workshop.stages.folder(KEY).glob("journal-f1*")
+    before = Journal(path, Numbers.record).work
+    stage, _ = workshop.run(good_at_the_second_try)
+    facts = stage.manifest
+    assert facts["generated_tokens"] == undisturbed.manifest["generated_tokens"]
+    assert facts["seconds"] >= round(before.seconds, 1)
+    assert facts["tokens_per_second"] > 0

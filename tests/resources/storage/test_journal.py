@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from sl_dagster.errors import UserError
 from sl_dagster.resources.records import Text
-from sl_dagster.resources.storage.journal import Journal
+from sl_dagster.resources.storage.journal import Journal, Work
 from tests.stored_stages import response
 
 
@@ -46,6 +47,17 @@ def test_a_line_that_a_kill_left_is_cut_off(tmp_path: Path, rest: bytes) -> None
     again.close()
     assert path.read_bytes().startswith(whole)
     assert list(Journal(path, Text).outcomes) == ["a", "c"]
+
+
+def test_the_work_of_all_runs_adds_up(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    for slot in ("a", "b"):
+        journal = Journal(path, Text)
+        journal.append(slot, [response(slot, "Some text.")], Work(7, 1.5))
+        journal.close()
+    again = Journal(path, Text)
+    assert again.work == Work(14, 3.0)
+    assert again.read("b") == [response("b", "Some text.")]
 
 
 def test_two_who_write_one_journal_mix_nothing_up(tmp_path: Path) -> None:
@@ -109,22 +121,26 @@ def test_damaged_lines_are_told(tmp_path: Path) -> None:
         b'["x", []]\n',
         b"7\n",
         b'["y", [{"a": 1}]]\n',
+        lines[3].replace(b", [0, 0.0], ", b", [0], "),
     ]
     path.write_bytes(lines[0] + b"".join(bad) + lines[1] + lines[2][:-9])
     journal = Journal(path, Text)
-    assert (list(journal.outcomes), journal.damaged) == (["slot0", "slot1"], [2, 3, 4, 5, 6])
+    assert (list(journal.outcomes), journal.damaged) == (["slot0", "slot1"], [2, 3, 4, 5, 6, 7])
 
 
-def test_a_journal_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
-    """Its lines have no checksum."""
+@pytest.mark.parametrize("checksum", [False, True])
+def test_a_journal_of_an_earlier_version_goes_on(tmp_path: Path, checksum: bool) -> None:
+    """Its lines do not say what they have taken; those of still earlier ones have no checksum."""
     path = tmp_path / "journal.jsonl"
-    old = json.dumps(["a", [response("a", "写了。").as_row()]], ensure_ascii=False) + "\n"
-    path.write_text(old, encoding="utf-8")
+    line = json.dumps(["a", [response("a", "写了。").as_row()]], ensure_ascii=False).encode()
+    content = line.removesuffix(b"]")
+    path.write_bytes((content + b', "%08x"]' % zlib.crc32(content) if checksum else line) + b"\n")
     journal = Journal(path, Text)
     journal.append("b", [response("b", "Some text.")])
     journal.close()
     again = Journal(path, Text)
     assert (list(again.outcomes), again.damaged) == (["a", "b"], [])
+    assert again.work == Work()
     assert again.read("a")[0].written == "写了。"
 
 
