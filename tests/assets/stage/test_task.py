@@ -303,3 +303,9 @@ def test_a_stages_cost_is_that_of_all_runs(workshop: Workshop, answers_before: i
     assert facts["generated_tokens"] == undisturbed.manifest["generated_tokens"]
     assert facts["seconds"] >= round(before.seconds, 1)
     assert facts["tokens_per_second"] > 0
+
+
+def test_all_generated_tokens_are_counted(workshop: Workshop) -> None:
+    stage, _ = workshop.run(good)
+    assert stage.manifest["generated_tokens"] == 2 * SLOTS
+    assert stage.manifest["tokens_per_second"] > 0
