@@ -8,8 +8,10 @@ end is judged by what stands there; one kind was cut off by a token limit and sa
     python bench/calibration.py [--half 0|1] [FILE.jsonl ...]
 
 ``--half`` takes one half of the texts (by their hash): what was calibrated on one half is reported
-on the other. Prints a table in Markdown: kind, texts, share of good texts kept; kind of damage,
-texts, share caught.
+on the other. Prints two tables in Markdown, of good texts by kind and of bad ones by damage: the
+languages, how many texts, what share of them is kept or caught, and in which language it is least.
+
+`bench/manuals.py` makes a file of some thousand texts in 30 languages.
 """
 
 import argparse
@@ -30,6 +32,7 @@ from sl_dagster.method.responses import response_drop_reason
 from sl_dagster.method.words import count_words
 
 SHORTEST, LONGEST = 60, 8_000  # words
+MANY = 10  # texts of a language, to have a share of its own
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
 BREAK = re.compile(r"\n[ \t]*\n")
 NO_PROSE = re.compile(r"```|^\s*(?:[$#|<]|\.\. )|^ {4}", re.MULTILINE)
@@ -62,6 +65,7 @@ class Text(NamedTuple):
 
 
 Damage = Callable[[Text, random.Random], str | None]
+Outcomes = dict[str, list[bool]]  # by language
 
 
 def main() -> None:
@@ -75,18 +79,30 @@ def main() -> None:
     texts = [*package_texts(), *file_texts(arguments.files)]
     if arguments.half is not None:
         texts = [text for text in texts if zlib.crc32(text.text.encode()) % 2 == arguments.half]
-    kept: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    kept: dict[str, Outcomes] = defaultdict(lambda: defaultdict(list))
     for text in texts:
-        kept[text.kind, text.language].append(reason(text, text.text) is None)
-    print("| good texts | language | texts | kept |\n|---|---|---:|---:|")
-    for (kind, language), outcomes in sorted(kept.items()):
-        print(f"| {kind} | {language} | {len(outcomes)} | {share(outcomes)} |")
-    print("\n| damage | texts | caught |\n|---|---:|---:|")
+        kept[text.kind][text.language].append(reason(text, text.text) is None)
+    print_shares("good texts", "kept", kept)
+    caught: dict[str, Outcomes] = defaultdict(lambda: defaultdict(list))
     for name, damage in DAMAGES.items():
         draw = random.Random(name)
-        made = [(text, bad) for text in texts if (bad := damage(text, draw))]
-        outcomes = [reason(text, bad, name) is not None for text, bad in made]
-        print(f"| {name} | {len(outcomes)} | {share(outcomes)} |")
+        for text in texts:
+            if bad := damage(text, draw):
+                caught[name][text.language].append(reason(text, bad, name) is not None)
+    print_shares("damage", "caught", caught)
+
+
+def print_shares(what: str, right: str, kinds: dict[str, Outcomes]) -> None:
+    """A table in Markdown, with a line for each kind."""
+    print(f"| {what} | languages | texts | {right} | least |\n|---|---|---:|---:|---:|")
+    for kind, languages in sorted(kinds.items()):
+        outcomes = [outcome for one in languages.values() for outcome in one]
+        many = {name: one for name, one in languages.items() if len(one) >= MANY}
+        least = min(many, key=lambda name: sum(many[name]) / len(many[name]), default="")
+        names = " ".join(sorted(languages)) if len(languages) < 4 else len(languages)
+        least_share = f"{share(many[least])} ({least})" if len(many) > 1 else ""
+        print(f"| {kind} | {names} | {len(outcomes)} | {share(outcomes)} | {least_share} |")
+    print()
 
 
 def package_texts() -> Iterator[Text]:
