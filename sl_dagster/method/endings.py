@@ -26,7 +26,7 @@ from sl_dagster.method.line_kinds import (
     is_verse,
 )
 from sl_dagster.method.listings import in_listings
-from sl_dagster.method.scripts import HAN
+from sl_dagster.method.scripts import HAN, HANGUL, KANA
 from sl_dagster.method.signatures import is_sign_off, is_signature
 from sl_dagster.method.whole_lines import (
     ends_in_picture_of_letters,
@@ -37,7 +37,7 @@ from sl_dagster.method.whole_lines import (
 
 # After these something must follow, whatever quotes or brackets are closed behind them.
 _UNFINISHED = frozenset(",;:、，；：،؛·-–—=+&/\\([{（【「『《〈“„‘«")
-_QUOTES = frozenset("\"'")
+_QUOTES = frozenset("\"'”’")
 
 _LAST_WORDS = {
     "the end", "end", "fin", "finis", "ende", "fine", "to be continued", "完", "全文完", "终",
@@ -53,6 +53,9 @@ _COPYRIGHT = re.compile(r"(?:©|\(c\)|\bcopyright\b).*\d{4}", re.IGNORECASE)
 _SESSION = re.compile(r"^\s*>>> ", re.MULTILINE)
 _FENCE = re.compile(r"^\s*(```|~~~(?!~))")
 _FIELD = re.compile(r"^\s*:[\w-]+: ")
+_PICTURE = re.compile(r"^\s*!\[[^\]]*\]\([^)\s]+\)\s*$")
+_EMPHASISED = re.compile(r"([*_]{1,3})[^*_\s].*\1$")
+_WIDE = re.compile(f"[{HAN}{KANA}{HANGUL}]")
 _LATIN_STOP = re.compile(rf"[{HAN}]\.(?=\s|$)")
 _POSTSCRIPT = re.compile(r"^\W*P\.? ?P?\.? ?S\b\.?:?\s", re.IGNORECASE)
 # What only says how a line is to be set: its direction, and where it may be broken.
@@ -117,12 +120,13 @@ def _ends_like_a_line(text: str, lines: list[str], core: str) -> bool:
         return True
     words = core.split()
     before = lines[-2] if len(lines) > 1 else ""
-    is_note = len(words) <= NOTE_WORDS and len(core) < _NOTE and HEADING.match(before)
+    is_note = len(words) <= NOTE_WORDS and _width(core) < _NOTE and HEADING.match(before)
     is_note = is_note and (words[0].casefold() not in LEADING or core.isupper())
     if words[-1].casefold() in LEADING and not is_note:
         return False
     is_note = is_note or (len(words) <= 2 * NAME_WORDS and _POSTSCRIPT.match(last))
-    if is_note or _FIELD.match(lines[-1]) or _is_copyright(last):
+    is_caption = _PICTURE.match(before) and _EMPHASISED.match(last)
+    if is_note or is_caption or _FIELD.match(lines[-1]) or _is_copyright(last):
         return True
     return (
         is_signature(text, lines, last, words)
@@ -131,6 +135,11 @@ def _ends_like_a_line(text: str, lines: list[str], core: str) -> bool:
         or is_row(SPACE.split(text[-20_000:])[-1])
         or _is_habit(text)
     )
+
+
+def _width(line: str) -> int:
+    """How many letters it has; a Chinese, Japanese or Korean one says as much as two."""
+    return len(line) + len(_WIDE.findall(line))
 
 
 def _is_footnote(text: str, last: str) -> bool:

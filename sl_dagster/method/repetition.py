@@ -36,11 +36,12 @@ _ALLOWED = np.array([0.10, 0.45, 0.30, 0.45])
 # come back, and steps.
 _COPIED_PARAGRAPH = 15
 _COPIED_FORMULA = 40
-# Sentences of this many words that come back word by word: how many, and what share of the text.
-# What somebody says does not count: in tales the same is asked and answered again and again. Nor
-# does what introduces an example, a list or a table.
+# Sentences of this many words that come back word by word, and what share of the text they are; one
+# alone has to be longer. What somebody says does not count: in tales the same is asked and answered
+# again and again. Nor does what introduces an example, a list or a table, or goes on behind one in
+# a small letter, nor what stands in verse, lists or tables each time.
 _COPIED_SENTENCE = 8
-_COPIED_SENTENCES = 2
+_COPIED_ALONE = 10
 _COPIED_SHARE = 0.02
 # A loop says the same three times on end, and fills at least this many units with it.
 _LOOP_TURNS = 3
@@ -77,10 +78,11 @@ _SYMBOL = re.compile(r"[|{}=<>\\]")
 _QUOTE = '["“”„«»「」『』]'
 _BEGINS_SPEAKING = re.compile(rf"\s*(?:{_QUOTE}|[—–])")
 _HAS_QUOTE = re.compile(_QUOTE)
-# What is quoted; a quotation may have begun before, or go on behind.
+# What is quoted; a quotation may have begun before, or go on behind. Finnish and Swedish begin one
+# with the mark that ends it elsewhere.
 _QUOTED = re.compile(
-    r'"[^"]*(?:"|\Z)|[“„][^”“]*(?:[”“]|\Z)|«[^»]*(?:»|\Z)|»[^«]*(?:«|\Z)'
-    r"|「[^」]*(?:」|\Z)|『[^』]*(?:』|\Z)|\A[^“„«「『]*[”」』]"
+    r'"[^"]*(?:"|\Z)|(?:[“„]|(?<![^\s(])”)[^”“]*(?:[”“]|\Z)|«[^»]*(?:»|\Z)|»[^«]*(?:«|\Z)'
+    r"|「[^」]*(?:」|\Z)|『[^』]*(?:』|\Z)|\A[^“„«「『”]*[^\s(“„«「『”][”」』]"
 )
 _SENTENCE_END = re.compile(
     rf"(?<=[{SPACED_STOPS}])[\"'”’)\]»*_]*\s+|(?<=[{STOPS}])[\"'”’)\]»」』）*_]*\s*"
@@ -118,8 +120,8 @@ def repeats_itself(text: str) -> bool:
       characters, 20 Japanese ones); of verse and lists it may be 45 %, of tables and code 30 %;
     - a paragraph of prose of 15 words or more comes back as it was (40, if somebody speaks in it or
       it introduces what follows it);
-    - two or more sentences of eight words or more, but such formulae, come back as they were, and
-      make a fiftieth of the text;
+    - sentences of eight words or more, but such formulae, come back as they were, stand in prose
+      one of the times, and make a fiftieth of the text; if it is one alone, it has ten words;
     - the same is said three times on end over 30 units or more.
 
     Time and memory grow with the text only: numbers are kept for its units, not the units.
@@ -127,21 +129,18 @@ def repeats_itself(text: str) -> bool:
     measure = _measure(text)
     units, layouts = array("q"), array("b")
     paragraphs: set[int] = set()
-    sentences: set[int] = set()
-    copied, copied_units = 0, 0
+    copies = _Copies(measure)
     for lines, layout in _blocks(text):
         begin = len(units)
         block = "\n".join(lines)
         is_speech = _is_speech(block)
-        for sentence in _SENTENCE_END.split(block):
+        for place, sentence in enumerate(_SENTENCE_END.split(block)):
             words = array("q", (hash(unit[0]) for unit in _UNIT.finditer(sentence)))
             units.extend(words)
-            long_enough = len(words) >= _COPIED_SENTENCE * measure.per_word
             spoken = _is_speech(sentence) or (is_speech and _HAS_QUOTE.search(sentence))
-            told = layout == _Layout.PROSE and not spoken and not introduces(sentence)
-            if long_enough and told and _was_there(words, sentences):
-                copied += 1
-                copied_units += len(words)
+            goes_on = place == 0 and sentence[:1].islower()
+            if not (spoken or goes_on or introduces(sentence)):
+                copies.look(words, is_prose=layout == _Layout.PROSE)
         written = len(units) - begin
         layouts.frombytes(bytes([layout]) * written)
         is_formula = is_speech or introduces(block) or layout == _Layout.LIST
@@ -150,9 +149,34 @@ def repeats_itself(text: str) -> bool:
         long_enough = written >= least * measure.per_word
         if is_paragraph and long_enough and _was_there(units[begin:], paragraphs):
             return True
-    if copied >= _COPIED_SENTENCES and copied_units > _COPIED_SHARE * len(units):
+    if copies.are_too_many(len(units)):
         return True
     return _runs_repeat(_as_numbers(units, np.int64), _as_numbers(layouts, np.int8), measure)
+
+
+class _Copies:
+    """The sentences of a text that came before in it as they are."""
+
+    def __init__(self, measure: _Measure) -> None:
+        self._least = _COPIED_SENTENCE * measure.per_word
+        self._least_alone = _COPIED_ALONE * measure.per_word
+        self._in_prose: dict[int, bool] = {}
+        self._lengths: list[int] = []
+
+    def look(self, words: "array[int]", *, is_prose: bool) -> None:
+        """Remember a sentence. It counts if it was there, in prose then or now."""
+        if len(words) < self._least:
+            return
+        number = hash(words.tobytes())
+        stood_in_prose = self._in_prose.get(number)
+        if stood_in_prose is not None and (is_prose or stood_in_prose):
+            self._lengths.append(len(words))
+        self._in_prose[number] = is_prose or bool(stood_in_prose)
+
+    def are_too_many(self, units: int) -> bool:
+        """Whether nobody would have written them in a text of so many units."""
+        is_short_one = len(self._lengths) == 1 and self._lengths[0] < self._least_alone
+        return not is_short_one and sum(self._lengths) > _COPIED_SHARE * units
 
 
 def _is_speech(text: str) -> bool:

@@ -3,10 +3,18 @@
 import re
 
 from sl_dagster.method.line_kinds import SHORT
+from sl_dagster.method.scripts import HAN, HANGUL, KANA, STOPS
 
+_WIDE = f"{HAN}{KANA}{HANGUL}"
+# What may follow in a link. Where no space is put behind it, the sentence goes on in letters of its
+# own script, unless these are a part of the path.
+_IN_LINK = (
+    rf"(?:[^\s){_WIDE}{STOPS}，、；：（）「」『』【】]|\)(?![{_WIDE}])|(?<=[/=#?_-])[{_WIDE}]+)"
+)
 _LINK = re.compile(
-    r"(?:[a-z][a-z0-9+.-]{1,9}://|www\.|mailto:)\S+$|\S+@[\w-]+\.[\w.-]+(?::\S+)?>?$"
-    r"|[\w.-]+\.(?:com|org|net|io)/?\S*$|(?:[\w-]+\.)+[a-z]{2,6}/\S*$"
+    rf"(?:[a-z][a-z0-9+.-]{{1,9}}://|www\.|mailto:){_IN_LINK}+$"
+    r"|\S+@(?a:[\w-]+\.[\w.-]+)(?::\S+)?>?$"
+    rf"|[\w.-]+\.(?:com|org|net|io)/?{_IN_LINK}*$|(?:[\w-]+\.)+[a-z]{{2,6}}/{_IN_LINK}*$"
     # a path, alone in its line or behind a colon
     r"|(?:^|[:：])\s*(?:~?/|[A-Z]:\\)(?:[\w.+-]+[/\\])+[\w.+-]*$"
 )

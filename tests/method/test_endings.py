@@ -37,6 +37,8 @@ STORY = "The harbour woke slowly. Gulls circled the empty quay while Mara counte
         "\n\n- a rope\n- a lamp, which somebody\n  has lit (twice) for the fog",
         "\n\nLicense\n-------\n\nCopyright (c) 2024, Mara Lind. All rights reserved. Apache-2.0",
         "\n\n## License\n\nMIT",
+        "\n\n![The harbour](harbour.png)\n\n**Figure 1: the harbour at night**",
+        "\n\n![](harbour.png)\n*the harbour at night*",
         "\n\n---",
         " Nobody answered …",
         " 他说：“好。”",
@@ -52,6 +54,7 @@ def test_what_ends_a_text(end: str) -> None:
         " She took the",
         " She took the rope,",
         ' She said: "',
+        " She took what they call a ”",
         ' She said, "We are home,"',
         "\n\nShe took the rope and",
         "\n\n```\nmake rope",
@@ -65,6 +68,8 @@ def test_what_ends_a_text(end: str) -> None:
         "\n\n## The second day\n\nIn the",
         "\n\n## The second day\n\nThe harbour",
         " The ropes, copyright of nobody in",
+        "\n\n![The harbour](harbour.png)\n\nIt was built by the old",
+        "\n\n![The harbour](harbour.png)\n\n**Figure 1: the harbour as it was before the",
     ],
 )
 def test_what_does_not(end: str) -> None:
@@ -87,6 +92,10 @@ def test_a_poem_is_held_to_its_own_habit() -> None:
         "清晨的港口慢慢醒来。\n\n全文完",
         "清晨的港口慢慢醒来。\n\n此致\n敬礼\n\n2024年5月1日",
         "清晨的港口慢慢醒来……",
+        "清晨的港口慢慢醒来。\n\n## 许可证\n\n木兰许可证",
+        "清晨的港口慢慢醒来。请看https://example.org/harbour",
+        "清晨的港口慢慢醒来。请看：https://example.org/wiki/港口",
+        "清晨的港口慢慢醒来。请看[港口](https://example.org/港口)",
         "港はゆっくりと目を覚ました。",
         "항구는 천천히 깨어났다.",
         "الميناء يستيقظ ببطء؟",
@@ -98,7 +107,20 @@ def test_endings_of_other_scripts(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["清晨的港口慢慢醒来，", "清晨的港口慢慢醒来。她说", "港はゆっくりと目を", "写完了."]
+    "text",
+    [
+        "清晨的港口慢慢醒来，",
+        "清晨的港口慢慢醒来。她说",
+        "港はゆっくりと目を",
+        "写完了.",
+        "清晨的港口慢慢醒来。\n\n## 第二天\n\n港口的灯火还没有熄灭她就",
+        "清晨的港口慢慢醒来。请看https://example.org了解更",
+        "清晨的港口慢慢醒来。请看 https://example.org/harbour。那里有",
+        "清晨的港口慢慢醒来。请写信给mara@example.org询问详",
+        "清晨的港口慢慢醒来。请看[港口](https://example.org/harbour)的介",
+        "清晨的港口慢慢醒来。（https://example.org/harbour）那里",
+        "港はゆっくりと目を覚ました。example.org/harbourをご覧",
+    ],
 )
 def test_unfinished_texts_of_other_scripts(text: str) -> None:
     assert not looks_finished(text, "zh")

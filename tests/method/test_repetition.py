@@ -45,6 +45,43 @@ def test_copied_sentences() -> None:
     assert not repeats_itself("\n\n".join([*made, f"{copies[0]}."])), "one of them is a refrain"
 
 
+@pytest.mark.parametrize(("words", "copied"), [(7, False), (9, False), (10, True), (14, True)])
+def test_one_sentence_that_comes_back_in_a_short_text(words: int, copied: bool) -> None:
+    """Some words that were there at the beginning are an echo, a long sentence is a copy."""
+    story = "The lamp of the harbour burned until morning came again for Mara and the gulls"
+    echo = " ".join(story.split()[:words])
+    first, second = paragraphs(2)
+    assert repeats_itself(f"{echo}. {first}\n\n{second} {echo}.") == copied
+    assert not repeats_itself("\n\n".join([f"{echo}.", *paragraphs(20), f"{echo}."])), "a refrain"
+
+
+@pytest.mark.parametrize(
+    "laid_out",
+    [
+        "- Take a rope.\n- {}\n- Ring the bell.",
+        "Nobody rang the bell.\n{}\nNobody lit a lamp.",
+    ],
+)
+def test_a_sentence_that_is_told_comes_back_laid_out_or_the_other_way_round(laid_out: str) -> None:
+    """Steps and verses may come back as they are; what was told comes back nowhere."""
+    told = "The old captain coils\nhis rope of hemp\neach night before he goes to bed."
+    told = told if laid_out.startswith("Nobody") else told.replace("\n", " ")
+    prose = f"{told} {paragraphs(1)[0]}".replace("\n", " ")
+    between, laid_out = paragraphs(1, seed=4)[0], laid_out.format(told)
+    assert repeats_itself("\n\n".join([prose, between, laid_out]))
+    assert repeats_itself("\n\n".join([laid_out, between, prose]))
+    assert not repeats_itself("\n\n".join([laid_out, between, laid_out.replace("bell", "boat")]))
+
+
+def test_what_explains_an_example_may_come_back() -> None:
+    made = paragraphs(4)
+    example = "```\nring {}\n```\n\n{} the bell is the one that hangs over the door of the harbour."
+    explained = [example.format("bell", "where"), example.format("bell --loud", "where")]
+    assert not repeats_itself("\n\n".join([made[0], explained[0], made[1], explained[1]]))
+    told = [text.replace("where the", "Where the") for text in explained]
+    assert repeats_itself("\n\n".join([made[0], told[0], made[1], told[1]]))
+
+
 @pytest.mark.parametrize("phrase", ["and then the bell rang", "bell", " ".join(WORDS)])
 def test_a_loop(phrase: str) -> None:
     start = "\n\n".join(paragraphs(30))
@@ -162,6 +199,15 @@ def test_a_symbol_or_a_quoted_word_makes_no_table_and_no_speech(mark: str) -> No
     assert repeats_itself("\n\n".join([*told, *paragraphs(12, seed=2), *copied[:6]]))
 
 
+def test_a_finnish_quotation_mark_does_not_end_what_stands_before_it() -> None:
+    told = paragraphs(12)
+    marked = (
+        "The setting that the old and the new harbour master both call by the name of a ”timeout” "
+        "decides how long they wait for a ship before the lamps go out and the bells are rung."
+    )
+    assert repeats_itself("\n\n".join([*told[:4], marked, *told[4:], marked]))
+
+
 def test_marked_words_and_paragraphs_of_chinese_and_japanese() -> None:
     told = chinese(12)
     for mark in ("「灯」", "“灯”", "name=灯", "<灯>"):
@@ -180,6 +226,9 @@ SAID = "Good evening, and thank you for having waited so long for me at the nort
         f"«{SAID}», dit-il.",
         f"— {SAID}, he said.",
         f"He bowed to all of them and said: “{SAID}.”",
+        f"”{SAID}”, hän sanoi.",
+        f"Hän kumarsi ja sanoi: ”{SAID}.”",
+        f"{SAID},” he said.",
     ],
 )
 def test_what_somebody_says_may_come_back(speech: str) -> None:
