@@ -11,7 +11,7 @@ end is judged by what stands there; one kind was cut off by a token limit and sa
 on the other. Prints two tables in Markdown, of good texts by kind and of bad ones by damage: the
 languages, how many texts, what share of them is kept or caught, and in which language it is least.
 
-`bench/manuals.py` makes a file of some thousand texts in 30 languages.
+`bench/manuals.py` makes a file of some thousand texts in 27 languages.
 """
 
 import argparse

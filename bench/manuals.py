@@ -1,4 +1,4 @@
-"""Manuals of Debian as texts for `bench/calibration.py`: what people wrote, in 30 languages.
+"""Manuals of Debian as texts for `bench/calibration.py`: what people wrote, in 27 languages.
 
     python bench/manuals.py manuals.jsonl
 

@@ -81,7 +81,7 @@ _HAS_QUOTE = re.compile(_QUOTE)
 # What is quoted; a quotation may have begun before, or go on behind. Finnish and Swedish begin one
 # with the mark that ends it elsewhere.
 _QUOTED = re.compile(
-    r'"[^"]*(?:"|\Z)|(?:[“„]|(?<![^\s(])”)[^”“]*(?:[”“]|\Z)|«[^»]*(?:»|\Z)|»[^«]*(?:«|\Z)'
+    r'"[^"]*(?:"|\Z)|(?:[“„]|(?<![^\s(])”)[^”“]*(?:[”“]|\Z)|«[^»]*(?:»|\Z)|»[^«»]*(?:[«»]|\Z)'
     r"|「[^」]*(?:」|\Z)|『[^』]*(?:』|\Z)|\A[^“„«「『”]*[^\s(“„«「『”][”」』]"
 )
 _SENTENCE_END = re.compile(

@@ -199,10 +199,12 @@ def test_a_symbol_or_a_quoted_word_makes_no_table_and_no_speech(mark: str) -> No
     assert repeats_itself("\n\n".join([*told, *paragraphs(12, seed=2), *copied[:6]]))
 
 
-def test_a_finnish_quotation_mark_does_not_end_what_stands_before_it() -> None:
+@pytest.mark.parametrize("quoted", ["”timeout”", "»timeout»"])
+def test_a_quotation_may_begin_with_the_mark_that_ends_it(quoted: str) -> None:
+    """In Finnish and Swedish; what stands before or behind it is no speech for that."""
     told = paragraphs(12)
     marked = (
-        "The setting that the old and the new harbour master both call by the name of a ”timeout” "
+        f"The setting that the old and the new harbour master both call by the name of a {quoted} "
         "decides how long they wait for a ship before the lamps go out and the bells are rung."
     )
     assert repeats_itself("\n\n".join([*told[:4], marked, *told[4:], marked]))
@@ -227,6 +229,7 @@ SAID = "Good evening, and thank you for having waited so long for me at the nort
         f"— {SAID}, he said.",
         f"He bowed to all of them and said: “{SAID}.”",
         f"”{SAID}”, hän sanoi.",
+        f"»{SAID}», sade han.",
         f"Hän kumarsi ja sanoi: ”{SAID}.”",
         f"{SAID},” he said.",
     ],
