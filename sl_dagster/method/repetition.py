@@ -135,7 +135,7 @@ def repeats_itself(text: str) -> bool:
         block = "\n".join(lines)
         is_speech = _is_speech(block)
         for place, sentence in enumerate(_SENTENCE_END.split(block)):
-            words = array("q", (hash(unit[0]) for unit in _UNIT.finditer(sentence)))
+            words = array("q", map(hash, map(itemgetter(0), _UNIT.finditer(sentence))))
             units.extend(words)
             spoken = _is_speech(sentence) or (is_speech and _HAS_QUOTE.search(sentence))
             goes_on = place == 0 and sentence[:1].islower()
@@ -183,6 +183,8 @@ def _is_speech(text: str) -> bool:
     """Whether somebody speaks in it: it begins with a quotation, or a good part of it is one."""
     if _BEGINS_SPEAKING.match(text):
         return True
+    if not _HAS_QUOTE.search(text):
+        return False
     return _QUOTED_PART * sum(len(found[0]) for found in _QUOTED.finditer(text)) >= len(text)
 
 
@@ -288,8 +290,10 @@ def _marked(text: str) -> Iterator[tuple[str, str]]:
 
 def _is_tabular(line: str) -> bool:
     """Whether it stands in columns, or has a symbol of tables and code for a few words."""
+    if _TABULAR.match(line):
+        return True
     symbols = len(_SYMBOL.findall(line))
-    return bool(_TABULAR.match(line)) or _WORDS_PER_SYMBOL * symbols > len(_UNIT.findall(line))
+    return symbols > 0 and _WORDS_PER_SYMBOL * symbols > len(_UNIT.findall(line))
 
 
 def _is_list(lines: list[str]) -> bool:
