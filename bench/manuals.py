@@ -21,13 +21,14 @@ from itertools import islice
 from pathlib import Path
 
 from bs4 import BeautifulSoup
+from calibration import LONGEST, SHORTEST
 from markdownify import markdownify
 from rich.progress import track
 
 from sl_dagster.method.language import detect_language
 from sl_dagster.method.words import count_words
 
-TEXTS, SHORTEST, LONGEST = 40, 60, 8_000
+TEXTS = 40  # of a manual in a language
 # A manual, and what its packages' names end with.
 MANUALS = {
     "anarchism": "",

@@ -26,7 +26,7 @@ from sl_dagster.method.line_kinds import (
     is_verse,
 )
 from sl_dagster.method.listings import in_listings
-from sl_dagster.method.scripts import HAN, HANGUL, KANA
+from sl_dagster.method.scripts import EAST_ASIAN, HAN
 from sl_dagster.method.signatures import is_sign_off, is_signature
 from sl_dagster.method.whole_lines import (
     ends_in_picture_of_letters,
@@ -55,7 +55,7 @@ _FENCE = re.compile(r"^\s*(```|~~~(?!~))")
 _FIELD = re.compile(r"^\s*:[\w-]+: ")
 _PICTURE = re.compile(r"^\s*!\[[^\]]*\]\([^)\s]+\)\s*$")
 _EMPHASISED = re.compile(r"([*_]{1,3})[^*_\s].*\1$")
-_WIDE = re.compile(f"[{HAN}{KANA}{HANGUL}]")
+_WIDE = re.compile(f"[{EAST_ASIAN}]")
 _LATIN_STOP = re.compile(rf"[{HAN}]\.(?=\s|$)")
 _POSTSCRIPT = re.compile(r"^\W*P\.? ?P?\.? ?S\b\.?:?\s", re.IGNORECASE)
 # What only says how a line is to be set: its direction, and where it may be broken.
@@ -138,7 +138,7 @@ def _ends_like_a_line(text: str, lines: list[str], core: str) -> bool:
 
 
 def _width(line: str) -> int:
-    """How many letters it has; a Chinese, Japanese or Korean one says as much as two."""
+    """How many letters it has; an East Asian one counts as two."""
     return len(line) + len(_WIDE.findall(line))
 
 

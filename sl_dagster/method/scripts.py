@@ -17,6 +17,8 @@ BRAHMIC_MARKS = (
 # What makes another kana of the one before it, where it is a character of its own.
 KANA_MARKS = "\u3099\u309a\uff9e\uff9f"
 HANGUL = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"
+# A letter of these says as much as two of others.
+EAST_ASIAN = HAN + KANA + HANGUL
 
 # Vowel signs, tones and points belong to the letter before them, whatever regular expressions say.
 # (The scripts beyond U+FFFF are those of dead languages and of a few living ones.)

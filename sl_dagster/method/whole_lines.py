@@ -3,13 +3,13 @@
 import re
 
 from sl_dagster.method.line_kinds import SHORT
-from sl_dagster.method.scripts import HAN, HANGUL, KANA, STOPS
+from sl_dagster.method.scripts import EAST_ASIAN, STOPS
 
-_WIDE = f"{HAN}{KANA}{HANGUL}"
 # What may follow in a link. Where no space is put behind it, the sentence goes on in letters of its
 # own script, unless these are a part of the path.
 _IN_LINK = (
-    rf"(?:[^\s){_WIDE}{STOPS}，、；：（）「」『』【】]|\)(?![{_WIDE}])|(?<=[/=#?_-])[{_WIDE}]+)"
+    rf"(?:[^\s){EAST_ASIAN}{STOPS}，、；：（）「」『』【】]|\)(?![{EAST_ASIAN}])"
+    rf"|(?<=[/=#?_-])[{EAST_ASIAN}]+)"
 )
 _LINK = re.compile(
     rf"(?:[a-z][a-z0-9+.-]{{1,9}}://|www\.|mailto:){_IN_LINK}+$"
